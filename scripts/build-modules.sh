@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build-modules.sh KERNEL [MAKE-ARGUMENT...]: build the modules against the
+# kernel (see kernel.sh) in build/modules/KERNEL, and list them in
+# build/modules/KERNEL/list. The checkout stays clean.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ $# -ge 1 ] || die "usage: build-modules.sh KERNEL [MAKE-ARGUMENT...]"
+name=$1
+shift
+
+need_build_tools
+dir=$("$TOP/scripts/kernel.sh" "$name")
+out=$BUILD/modules/$name
+mkdir -p "$out"
+exec {lock_fd}>"$out/lock"
+flock "$lock_fd"
+
+# What is not copied is not deleted either: objects stay.
+rsync -rt --delete --exclude='*.mod.c' --include='*/' --include='*.[ch]' \
+	--include=Kbuild --exclude='*' "$TOP/kmod" "$TOP/uapi" "$out/"
+rsync -t "$TOP/Kbuild" "$out/"
+
+args=(-C "$(realpath "$dir/kdir")" M="$out" -j"$JOBS"
+      CONFIG_DEBUG_INFO_BTF_MODULES=)
+case $name in
+uml) args+=(ARCH=um) ;;
+uml-debug) args+=(ARCH=um MEMQUOTA_DEBUG=y) ;;
+kcsan) args+=(MEMQUOTA_DEBUG=y) ;;
+esac
+
+rm -f "$out/list"
+make -s --no-print-directory "${args[@]}" "$@" modules </dev/null >&2
+# Absolute or relative, .ko or .o: it depends on the kernel's version.
+sed "s|^$out/||; s|\.k\{0,1\}o\$|.ko|; s|^|$out/|" "$out/modules.order" \
+	>"$out/list"

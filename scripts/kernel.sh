@@ -1,0 +1,295 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# kernel.sh KERNEL: have the kernel in the cache, and print its folder, with
+#
+#	image	what boots: a bzImage, or the User-mode Linux program
+#	kdir	what external modules are built against
+#	source	the kernel's source (not for 6.1 and 6.12)
+#
+# KERNEL is one of
+#
+#	6.1		Debian 12's own
+#	6.12		Debian 12's backport
+#	uml		User-mode Linux, the newest packaged source, few options
+#	uml-debug	the same with everything that finds mistakes
+#	kcsan		x86-64, the newest packaged source, the race detector
+#	source		only the newest packaged source
+#
+# KERNEL_SRC=folder builds the last four from a tree that you have. What is in
+# the cache is used as it is; delete it to get a newer version.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CONFIGS=$TOP/scripts/config
+PATCHES=("$TOP"/scripts/patches/*.patch)
+
+usage() {
+	sed -n '4,/^$/{s/^# \{0,1\}//p}' "$0" >&2
+	exit 2
+}
+
+# --- Packages, without touching the user's apt ---
+
+mirror() {
+	local codename
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	# shellcheck disable=SC2016 # apt's variables, not the shell's
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' |
+		awk -v c="$codename" '
+			$1 == c || $1 ~ /^(old)*stable$/ { print $2; exit }'
+}
+
+private_apt() {
+	local tool=$1 dir=$CACHE/apt
+	shift
+	"$tool" -q -o Dir::State="$dir/state" -o Dir::Cache="$dir/cache" \
+		-o Dir::State::status="$dir/status" \
+		-o Dir::Etc::SourceList="$dir/sources.list" \
+		-o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::Etc::Preferences=/dev/null \
+		-o Dir::Etc::PreferencesParts=/dev/null \
+		-o APT::Sandbox::User="$(id -un)" \
+		-o APT::Architecture=amd64 -o APT::Architectures=amd64 "$@"
+}
+
+update_lists() {
+	local dir=$CACHE/apt uri suite
+	uri=$(mirror)
+	[ -n "$uri" ] || die "apt knows no Debian archive"
+	need /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
+	: >"$dir/status"
+	for suite in bookworm bookworm-backports trixie-backports sid; do
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+			"$uri $suite main"
+	done >"$dir/sources.list"
+	logged "$LOGS/apt-update.log" private_apt apt-get update
+}
+
+# fetch DIR PACKAGE...: a package may be NAME, NAME=VERSION or NAME/SUITE
+fetch() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	(cd "$dir" && logged "$LOGS/fetch.log" private_apt apt-get download "$@")
+}
+
+depends_on() {
+	private_apt apt-cache show "$1" |
+		sed -n 's/^Depends: //p' | tr ',|' '\n' | tr -d ' ' |
+		sed 's/(.*//' | grep -E "$2" | head -n 1
+}
+
+unpack() {
+	dpkg --fsys-tarfile "$1" |
+		tar -x -C "$2" --exclude='./lib/modules/*/kernel' \
+			--exclude='./usr/lib/modules/*/kernel' \
+			--exclude='./usr/share/doc'
+}
+
+# --- Debian's own kernels ---
+
+stock_kernel() {
+	local name=$1 suite=$2 version image headers common kbuild work root deb
+
+	step 1 3 "$name: reading package lists"
+	update_lists
+	version=$(private_apt apt-cache madison linux-image-amd64 |
+		awk -v s="$suite/main" '$0 ~ " " s " " { print $3; exit }')
+	[ -n "$version" ] || die "no linux-image-amd64 in $suite"
+	image=$(depends_on "linux-image-amd64=$version" '^linux-image-')
+	headers=$(depends_on "linux-headers-amd64=$version" '^linux-headers-')
+	common=$(depends_on "$headers" '^linux-headers-.*-common')
+	kbuild=$(depends_on "$headers" '^linux-kbuild-')
+
+	dir=$CACHE/$name-$version
+	[ ! -e "$dir/complete" ] || return 0
+	work=$dir.tmp
+	rm -rf "$work" "$dir"
+	mkdir -p "$work/root"
+
+	step 2 3 "$name: downloading $image $version and its headers"
+	fetch "$work/packages" "$image" "$headers" "$common" "$kbuild"
+
+	step 3 3 "$name: unpacking"
+	for deb in "$work"/packages/*.deb; do
+		unpack "$deb" "$work/root"
+	done
+	rm -r "$work/packages"
+	root=$work/root/usr/src
+	# The headers expect to be in /usr/src.
+	grep -rlIF /usr/src/linux-headers "$root/$headers" --include=Makefile \
+		--include=.kernelvariables |
+		xargs -r sed -i "s,/usr/src/linux-headers,$dir/root/usr/src/linux-headers,g"
+	ln -s "root/usr/src/$headers" "$work/kdir"
+	ln -s "root/boot/vmlinuz-${image#linux-image-}" "$work/image"
+	touch "$work/complete"
+	mv "$work" "$dir"
+}
+
+# --- Kernels built here ---
+
+newest_source_package() {
+	private_apt apt-cache search --names-only '^linux-source-[0-9.]+$' |
+		awk '{ print $1 }' | sort -V | tail -n 1
+}
+
+# Set src to the patched source. Its .complete names the patches that it has.
+get_source() {
+	local package version work key
+
+	key=$(cat "${PATCHES[@]}" | sha256sum | cut -c1-8)
+
+	if [ -n "${KERNEL_SRC:-}" ]; then
+		version=$(make -s -C "$KERNEL_SRC" kernelversion)
+		src=$CACHE/source-own-$version-$(realpath "$KERNEL_SRC" |
+			sha256sum | cut -c1-8)
+	else
+		src=$(newest "$CACHE/source-[0-9]*")
+	fi
+	! grep -qsx "$key" "$src/.complete" || return 0
+
+	lock source
+	if [ -n "${KERNEL_SRC:-}" ]; then
+		step 1 4 "copying $KERNEL_SRC"
+		work=$src.tmp
+		rm -rf "$work"
+		cp -a --reflink=auto "$KERNEL_SRC" "$work"
+		logged "$LOGS/mrproper.log" make -C "$work" mrproper
+	else
+		step 1 4 "looking for the newest kernel source"
+		update_lists
+		package=$(newest_source_package)
+		version=$(private_apt apt-cache show "$package" |
+			awk '$1 == "Version:" { print $2; exit }')
+		src=$CACHE/source-${version%%~*}
+		if grep -qsx "$key" "$src/.complete"; then
+			unlock
+			return 0
+		fi
+		work=$src.tmp
+		rm -rf "$work"
+		mkdir -p "$work"
+		step 1 4 "downloading and unpacking $package $version"
+		fetch "$work.deb" "$package=$version"
+		dpkg --fsys-tarfile "$work.deb"/*.deb |
+			tar -xO --wildcards './usr/src/*.tar.xz' |
+			tar -xJ -C "$work" --strip-components=1
+		rm -r "$work.deb"
+	fi
+	for patch in "${PATCHES[@]}"; do
+		logged "$LOGS/patch.log" \
+			patch -d "$work" -p1 --forward --input="$patch"
+	done
+	echo "$key" >"$work/.complete"
+	rm -rf "$src"
+	mv "$work" "$src"
+	unlock
+}
+
+# newest PATTERN: the complete folder with the highest version, or nothing
+newest() {
+	local found
+	# shellcheck disable=SC2086 # the pattern is to be expanded
+	for found in $(compgen -G "$1" | sort -rV); do
+		case $found in
+		*.tmp) continue ;;
+		esac
+		if [ -e "$found/.complete" ] || [ -e "$found/complete" ]; then
+			echo "$found"
+			return
+		fi
+	done
+}
+
+own_kernel() {
+	local name=$1 arch=$2 image=$3 fragments patches=() version key
+	local option log
+	shift 3
+	fragments=("${@/#/$CONFIGS/}")
+	[ "$arch" != um ] || patches=("${PATCHES[@]}")
+	key=$(cat "${fragments[@]}" "${patches[@]}" <(gcc -dumpfullversion) |
+		sha256sum | cut -c1-8)
+
+	# What is there is good, however old: nothing is asked of the network.
+	if [ -z "${KERNEL_SRC:-}" ]; then
+		dir=$(newest "$CACHE/$name-[0-9]*-$key")
+		[ -z "$dir" ] || return 0
+	fi
+
+	need_build_tools
+	get_source
+	version=${src#"$CACHE"/source-}
+	dir=$CACHE/$name-$version-$key
+	[ ! -e "$dir/complete" ] || return 0
+
+	mkdir -p "$dir/kdir"
+	cat "${fragments[@]}" >"$dir/fragment.config"
+	local kmake=(make -C "$src" ARCH="$arch" O="$dir/kdir" -j"$JOBS"
+		     KBUILD_BUILD_USER=memquota KBUILD_BUILD_HOST=memquota)
+
+	step 2 4 "$name: configuring Linux $version"
+	logged "$LOGS/$name-config.log" "${kmake[@]}" \
+		KCONFIG_ALLCONFIG="$dir/fragment.config" allnoconfig
+	grep -E '^CONFIG_' "$dir/fragment.config" | while read -r option; do
+		case $option in
+		*=n) ! grep -q "^${option%n}" "$dir/kdir/.config" ;;
+		*) grep -qxF "$option" "$dir/kdir/.config" ;;
+		esac || say "$name: Linux $version does not take $option"
+	done
+
+	log=$LOGS/$name-build.log
+	step 3 4 "$name: building, some minutes (log: $log)"
+	logged "$log" "${kmake[@]}"
+	[ -s "$dir/kdir/Module.symvers" ] || die "$name: no Module.symvers"
+
+	step 4 4 "$name: cleaning up"
+	cp "$dir/kdir/$image" "$dir/image"
+	ln -sfn "../${src##*/}" "$dir/source"
+	# Objects are of no use to external modules; the host's programs are.
+	find "$dir/kdir" -path "$dir/kdir/scripts" -prune -o \
+		-path "$dir/kdir/tools" -prune -o \
+		-type f \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' \) \
+		-print0 | xargs -0 rm -f
+	rm -f "$dir/kdir/linux" "$dir"/kdir/.tmp_vmlinux*
+	touch "$dir/complete"
+}
+
+[ $# = 1 ] || usage
+name=$1
+case $name in
+6.1 | 6.12)
+	dir=$(newest "$CACHE/$name-$name.*")
+	if [ -z "$dir" ]; then
+		lock apt
+		case $name in
+		6.1) stock_kernel 6.1 bookworm ;;
+		6.12) stock_kernel 6.12 bookworm-backports ;;
+		esac
+	fi
+	;;
+uml)
+	lock uml
+	own_kernel uml um linux common.config uml.config
+	;;
+uml-debug)
+	lock uml-debug
+	own_kernel uml-debug um linux common.config uml.config debug.config
+	;;
+kcsan)
+	lock kcsan
+	own_kernel kcsan x86_64 arch/x86/boot/bzImage common.config kcsan.config
+	;;
+source)
+	need_build_tools
+	get_source
+	dir=$src
+	;;
+*)
+	usage
+	;;
+esac
+echo "$dir"

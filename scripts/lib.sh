@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# Common to all scripts: where things are, what a message looks like, and what
+# a machine must have. To be sourced.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+CACHE=${MEMQUOTA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/memquota}
+LOGS=$BUILD/logs
+JOBS=${JOBS:-$(nproc)}
+STARTED=$(date +%s)
+
+mkdir -p "$CACHE" "$LOGS"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+	say "${0##*/}: $*"
+	exit 1
+}
+
+# step N M TEXT: "[ 12s] step 1 of 3: TEXT"
+step() {
+	local n=$1 of=$2
+	shift 2
+	printf '[%4ds] step %d of %d: %s\n' \
+		"$(($(date +%s) - STARTED))" "$n" "$of" "$*" >&2
+}
+
+# logged LOG COMMAND...: run quietly; a failure shows how the log ends.
+logged() {
+	local log=$1
+	shift
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		say "failed: $*"
+		grep -E '(error|Error|undefined reference|\*\*\*)' "$log" |
+			head -n 20 >&2 || :
+		say "the last lines of $log:"
+		tail -n 10 "$log" >&2
+		return 1
+	fi
+}
+
+# Hold a lock of the cache until the script ends or unlock is called: two
+# terminals must not build the same kernel at once.
+lock() {
+	exec {lock_fd}>"$CACHE/lock-$1"
+	if ! flock -n "$lock_fd"; then
+		say "waiting for another process that prepares $1"
+		flock "$lock_fd"
+	fi
+}
+
+unlock() { exec {lock_fd}>&-; }
+
+# need COMMAND-OR-FILE:PACKAGE...: install what is missing.
+need() {
+	local missing=() item what
+	for item; do
+		what=${item%%:*}
+		case $what in
+		/*) compgen -G "$what" >/dev/null || missing+=("${item#*:}") ;;
+		*) command -v "$what" >/dev/null || missing+=("${item#*:}") ;;
+		esac
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+
+	local root=() log=$LOGS/install.log
+	[ "$(id -u)" = 0 ] || root=(sudo)
+	root+=(env DEBIAN_FRONTEND=noninteractive apt-get
+	       -o DPkg::Lock::Timeout=300 -q -y)
+	say "installing ${missing[*]} (log: $log)"
+	logged "$log" "${root[@]}" install --no-install-recommends \
+		"${missing[@]}" 2>/dev/null && return
+	# Package lists may be absent or too old to be downloaded from.
+	logged "$log" "${root[@]}" update
+	logged "$log" "${root[@]}" install --no-install-recommends "${missing[@]}"
+}
+
+need_build_tools() {
+	need make:make gcc:gcc flex:flex bison:bison bc:bc rsync:rsync \
+		xz:xz-utils cpio:cpio depmod:kmod patch:patch perl:perl \
+		/usr/include/gelf.h:libelf-dev \
+		"/usr/include/*/openssl/opensslconf.h:libssl-dev" \
+		/usr/include/stdlib.h:libc6-dev
+}
