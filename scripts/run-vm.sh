@@ -103,11 +103,14 @@ make_initramfs "$@"
 append="loglevel=7 ${interactive:+INTERACTIVE=y} $append"
 case $kernel in
 uml*)
+	input=null
+	[ -z "$interactive" ] || input=fd:0
 	# Its memory is a file, and /dev/shm may be small or absent.
 	free=$(df --output=avail -BG /dev/shm 2>/dev/null | tail -n 1 | tr -dc 0-9)
 	[ "${free:-0}" -ge 4 ] || export TMPDIR=$BUILD/tmp
 	command=("$dir/image" mem="$mem" ncpus="$cpus" seccomp=on
-		 initrd="$work/initramfs" con=null "con0=fd:0,fd:1"
+		 initrd="$work/initramfs" con=null
+		 "con0=$input,fd:1"
 		 "ssl0=null,fd:3" OUT_TTY=/dev/ttyS0 pty.legacy_count=0)
 	[ "$kernel" != uml-debug ] ||
 		command+=(kasan_multi_shot slab_debug=F)
@@ -140,8 +143,11 @@ esac
 
 ulimit -c 0
 status=0
+# What User-mode Linux writes to must be a pipe.
+exec 3> >(cat >"$work/uml-out")
+writer=$!
 if [ -n "$interactive" ]; then
-	"${command[@]}" 3>"$work/out" || status=$?
+	"${command[@]}" || status=$?
 	[ ! -t 0 ] || stty sane
 	exit "$status"
 fi
@@ -156,14 +162,19 @@ show() {
 }
 
 set +e
-timeout -k 5 "$timeout" "${command[@]}" </dev/null 2>&1 3>"$work/out" |
+timeout -k 5 "$timeout" "${command[@]}" </dev/null 2>&1 |
 	sed -u 's/\r*$//; s/\x1b\[[0-9;?]*[A-Za-z]//g' | tee "$log" | show
 status=${PIPESTATUS[0]}
 set -e
+exec 3>&-
+wait "$writer"
 
+touch "$work/out"
+cat "$work/uml-out" >>"$work/out"
 if [ -s "$work/out" ]; then
 	mkdir -p "$out"
-	tr -d '\r' <"$work/out" | sed '/^end$/,$d' | base64 -d |
+	tr -d '\r' <"$work/out" |
+		sed '/^end$/,$d' | base64 -d |
 		tar -xz -C "$out" --no-same-owner
 fi
 
