@@ -182,7 +182,7 @@ fi
 # own, and its boot warns about processors.
 reports() {
 	sed -n '/^memquota-vm: begin/,$p' "$1" | awk '
-		/={60}/ {
+		/=====================/ {
 			if (race) {
 				if (block ~ /\[(memquota|mqpipe)/)
 					printf "%s", block
