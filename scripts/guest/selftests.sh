@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+#
+# Runs each test in /selftests, on a machine with memquota loaded, and leaves
+# what it said in /out.
+
+failed=0
+insmod /modules/memquota.ko || exit 1
+for test in /selftests/*; do
+	[ -x "$test" ] || continue
+	name=${test##*/}
+	echo "# selftests: $name"
+	timeout 120 "$test" >/tmp/tap 2>&1 </dev/null
+	status=$?
+	cat /tmp/tap
+	case $status in
+	0 | 4) ;;
+	*)
+		echo "selftests: $name: exit status $status"
+		grep -q '^not ok' /tmp/tap ||
+			echo "not ok $name: exit status $status" >>/tmp/tap
+		failed=1
+		;;
+	esac
+	cp /tmp/tap "/out/$name.tap"
+done
+rmmod memquota || {
+	echo "selftests: memquota does not unload"
+	failed=1
+}
+exit $failed

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# test.sh: all tests on all kernels. The last line counts the test cases.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+passed=0 failed=0 skipped=0
+steps=7
+problems=()
+
+# count NAME LINE-START: add up what the tests left in build/out/NAME
+count() {
+	local name=$1 start=$2 file line ok=0 bad=0
+	for file in "$BUILD/out/$name"/*tap; do
+		[ -e "$file" ] || continue
+		while IFS= read -r line; do
+			line=${line#"$start"}
+			case $line in
+			"ok "*"# SKIP"*) skipped=$((skipped + 1)) ;;
+			"ok "*) ok=$((ok + 1)) ;;
+			"not ok "*)
+				bad=$((bad + 1))
+				problems+=("$name: $(basename "${file%.*}"): $line")
+				;;
+			esac
+		done < <(grep -E "^$start(not )?ok " "$file")
+	done
+	passed=$((passed + ok)) failed=$((failed + bad))
+	say "    $name: $ok passed, $bad failed"
+}
+
+# in_vm NAME LINE-START ARGUMENT-OF-run-vm.sh...
+in_vm() {
+	local name=$1 start=$2 status=0 before=$failed
+	shift 2
+	rm -rf "${BUILD:?}/out/$name"
+	"$TOP/scripts/run-vm.sh" --quiet --name "$name" "$@" || status=$?
+	count "$name" "$start"
+	# Reports, leaks, hangs: a failure that no case stands for.
+	if [ "$status" != 0 ] && [ "$failed" = "$before" ]; then
+		failed=$((failed + 1))
+		problems+=("$name: exit status $status, see $LOGS/$name.log:"
+			   "$(grep -E 'kunit: |selftests: |BUG|WARNING|KASAN|not ok|panic' \
+				"$LOGS/$name.log" | tail -n 10)")
+	fi
+}
+
+modules() {
+	"$TOP/scripts/build-modules.sh" "$1" && return
+	failed=$((failed + 1))
+	problems+=("$1: the modules do not build")
+	return 1
+}
+
+build_selftests() {
+	local source file
+	source=$("$TOP/scripts/kernel.sh" source)
+	rm -rf "$BUILD/selftests"
+	mkdir -p "$BUILD/selftests"
+	for file in "$TOP"/selftests/*.c; do
+		[ -e "$file" ] || continue
+		gcc -static -O2 -Wall -D_GNU_SOURCE= -I"$TOP/uapi" \
+			-I"$source/tools/testing/selftests" -pthread \
+			-o "$BUILD/selftests/$(basename "$file" .c)" "$file" ||
+			{ failed=$((failed + 1))
+			  problems+=("selftests: $file does not build"); }
+	done
+	for file in "$TOP"/selftests/*.sh; do
+		[ ! -e "$file" ] || cp "$file" "$BUILD/selftests/"
+	done
+}
+
+selftests() {
+	modules "$1" && in_vm "selftests-$1" '' --timeout 600 "$1" \
+		"$TOP/scripts/guest/selftests.sh" "$BUILD/selftests:/selftests"
+}
+
+kunit() {
+	modules "$1" && in_vm "kunit-$1" '    ' --timeout 900 "$1" \
+		"$TOP/scripts/guest/kunit.sh"
+}
+
+step 1 $steps "a kernel with every checker (once; minutes)"
+"$TOP/scripts/kernel.sh" uml-debug >/dev/null
+step 2 $steps "Debian's 6.1 and 6.12 kernels"
+"$TOP/scripts/kernel.sh" 6.1 >/dev/null
+"$TOP/scripts/kernel.sh" 6.12 >/dev/null
+step 3 $steps "building the selftests"
+build_selftests
+step 4 $steps "KUnit on the kernel with every checker"
+kunit uml-debug || :
+n=5
+for kernel in 6.1 6.12 uml-debug; do
+	step $n $steps "selftests on $kernel"
+	selftests $kernel || :
+	n=$((n + 1))
+done
+
+[ ${#problems[@]} = 0 ] || printf '%s\n' "" "${problems[@]}" ""
+echo "$passed passed, $failed failed$(
+	[ $skipped = 0 ] || echo ", $skipped skipped")"
+[ $failed = 0 ]
