@@ -137,24 +137,29 @@ newest_source_package() {
 		awk '{ print $1 }' | sort -V | tail -n 1
 }
 
-# Set src to the patched source. Its .complete names the patches that it has.
+# Set src to the source with the patches of this checkout.
 get_source() {
-	local package version work key
+	local package version work key pattern
 
 	key=$(cat "${PATCHES[@]}" | sha256sum | cut -c1-8)
-
 	if [ -n "${KERNEL_SRC:-}" ]; then
-		version=$(make -s -C "$KERNEL_SRC" kernelversion)
-		src=$CACHE/source-own-$version-$(realpath "$KERNEL_SRC" |
-			sha256sum | cut -c1-8)
+		pattern=$CACHE/source-own-$(
+			realpath "$KERNEL_SRC" | sha256sum | cut -c1-8)-$key
 	else
-		src=$(newest "$CACHE/source-[0-9]*")
+		pattern="$CACHE/source-[0-9]*-$key"
 	fi
-	! grep -qsx "$key" "$src/.complete" || return 0
+	src=$(newest "$pattern")
+	[ -z "$src" ] || return 0
 
-	lock source
+	lock apt
+	src=$(newest "$pattern")
+	if [ -n "$src" ]; then
+		unlock
+		return 0
+	fi
 	if [ -n "${KERNEL_SRC:-}" ]; then
 		step 1 4 "copying $KERNEL_SRC"
+		src=$pattern
 		work=$src.tmp
 		rm -rf "$work"
 		cp -a --reflink=auto "$KERNEL_SRC" "$work"
@@ -165,13 +170,9 @@ get_source() {
 		package=$(newest_source_package)
 		version=$(private_apt apt-cache show "$package" |
 			awk '$1 == "Version:" { print $2; exit }')
-		src=$CACHE/source-${version%%~*}
-		if grep -qsx "$key" "$src/.complete"; then
-			unlock
-			return 0
-		fi
+		src=$CACHE/source-${version%%~*}-$key
 		work=$src.tmp
-		rm -rf "$work"
+		rm -rf "$work" "$work.deb"
 		mkdir -p "$work"
 		step 1 4 "downloading and unpacking $package $version"
 		fetch "$work.deb" "$package=$version"
@@ -181,11 +182,12 @@ get_source() {
 		rm -r "$work.deb"
 	fi
 	for patch in "${PATCHES[@]}"; do
-		logged "$LOGS/patch.log" \
-			patch -d "$work" -p1 --forward --input="$patch"
+		# It may be in that kernel already.
+		patch -d "$work" -p1 -R -s -f --dry-run <"$patch" >/dev/null ||
+			logged "$LOGS/patch.log" \
+				patch -d "$work" -p1 --input="$patch"
 	done
-	echo "$key" >"$work/.complete"
-	rm -rf "$src"
+	touch "$work/.complete"
 	mv "$work" "$src"
 	unlock
 }
@@ -196,7 +198,7 @@ newest() {
 	# shellcheck disable=SC2086 # the pattern is to be expanded
 	for found in $(compgen -G "$1" | sort -rV); do
 		case $found in
-		*.tmp) continue ;;
+		*.tmp*) continue ;;
 		esac
 		if [ -e "$found/.complete" ] || [ -e "$found/complete" ]; then
 			echo "$found"
@@ -221,8 +223,11 @@ own_kernel() {
 	fi
 
 	need_build_tools
+	lock "$name"
 	get_source
-	version=${src#"$CACHE"/source-}
+	version=$(basename "$src")
+	version=${version#source-}
+	version=${version%-*}
 	dir=$CACHE/$name-$version-$key
 	[ ! -e "$dir/complete" ] || return 0
 
@@ -272,15 +277,12 @@ case $name in
 	fi
 	;;
 uml)
-	lock uml
 	own_kernel uml um linux common.config uml.config
 	;;
 uml-debug)
-	lock uml-debug
 	own_kernel uml-debug um linux common.config uml.config debug.config
 	;;
 kcsan)
-	lock kcsan
 	own_kernel kcsan x86_64 arch/x86/boot/bzImage common.config kcsan.config
 	;;
 source)
