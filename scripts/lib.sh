@@ -81,7 +81,7 @@ need() {
 
 need_build_tools() {
 	need make:make gcc:gcc flex:flex bison:bison bc:bc rsync:rsync \
-		xz:xz-utils cpio:cpio depmod:kmod patch:patch perl:perl \
+		xz:xz-utils cpio:cpio patch:patch perl:perl \
 		/usr/include/gelf.h:libelf-dev \
 		"/usr/include/*/openssl/opensslconf.h:libssl-dev" \
 		/usr/include/stdlib.h:libc6-dev
