@@ -1,0 +1,818 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mqpipe: named pipes without a size of their own. What all of them hold
+ * together is bounded by memquota's default tracker, and the pipe that holds
+ * the oldest data is given up when it is too much.
+ *
+ *	echo create NAME > /dev/mqpipe/control	makes /dev/mqpipe/NAME
+ *	echo remove NAME > /dev/mqpipe/control	takes it away; who has it open
+ *						keeps it
+ *
+ * They open, read, write, poll and splice as FIFOs do, apart from this:
+ *
+ *	- Writing does not wait for the reader, only for the tracker's max.
+ *	- A pipe that was reclaimed is at its end: writers get ENOBUFS, and so
+ *	  do readers once they have read what was taken from the queue before.
+ *	- When the last reader closes, what nobody has read is freed at once,
+ *	  and writers get EPIPE even if another reader comes.
+ *	- When everybody has closed it, it starts afresh at the next open.
+ *
+ * Each open pipe is an account with one queue. Its parents are the accounts of
+ * the processes that opened it for writing.
+ *
+ * /sys/kernel/debug/mqpipe/pipes is a table of them. Its last columns say how
+ * many pipes held older data when one was reclaimed, and older by how much: it
+ * is found by looking at all pipes, not by asking memquota.
+ */
+#include <linux/cdev.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+#include <linux/xarray.h>
+#include <memquota/compat.h>
+#include <memquota/queue.h>
+
+#define MQPIPE_MINORS		4096
+#define MQPIPE_NAME_SIZE	24
+
+/* A piece of what was written. Cut so that its data is one slab object. */
+struct mqpipe_segment {
+	struct memquota_item item;
+	size_t len;
+	size_t done;		/* bytes that were read; the reader's */
+	char *data;
+};
+
+/* A process that has pipes open for writing. */
+struct mqpipe_writer {
+	struct list_head node;		/* in writers; mqpipe_lock */
+	struct pid *tgid;
+	unsigned int opens;		/* mqpipe_lock */
+	struct memquota_account *account;
+};
+
+struct mqpipe {
+	char name[MQPIPE_NAME_SIZE];
+	u32 minor;
+	struct kref kref;		/* the table's, and each open's */
+	struct list_head node;		/* in pipes; mqpipe_lock and pipes_lock */
+
+	struct mutex mutex;		/* opens, and the life that they make */
+	unsigned int opens;		/* mutex; those that wait included */
+	unsigned int readers;		/* mutex; read without it */
+	unsigned int writers;		/* mutex; read without it */
+	unsigned int had_readers;	/* mutex: in this life, for open */
+	unsigned int had_writers;	/* mutex, likewise; read without it */
+	wait_queue_head_t wait_open;
+
+	bool live;			/* mutex and pipes_lock: queue is set up */
+	struct memquota_account *account;	/* mutex */
+	struct memquota_queue queue;
+	struct memquota_queue_hook hook;
+
+	struct mutex read_mutex;	/* one reader at a time */
+	struct mqpipe_segment *taken;	/* read_mutex: partly read */
+
+	/* Since it was created; the reclaim callback writes all but two. */
+	atomic64_t written;
+	atomic64_t read;
+	u64 dropped_ns;			/* arrival of what was freed first */
+	u64 reclaims;
+	u64 older;			/* pipes that held older data then */
+	u64 older_ns;			/* older by at most this */
+};
+
+struct mqpipe_file {
+	struct mqpipe *pipe;
+	struct mqpipe_writer *writer;	/* NULL: opened for reading only */
+};
+
+/* Names, minors and writers. */
+static DEFINE_MUTEX(mqpipe_lock);
+static LIST_HEAD(writers);
+static DEFINE_XARRAY_ALLOC1(minors);	/* of struct mqpipe */
+
+/* What the reclaim callback walks. Outside the queues' locks. */
+static DEFINE_SPINLOCK(pipes_lock);
+static LIST_HEAD(pipes);
+
+static dev_t mqpipe_dev;
+static struct cdev control_cdev;	/* minor 0 */
+static struct cdev mqpipe_cdev;		/* the others */
+static struct class *mqpipe_class;
+static struct kmem_cache *segment_cache;
+static struct dentry *mqpipe_dir;
+
+/* --- Segments --- */
+
+static void segment_free(struct mqpipe_segment *seg)
+{
+	kfree(seg->data);
+	kmem_cache_free(segment_cache, seg);
+}
+
+static struct mqpipe_segment *segment_alloc(size_t len)
+{
+	struct mqpipe_segment *seg;
+
+	seg = kmem_cache_alloc(segment_cache, GFP_KERNEL_ACCOUNT);
+	if (!seg)
+		return NULL;
+	seg->len = len;
+	seg->done = 0;
+	seg->data = kmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!seg->data) {
+		kmem_cache_free(segment_cache, seg);
+		return NULL;
+	}
+	return seg;
+}
+
+static size_t segment_cost(const struct mqpipe_segment *seg)
+{
+	return kmem_cache_size(segment_cache) + kmalloc_size_roundup(seg->len);
+}
+
+static void mqpipe_free_item(struct memquota_queue *queue,
+			     struct memquota_item *item)
+{
+	struct mqpipe *pipe = container_of(queue, struct mqpipe, queue);
+
+	/* The oldest comes first. */
+	if (pipe->dropped_ns == MEMQUOTA_NO_DATA)
+		pipe->dropped_ns = item->arrival_ns;
+	segment_free(container_of(item, struct mqpipe_segment, item));
+}
+
+/* --- The life of a pipe: from its first open to its last close --- */
+
+/*
+ * The queue ended. Heads only become younger: what is older now was older when
+ * the victim was chosen. The victim's own head may have moved since then.
+ */
+static void mqpipe_ended(struct memquota_queue_hook *hook, int reason)
+{
+	struct mqpipe *pipe = container_of(hook, struct mqpipe, hook);
+	u64 older = 0, older_ns = 0, ns;
+	struct mqpipe *other;
+	unsigned long flags;
+
+	if (reason != -ENOBUFS)
+		return;
+	spin_lock_irqsave(&pipes_lock, flags);
+	list_for_each_entry(other, &pipes, node) {
+		if (other == pipe || !other->live)
+			continue;
+		ns = memquota_queue_oldest(&other->queue);
+		if (ns >= pipe->dropped_ns ||
+		    pipe->dropped_ns == MEMQUOTA_NO_DATA)
+			continue;
+		older++;
+		older_ns = max(older_ns, pipe->dropped_ns - ns);
+	}
+	pipe->reclaims++;
+	pipe->older += older;
+	pipe->older_ns = max(pipe->older_ns, older_ns);
+	spin_unlock_irqrestore(&pipes_lock, flags);
+}
+
+static int mqpipe_begin(struct mqpipe *pipe)
+{
+	struct memquota_account *account;
+	int err;
+
+	account = memquota_account_create(memquota_default_tracker(), NULL,
+					  GFP_KERNEL, "mqpipe/%s", pipe->name);
+	if (IS_ERR(account))
+		return PTR_ERR(account);
+	pipe->dropped_ns = MEMQUOTA_NO_DATA;
+	err = memquota_queue_init(&pipe->queue, account, mqpipe_free_item, 0,
+				  GFP_KERNEL, "%s", pipe->name);
+	if (err) {
+		memquota_account_put(account);
+		return err;
+	}
+	memquota_queue_hook(&pipe->queue, &pipe->hook);
+	pipe->account = account;
+	pipe->had_readers = 0;
+	pipe->had_writers = 0;
+	spin_lock_irq(&pipes_lock);
+	pipe->live = true;
+	spin_unlock_irq(&pipes_lock);
+	return 0;
+}
+
+static void mqpipe_end(struct mqpipe *pipe)
+{
+	spin_lock_irq(&pipes_lock);
+	pipe->live = false;
+	spin_unlock_irq(&pipes_lock);
+	memquota_queue_destroy(&pipe->queue);
+	memquota_account_put(pipe->account);
+	if (pipe->taken)
+		segment_free(pipe->taken);
+	pipe->taken = NULL;
+}
+
+static void mqpipe_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct mqpipe, kref));
+}
+
+/* --- Writers --- */
+
+static void writer_put(struct mqpipe_writer *writer)
+{
+	mutex_lock(&mqpipe_lock);
+	if (--writer->opens) {
+		mutex_unlock(&mqpipe_lock);
+		return;
+	}
+	list_del(&writer->node);
+	mutex_unlock(&mqpipe_lock);
+	memquota_account_put(writer->account);
+	put_pid(writer->tgid);
+	kfree(writer);
+}
+
+static struct mqpipe_writer *writer_get(void)
+{
+	struct memquota_account *account;
+	struct mqpipe_writer *writer;
+
+	mutex_lock(&mqpipe_lock);
+	list_for_each_entry(writer, &writers, node) {
+		if (writer->tgid == task_tgid(current)) {
+			writer->opens++;
+			goto out;
+		}
+	}
+	writer = kzalloc(sizeof(*writer), GFP_KERNEL);
+	if (!writer) {
+		writer = ERR_PTR(-ENOMEM);
+		goto out;
+	}
+	account = memquota_account_create(memquota_default_tracker(), NULL,
+					  GFP_KERNEL, "%s/%d", current->comm,
+					  task_tgid_nr(current));
+	if (IS_ERR(account)) {
+		kfree(writer);
+		writer = ERR_CAST(account);
+		goto out;
+	}
+	writer->account = account;
+	writer->tgid = get_pid(task_tgid(current));
+	writer->opens = 1;
+	list_add(&writer->node, &writers);
+out:
+	mutex_unlock(&mqpipe_lock);
+	return writer;
+}
+
+/* --- File operations of a pipe --- */
+
+static void mqpipe_close(struct mqpipe *pipe, struct mqpipe_writer *writer,
+			 fmode_t mode)
+{
+	mutex_lock(&pipe->mutex);
+	if (mode & FMODE_WRITE)
+		WRITE_ONCE(pipe->writers, pipe->writers - 1);
+	if (mode & FMODE_READ) {
+		WRITE_ONCE(pipe->readers, pipe->readers - 1);
+		if (!pipe->readers)
+			memquota_queue_close(&pipe->queue);
+	}
+	/* Readers may wait for this end, pollers of either side, too. */
+	wake_up_all(&pipe->queue.wait);
+	if (!--pipe->opens)
+		mqpipe_end(pipe);
+	mutex_unlock(&pipe->mutex);
+	if (writer)
+		writer_put(writer);
+	kref_put(&pipe->kref, mqpipe_free);
+}
+
+/* Wait until somebody has opened the other side, were it only for a moment. */
+static int wait_for_other(struct mqpipe *pipe, unsigned int *had)
+{
+	unsigned int seen = *had;
+	int err;
+
+	mutex_unlock(&pipe->mutex);
+	err = wait_event_interruptible(pipe->wait_open,
+				       READ_ONCE(*had) != seen);
+	mutex_lock(&pipe->mutex);
+	return err;
+}
+
+static int mqpipe_open(struct inode *inode, struct file *file)
+{
+	fmode_t mode = file->f_mode & (FMODE_READ | FMODE_WRITE);
+	bool wait = !(file->f_flags & O_NONBLOCK);
+	struct mqpipe_writer *writer = NULL;
+	struct mqpipe_file *mf;
+	struct mqpipe *pipe;
+	int err;
+
+	mutex_lock(&mqpipe_lock);
+	pipe = xa_load(&minors, iminor(inode));
+	if (pipe)
+		kref_get(&pipe->kref);
+	mutex_unlock(&mqpipe_lock);
+	if (!pipe)
+		return -ENXIO;
+
+	mf = kzalloc(sizeof(*mf), GFP_KERNEL);
+	if (!mf) {
+		err = -ENOMEM;
+		goto out_put;
+	}
+	if (mode & FMODE_WRITE) {
+		writer = writer_get();
+		if (IS_ERR(writer)) {
+			err = PTR_ERR(writer);
+			goto out_free;
+		}
+	}
+
+	mutex_lock(&pipe->mutex);
+	if (mode == FMODE_WRITE && !wait && !pipe->readers) {
+		err = -ENXIO;
+		goto out_unlock;
+	}
+	if (!pipe->opens) {
+		err = mqpipe_begin(pipe);
+		if (err)
+			goto out_unlock;
+	}
+	if (writer) {
+		err = memquota_account_add_parent(pipe->account,
+						  writer->account);
+		/* One that was reclaimed opens, and says so when written to. */
+		if (err && err != -EEXIST && err != -ESTALE) {
+			if (!pipe->opens)
+				mqpipe_end(pipe);
+			goto out_unlock;
+		}
+	}
+	pipe->opens++;
+	if (mode & FMODE_READ) {
+		WRITE_ONCE(pipe->readers, pipe->readers + 1);
+		WRITE_ONCE(pipe->had_readers, pipe->had_readers + 1);
+	}
+	if (mode & FMODE_WRITE) {
+		WRITE_ONCE(pipe->writers, pipe->writers + 1);
+		WRITE_ONCE(pipe->had_writers, pipe->had_writers + 1);
+	}
+	wake_up_all(&pipe->wait_open);
+
+	err = 0;
+	if (wait && mode == FMODE_READ && !pipe->writers)
+		err = wait_for_other(pipe, &pipe->had_writers);
+	else if (wait && mode == FMODE_WRITE && !pipe->readers)
+		err = wait_for_other(pipe, &pipe->had_readers);
+	mutex_unlock(&pipe->mutex);
+	if (err) {
+		kfree(mf);
+		mqpipe_close(pipe, writer, mode);
+		return err;
+	}
+
+	mf->pipe = pipe;
+	mf->writer = writer;
+	file->private_data = mf;
+	return stream_open(inode, file);
+
+out_unlock:
+	mutex_unlock(&pipe->mutex);
+	if (writer)
+		writer_put(writer);
+out_free:
+	kfree(mf);
+out_put:
+	kref_put(&pipe->kref, mqpipe_free);
+	return err;
+}
+
+static int mqpipe_release(struct inode *inode, struct file *file)
+{
+	struct mqpipe_file *mf = file->private_data;
+
+	mqpipe_close(mf->pipe, mf->writer, file->f_mode);
+	kfree(mf);
+	return 0;
+}
+
+static bool nonblocking(struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT ||
+	       iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
+/*
+ * Read what there is. Return the number of bytes; 0 at the end; -EAGAIN where
+ * there is nothing as yet.
+ */
+static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
+{
+	struct memquota_item *item;
+	struct mqpipe_segment *seg;
+	size_t done = 0, n;
+	ssize_t ret = 0;
+	bool writers;
+
+	while (iov_iter_count(to)) {
+		if (!pipe->taken) {
+			/* Before the queue: a writer may write and close. */
+			writers = READ_ONCE(pipe->writers);
+			item = memquota_queue_recv(&pipe->queue);
+			if (!item) {
+				ret = writers ? -EAGAIN : 0;
+				break;
+			}
+			if (IS_ERR(item)) {
+				ret = PTR_ERR(item);
+				/* Closed by a reader before this one. */
+				if (ret == -EPIPE)
+					ret = 0;
+				break;
+			}
+			pipe->taken = container_of(item, struct mqpipe_segment,
+						   item);
+		}
+		seg = pipe->taken;
+		n = copy_to_iter(seg->data + seg->done, seg->len - seg->done,
+				 to);
+		seg->done += n;
+		done += n;
+		if (seg->done < seg->len) {
+			if (iov_iter_count(to))
+				ret = -EFAULT;
+			break;
+		}
+		pipe->taken = NULL;
+		segment_free(seg);
+	}
+	atomic64_add(done, &pipe->read);
+	return done ?: ret;
+}
+
+static ssize_t mqpipe_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct mqpipe_file *mf = iocb->ki_filp->private_data;
+	struct mqpipe *pipe = mf->pipe;
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	for (;;) {
+		if (mutex_lock_interruptible(&pipe->read_mutex))
+			return -ERESTARTSYS;
+		ret = read_some(pipe, to);
+		mutex_unlock(&pipe->read_mutex);
+		if (ret != -EAGAIN || nonblocking(iocb))
+			return ret;
+		if (wait_event_interruptible(pipe->queue.wait,
+					     memquota_queue_readable(&pipe->queue) ||
+					     !READ_ONCE(pipe->writers)))
+			return -ERESTARTSYS;
+	}
+}
+
+/* Queue a segment, waiting at the tracker's max if that is wanted. */
+static int send(struct mqpipe *pipe, struct mqpipe_segment *seg, bool wait)
+{
+	size_t cost = segment_cost(seg);
+	int err;
+
+	err = memquota_queue_send(&pipe->queue, &seg->item, cost,
+				  wait ? GFP_KERNEL : GFP_NOWAIT);
+	if (err == -EDQUOT && !wait)
+		err = -EAGAIN;
+	while (err == -EDQUOT || err == -ETIME) {
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+		/* Only a fatal signal ends the wait early. */
+		err = memquota_queue_send_wait(&pipe->queue, &seg->item, cost,
+					       HZ / 10);
+	}
+	/* Its account was closed, and it is about to be told. */
+	if (err == -ESTALE)
+		err = -ENOBUFS;
+	return err;
+}
+
+static ssize_t mqpipe_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct mqpipe_file *mf = iocb->ki_filp->private_data;
+	struct mqpipe *pipe = mf->pipe;
+	struct mqpipe_segment *seg;
+	size_t done = 0, len;
+	int err = 0;
+
+	while (iov_iter_count(from)) {
+		/* A segment holds PIPE_BUF: that much is written whole. */
+		len = min_t(size_t, iov_iter_count(from), PIPE_BUF);
+		seg = segment_alloc(len);
+		if (!seg) {
+			err = -ENOMEM;
+			break;
+		}
+		if (!copy_from_iter_full(seg->data, len, from))
+			err = -EFAULT;
+		else if (!READ_ONCE(pipe->readers))
+			/* Having been reclaimed is the better reason. */
+			err = READ_ONCE(pipe->queue.reason) == -ENOBUFS ?
+				-ENOBUFS : -EPIPE;
+		else
+			err = send(pipe, seg, !nonblocking(iocb));
+		if (err) {
+			segment_free(seg);
+			break;
+		}
+		done += len;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	atomic64_add(done, &pipe->written);
+	if (err == -EPIPE)
+		send_sig(SIGPIPE, current, 0);
+	return done ?: err;
+}
+
+static __poll_t mqpipe_poll(struct file *file, poll_table *wait)
+{
+	struct mqpipe_file *mf = file->private_data;
+	struct mqpipe *pipe = mf->pipe;
+	__poll_t mask = 0;
+	int reason;
+
+	poll_wait(file, &pipe->queue.wait, wait);
+	if (file->f_mode & FMODE_READ) {
+		if (memquota_queue_readable(&pipe->queue) ||
+		    READ_ONCE(pipe->taken))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		if (!READ_ONCE(pipe->writers) && READ_ONCE(pipe->had_writers))
+			mask |= EPOLLHUP;
+	}
+	reason = READ_ONCE(pipe->queue.reason);
+	if (file->f_mode & FMODE_WRITE) {
+		mask |= EPOLLOUT | EPOLLWRNORM;
+		if (!READ_ONCE(pipe->readers))
+			mask |= EPOLLERR;
+	}
+	if (reason == -ENOBUFS)
+		mask |= EPOLLERR;
+	return mask;
+}
+
+static const struct file_operations mqpipe_fops = {
+	.owner = THIS_MODULE,
+	.open = mqpipe_open,
+	.release = mqpipe_release,
+	.read_iter = mqpipe_read_iter,
+	.write_iter = mqpipe_write_iter,
+	.poll = mqpipe_poll,
+	.splice_read = memquota_splice_read,
+	.splice_write = iter_file_splice_write,
+};
+
+/* --- The table of pipes --- */
+
+static int mqpipe_create(const char *name)
+{
+	struct mqpipe *pipe, *other;
+	struct device *dev;
+	unsigned long id;
+	int err;
+
+	if (!*name || *name == '.' || strlen(name) >= MQPIPE_NAME_SIZE ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
+	    strlen(name))
+		return -EINVAL;
+	if (!strcmp(name, "control"))
+		return -EEXIST;
+	xa_for_each(&minors, id, other) {
+		if (!strcmp(other->name, name))
+			return -EEXIST;
+	}
+
+	pipe = kzalloc(sizeof(*pipe), GFP_KERNEL);
+	if (!pipe)
+		return -ENOMEM;
+	strscpy(pipe->name, name, sizeof(pipe->name));
+	kref_init(&pipe->kref);
+	mutex_init(&pipe->mutex);
+	mutex_init(&pipe->read_mutex);
+	init_waitqueue_head(&pipe->wait_open);
+	pipe->hook.ended = mqpipe_ended;
+
+	/* Minor 0 is the control node. */
+	err = xa_alloc(&minors, &pipe->minor, pipe,
+		       XA_LIMIT(1, MQPIPE_MINORS - 1), GFP_KERNEL);
+	if (err) {
+		/* None left. */
+		err = err == -EBUSY ? -ENOSPC : err;
+		goto out_free;
+	}
+	/* '!' in a device's name makes a folder of what is before it. */
+	dev = device_create(mqpipe_class, NULL,
+			    MKDEV(MAJOR(mqpipe_dev), pipe->minor), NULL,
+			    "mqpipe!%s", name);
+	if (IS_ERR(dev)) {
+		err = PTR_ERR(dev);
+		goto out_minor;
+	}
+	spin_lock_irq(&pipes_lock);
+	list_add_tail(&pipe->node, &pipes);
+	spin_unlock_irq(&pipes_lock);
+	return 0;
+
+out_minor:
+	xa_erase(&minors, pipe->minor);
+out_free:
+	kfree(pipe);
+	return err;
+}
+
+static void mqpipe_remove(struct mqpipe *pipe)
+{
+	device_destroy(mqpipe_class, MKDEV(MAJOR(mqpipe_dev), pipe->minor));
+	xa_erase(&minors, pipe->minor);
+	spin_lock_irq(&pipes_lock);
+	list_del(&pipe->node);
+	spin_unlock_irq(&pipes_lock);
+	kref_put(&pipe->kref, mqpipe_free);
+}
+
+static int mqpipe_remove_name(const char *name)
+{
+	struct mqpipe *pipe;
+	unsigned long id;
+
+	xa_for_each(&minors, id, pipe) {
+		if (!strcmp(pipe->name, name)) {
+			mqpipe_remove(pipe);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static ssize_t control_write(struct file *file, const char __user *buf,
+			     size_t count, loff_t *ppos)
+{
+	char line[64], *name;
+	int err;
+
+	if (count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, buf, count))
+		return -EFAULT;
+	line[count] = '\0';
+	name = strim(line);
+	mutex_lock(&mqpipe_lock);
+	if (!strncmp(name, "create ", 7))
+		err = mqpipe_create(name + 7);
+	else if (!strncmp(name, "remove ", 7))
+		err = mqpipe_remove_name(name + 7);
+	else
+		err = -EINVAL;
+	mutex_unlock(&mqpipe_lock);
+	return err ?: count;
+}
+
+static const struct file_operations control_fops = {
+	.owner = THIS_MODULE,
+	.open = nonseekable_open,
+	.write = control_write,
+};
+
+static int pipes_show(struct seq_file *m, void *unused)
+{
+	u64 now = ktime_get_coarse_ns(), ns;
+	struct mqpipe *pipe;
+	const char *state;
+
+	seq_puts(m, "name state readers writers held_bytes age_ms written_bytes read_bytes reclaims older older_ms\n");
+	spin_lock_irq(&pipes_lock);
+	list_for_each_entry(pipe, &pipes, node) {
+		ns = MEMQUOTA_NO_DATA;
+		state = "idle";
+		if (pipe->live) {
+			ns = memquota_queue_oldest(&pipe->queue);
+			switch (READ_ONCE(pipe->queue.reason)) {
+			case 0:
+				state = "open";
+				break;
+			case -ENOBUFS:
+				state = "reclaimed";
+				break;
+			default:
+				state = "closed";
+			}
+		}
+		seq_printf(m, "%s %s %u %u %llu ", pipe->name, state,
+			   READ_ONCE(pipe->readers), READ_ONCE(pipe->writers),
+			   pipe->live ?
+			   memquota_held(&pipe->queue.participant) : 0);
+		/* An item may be younger than the time that was read above. */
+		if (ns == MEMQUOTA_NO_DATA)
+			seq_puts(m, "-");
+		else
+			seq_printf(m, "%llu", div_u64(now - min(now, ns),
+						      NSEC_PER_MSEC));
+		seq_printf(m, " %lld %lld %llu %llu %llu\n",
+			   atomic64_read(&pipe->written),
+			   atomic64_read(&pipe->read), pipe->reclaims,
+			   pipe->older,
+			   div_u64(pipe->older_ns + NSEC_PER_MSEC - 1,
+				   NSEC_PER_MSEC));
+	}
+	spin_unlock_irq(&pipes_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pipes);
+
+static int __init mqpipe_init(void)
+{
+	struct device *dev;
+	int err;
+
+	segment_cache = KMEM_CACHE(mqpipe_segment, SLAB_HWCACHE_ALIGN);
+	if (!segment_cache)
+		return -ENOMEM;
+	err = alloc_chrdev_region(&mqpipe_dev, 0, MQPIPE_MINORS, "mqpipe");
+	if (err)
+		goto out_cache;
+	mqpipe_class = memquota_class_create("mqpipe");
+	if (IS_ERR(mqpipe_class)) {
+		err = PTR_ERR(mqpipe_class);
+		goto out_region;
+	}
+	cdev_init(&control_cdev, &control_fops);
+	control_cdev.owner = THIS_MODULE;
+	cdev_init(&mqpipe_cdev, &mqpipe_fops);
+	mqpipe_cdev.owner = THIS_MODULE;
+	err = cdev_add(&mqpipe_cdev, mqpipe_dev + 1, MQPIPE_MINORS - 1);
+	if (err)
+		goto out_class;
+	err = cdev_add(&control_cdev, mqpipe_dev, 1);
+	if (err)
+		goto out_cdev;
+	dev = device_create(mqpipe_class, NULL, mqpipe_dev, NULL,
+			    "mqpipe!control");
+	if (IS_ERR(dev)) {
+		err = PTR_ERR(dev);
+		goto out_control;
+	}
+	mqpipe_dir = debugfs_create_dir("mqpipe", NULL);
+	debugfs_create_file("pipes", 0400, mqpipe_dir, NULL, &pipes_fops);
+	return 0;
+
+out_control:
+	cdev_del(&control_cdev);
+out_cdev:
+	cdev_del(&mqpipe_cdev);
+out_class:
+	class_destroy(mqpipe_class);
+out_region:
+	unregister_chrdev_region(mqpipe_dev, MQPIPE_MINORS);
+out_cache:
+	kmem_cache_destroy(segment_cache);
+	return err;
+}
+
+/* Nothing is open: whoever opened a node holds the module. */
+static void __exit mqpipe_exit(void)
+{
+	struct mqpipe *pipe, *next;
+
+	debugfs_remove(mqpipe_dir);
+	mutex_lock(&mqpipe_lock);
+	list_for_each_entry_safe(pipe, next, &pipes, node)
+		mqpipe_remove(pipe);
+	mutex_unlock(&mqpipe_lock);
+	device_destroy(mqpipe_class, mqpipe_dev);
+	cdev_del(&control_cdev);
+	cdev_del(&mqpipe_cdev);
+	class_destroy(mqpipe_class);
+	unregister_chrdev_region(mqpipe_dev, MQPIPE_MINORS);
+	memquota_barrier();
+	kmem_cache_destroy(segment_cache);
+}
+
+module_init(mqpipe_init);
+module_exit(mqpipe_exit);
+
+MODULE_DESCRIPTION("Named pipes whose memory is bounded by memquota");
+MODULE_LICENSE("GPL");
