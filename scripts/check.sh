@@ -1,0 +1,238 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh: what can be found without running anything: coding style, static
+# checkers, compilers' warnings, documentation. Clean or not, the last line
+# says so.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+steps=9
+findings=0
+work=$BUILD/check
+
+# files PATTERN...: what is in the checkout, committed or about to be
+files() {
+	git -C "$TOP" ls-files -co --exclude-standard -- "$@" |
+		while IFS= read -r file; do
+			[ ! -f "$TOP/$file" ] || echo "$file"
+		done
+}
+
+# report NAME COMMAND...: each line that the command prints is a finding
+report() {
+	local name=$1 lines n
+	shift
+	lines=$("$@" 2>&1 | sed "s|$work/[a-z0-9.-]*/modules/[^/]*/||g" |
+		sort -u) || :
+	[ -n "$lines" ] || return 0
+	n=$(wc -l <<<"$lines")
+	findings=$((findings + n))
+	printf '%s: %d\n%s\n' "$name" "$n" "$lines"
+}
+
+# compile NAME KERNEL MAKE-ARGUMENT...: build afresh and report what is said
+compile() {
+	local name=$1 kernel=$2 log=$LOGS/check-$1.log status=0
+	shift 2
+	rm -rf "${work:?}/$name"
+	BUILD=$work/$name "$TOP/scripts/build-modules.sh" "$kernel" "$@" \
+		>"$log" 2>&1 || status=$?
+	grep -E '(warning|error|WARNING|ERROR): |Warning: |\*\*\*' "$log" |
+		grep -vE 'compiler differs|Skipping BTF' || :
+	[ $status = 0 ] || echo "it does not build (log: $log)"
+	# A build can take another compiler than it was told.
+	[ $status != 0 ] || [ "${name#clang}" = "$name" ] ||
+		readelf -p .comment "$work/$name/modules/$kernel/kmod/memquota.ko" |
+		grep -q clang || echo "it was not built by clang"
+}
+
+# alone NAME KERNEL: each public header, by itself, with and without memquota
+alone() {
+	local name=$1 kernel=$2 dir=$work/$1 header i=0 log=$LOGS/check-$1.log
+	local arch=()
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	for header in "$TOP"/kmod/include/memquota/*.h "$TOP"/uapi/linux/*.h; do
+		i=$((i + 1))
+		# Twice, so that it guards itself.
+		printf '#include <%s/%s>\n' \
+			"$(basename "$(dirname "$header")")" \
+			"$(basename "$header")" | sed p >"$dir/with$i.c"
+		cp "$dir/with$i.c" "$dir/without$i.c"
+		echo "obj-m += with$i.o without$i.o"
+		echo "CFLAGS_with$i.o := -DCONFIG_MEMQUOTA_MODULE=1"
+	done >"$dir/Kbuild"
+	echo "ccflags-y := -I$TOP/kmod/include -I$TOP/uapi" >>"$dir/Kbuild"
+	case $kernel in
+	uml*) arch=(ARCH=um) ;;
+	esac
+	# Only the objects: they are no modules.
+	make -s -C "$(realpath "$("$TOP/scripts/kernel.sh" "$kernel")/kdir")" \
+		M="$dir" "${arch[@]}" -j"$JOBS" W=1 -k \
+		$(seq -f "with%g.o" $i) $(seq -f "without%g.o" $i) \
+		>"$log" 2>&1 </dev/null || :
+	grep -E '(warning|error): ' "$log" || :
+}
+
+# The header of programs: both languages, both word sizes, no hidden holes.
+uapi() {
+	local language bits flags='-Wall -Wextra -Wpadded -pedantic -Wno-long-long'
+	for language in c:c90 c:c2x c++:c++98 c++:c++20; do
+		for bits in 32 64; do
+			# shellcheck disable=SC2086 # flags, apart
+			echo '#include <linux/memquota.h>' |
+				gcc -x "${language%:*}" \
+				-std="${language#*:}" -m$bits $flags \
+				-I"$TOP/uapi" \
+				-I"/usr/include/$(gcc -dumpmachine)" \
+				-fsyntax-only - 2>&1 |
+				grep -E 'warning|error' |
+				sed "s/^/$language, $bits bits: /" || :
+		done
+	done
+}
+
+# exported: each exported function has kernel-doc, here or at its declaration
+exported() {
+	local file name
+	files 'kmod/*.c' ':!kmod/tests' ':!kmod/bench' ':!kmod/samples' |
+		while IFS= read -r file; do
+		sed -n 's/^EXPORT_SYMBOL_GPL(\(memquota_[a-z_]*\));/\1/p' \
+			"$file" | while IFS= read -r name; do
+			# Of data, and for debugging, a comment will do.
+			case $name in
+			memquota_closed_* | memquota_debug_*) continue ;;
+			esac
+			grep -qE "^ \* $name(\(\))? - " "$file" \
+				kmod/include/memquota/*.h ||
+				echo "$file: $name has no kernel-doc"
+		done
+	done
+}
+
+# Flags of the compiler that the kernel was configured for are not all clang's.
+clang_wrapper() {
+	cat >"$work/clang" <<'END'
+#!/bin/bash
+unknown=$(clang -### "$@" 2>&1 |
+	sed -n "s/^clang.*: error: unknown argument:\{0,1\} '\([^']*\)'.*/\1/p
+		s/^clang.*: error: unsupported option '\([^']*\)'.*/\1/p")
+args=()
+for arg; do
+	grep -qxF -e "$arg" <<<"$unknown" || args+=("$arg")
+done
+exec clang "${args[@]}" -Qunused-arguments -Wno-unknown-warning-option \
+	-Wno-ignored-optimization-argument -Wno-unused-command-line-argument
+END
+	chmod +x "$work/clang"
+}
+
+# The kernel's own way from comments and text to a book, without the kernel.
+book() {
+	local conf=$work/book
+	rm -rf "$conf"
+	mkdir -p "$conf/Documentation"
+	cp -r "$TOP/Documentation/." "$conf/Documentation"
+	cat >"$conf/conf.py" <<END
+import os, sys
+sys.path.insert(0, "$source/Documentation/sphinx")
+os.environ["srctree"] = "$TOP"
+os.environ["KBUILD_VERBOSE"] = "0"
+sys.path.insert(0, "$source/tools/lib/python")
+project = "memquota"
+extensions = ["kerneldoc"]
+master_doc = "index"
+kerneldoc_srctree = "$TOP"
+kerneldoc_bin = ["$source/scripts/kernel-doc"]
+primary_domain = "c"
+c_id_attributes = ["__must_check", "__always_inline", "inline"]
+END
+	sphinx-build -q -E -b html -c "$conf" "$conf/Documentation" \
+		"$conf/html" 2>&1 >/dev/null </dev/null |
+		grep -E 'WARNING|ERROR|Warning|Error|error' |
+		sed "s|$conf/||" || :
+}
+
+# checkpatch IGNORED FILES...: without what is out of place there
+checkpatch() {
+	local ignored=$1
+	shift
+	# 6.1 has no kmalloc_obj() and the like.
+	files "$@" | xargs "$source/scripts/checkpatch.pl" --no-tree --strict \
+		--quiet --terse --no-summary \
+		--ignore "ALLOC_WITH_SIZEOF,$ignored" --file || :
+}
+
+style() {
+	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h'
+	checkpatch REPEATED_WORD '*.sh' '*.py'
+	# Telling versions apart is what it is for.
+	checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED \
+		'*/compat.h'
+	# Declarations of tracepoints are a language of their own.
+	checkpatch OPEN_ENDED_LINE,SPACING,COMPLEX_MACRO,LONG_LINE,PARENTHESIS_ALIGNMENT \
+		kmod/trace.h
+}
+
+comments() {
+	files 'kmod/*.c' 'kmod/include/*.h' 'uapi/*.h' |
+		xargs "$source/scripts/kernel-doc" -Wall -Werror -none 2>&1 |
+		grep -v 'warnings as errors' || :
+}
+
+shell() {
+	files '*.sh' | xargs shellcheck -x -f gcc || :
+}
+
+python() {
+	local file
+	for file in $(files '*.py'); do
+		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' \
+			"$file" 2>&1 | tail -n 1
+	done
+}
+
+cd "$TOP"
+step 1 $steps "checkers, a source and kernels"
+need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
+	python3:python3 sphinx-build:python3-sphinx
+need_build_tools
+source=$("$TOP/scripts/kernel.sh" source)
+for kernel in 6.1 uml uml-debug; do
+	"$TOP/scripts/kernel.sh" $kernel >/dev/null
+done
+mkdir -p "$work"
+clang_wrapper
+
+step 2 $steps "coding style"
+report "checkpatch" style
+step 3 $steps "gcc and sparse, Linux 6.1"
+report "gcc and sparse" compile gcc-6.1 6.1 W=1 C=2
+report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y
+step 4 $steps "gcc, the newest Linux"
+report "gcc, newest" compile gcc-uml uml W=1
+report "gcc, newest, debug" compile gcc-uml-debug uml-debug W=1
+step 5 $steps "clang, Linux 6.1"
+report "clang" compile clang-6.1 6.1 W=1 CC="$work/clang"
+step 6 $steps "clang, the newest Linux"
+report "clang, newest" compile clang-uml uml W=1 CC="$work/clang"
+
+step 7 $steps "headers"
+report "headers alone" alone headers-6.1 6.1
+report "headers alone, newest" alone headers-uml uml
+report "header of programs" uapi
+
+step 8 $steps "documentation"
+report "kernel-doc" comments
+report "exported functions" exported
+report "book" book
+
+step 9 $steps "scripts"
+report "shellcheck" shell
+report "python" python
+
+count=$(files '*.[ch]' '*.sh' '*.py' '*.rst' | wc -l)
+echo "$count files checked, $findings findings"
+[ $findings = 0 ]
