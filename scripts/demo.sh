@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# demo.sh: see it work. Boots Debian's own kernel in a virtual machine, loads
+# memquota and the sample mqpipe, and streams the kernel's own files through 32
+# pipes, whose readers are too slow for the quota, some of them much too slow.
+# The exit status is the verdict. build/demo/usage.svg and usage.png show the
+# total over time.
+#
+# KERNEL=6.12 takes Debian's backport; CPUS=2 other than four processors.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+kernel=${KERNEL:-6.1}
+case $kernel in
+6.1 | 6.12) ;;
+*) die "KERNEL is 6.1 or 6.12" ;;
+esac
+
+# On a terminal each frame is drawn over the one before; elsewhere a frame is
+# one line a second. The kernel's messages are in the log.
+show() {
+	local columns=
+	[ ! -t 1 ] || columns=$(tput cols 2>/dev/null || echo 80)
+	awk -v columns="$columns" '
+		/^ *\[ *[0-9]+\.[0-9]+\]/ || /^memquota-vm: / { next }
+		/^@frame/ {
+			frames++
+			line = 0
+			if (columns && frames > 1)
+				printf "\033[%dA", $2
+			next
+		}
+		/^@end/ { fflush(); next }
+		/^\|/ && columns {
+			printf "%s\033[K\n", substr($0, 2, columns - 1)
+			next
+		}
+		/^\|/ {
+			if (!line++ && frames % 2)
+				print substr($0, 2)
+			next
+		}
+		{ print; fflush() }'
+}
+
+step 1 4 "a Debian $kernel kernel"
+need gcc:gcc /usr/include/stdlib.h:libc6-dev \
+	/usr/lib/python3/dist-packages/matplotlib/__init__.py:python3-matplotlib
+dir=$("$TOP/scripts/kernel.sh" "$kernel")
+
+step 2 4 "building the modules and the programs"
+"$TOP/scripts/build-modules.sh" "$kernel"
+out=$BUILD/demo
+mkdir -p "$out/files"
+gcc -static -O2 -Wall -D_GNU_SOURCE -o "$out/demo" "$TOP/scripts/guest/demo.c"
+
+# The largest files that belong to the kernel.
+rm -rf "$out"/files/*
+cp -L "$dir/image" "$out/files/vmlinuz"
+for file in "$dir"/root/boot/System.map-* "$dir/kdir/Module.symvers"; do
+	# Newer packages leave the map to the one with debugging symbols.
+	[ "$(stat -Lc %s "$file")" -lt 1000000 ] ||
+		cp -L "$file" "$out/files/"
+done
+# Each stream has many MB to carry.
+for file in "$out"/files/*; do
+	while [ "$(stat -c %s "$file")" -lt 8000000 ]; do
+		cat "$file" "$file" >"$file.twice"
+		mv "$file.twice" "$file"
+	done
+done
+
+step 3 4 "streaming $(du -ch "$out"/files/* | awk 'END { print $1 }') of files through 32 pipes, on Linux $kernel"
+status=0
+name=demo-$kernel
+"$TOP/scripts/run-vm.sh" --cpus "${CPUS:-4}" --name "$name" "$kernel" \
+	"$TOP/scripts/guest/demo.sh" "$out/demo" "$out/files:/files" |
+	show || status=$?
+
+step 4 4 "plotting"
+if [ -s "$BUILD/out/$name/samples.csv" ]; then
+	cp "$BUILD/out/$name"/*.csv "$out/"
+	# Debian's python3, which has Debian's matplotlib.
+	logged "$LOGS/demo-plot.log" /usr/bin/python3 \
+		"$TOP/scripts/demo-plot.py" "$out" "Linux $kernel" ||
+		status=1
+	say "see $out/usage.png and $out/usage.svg"
+else
+	say "nothing to plot"
+	status=1
+fi
+if [ "$status" = 0 ]; then
+	say "the demo passed"
+else
+	say "the demo FAILED"
+fi
+exit "$status"
