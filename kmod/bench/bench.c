@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Benchmarks of memquota, in the kernel.
+ *
+ * Names of groups written to /sys/kernel/debug/memquota_bench/run are run
+ * in the context of the writer (whose cgroup matters to some peers); results
+ * are then in /sys/kernel/debug/memquota_bench/results, one a line:
+ *
+ *	case value unit cpus participants peer peer_value budget
+ *
+ * with "-" for what there is not.
+ */
+#define pr_fmt(fmt) "memquota_bench: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <memquota/compat.h>
+#include "bench.h"
+
+bool bench_counts;
+module_param_named(counts, bench_counts, bool, 0444);
+MODULE_PARM_DESC(counts, "the clock counts instructions");
+
+static unsigned int readings = 30;
+module_param(readings, uint, 0644);
+MODULE_PARM_DESC(readings, "readings of the clock that the least is taken of");
+
+static char *only;
+module_param(only, charp, 0444);
+MODULE_PARM_DESC(only, "the one case to be measured, in the groups that are run");
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} groups[] = {
+	{ "peers", bench_peers },
+	{ "charge", bench_charge },
+	{ "objects", bench_objects },
+	{ "index", bench_index },
+	{ "latency", bench_latency },
+	{ "memory", bench_memory },
+	{ "participants", bench_participants },
+	{ "scaling", bench_scaling },
+};
+
+struct line {
+	struct list_head node;
+	char name[64];
+	u64 value;
+	char text[];
+};
+
+static DEFINE_MUTEX(lock);
+static LIST_HEAD(lines);
+static struct dentry *dir;
+static u64 ticks_per_ms;
+
+static int print_value(char *buf, size_t size, u64 value)
+{
+	if (value == BENCH_NONE)
+		return scnprintf(buf, size, "-");
+	return scnprintf(buf, size, "%llu.%03llu", value / BENCH_UNIT,
+			 value % BENCH_UNIT);
+}
+
+void bench_report(const struct bench_result *r)
+{
+	char value[32], peer_value[32], budget[32];
+	struct line *line;
+
+	print_value(value, sizeof(value), r->value);
+	print_value(peer_value, sizeof(peer_value), r->peer ? r->peer_value :
+							      BENCH_NONE);
+	print_value(budget, sizeof(budget), r->budget ?: BENCH_NONE);
+	line = kmalloc(sizeof(*line) + 256, GFP_KERNEL);
+	if (!line)
+		return;
+	strscpy(line->name, r->name, sizeof(line->name));
+	line->value = r->value;
+	scnprintf(line->text, 256, "%s %s %s %u %u %s %s %s", r->name, value,
+		  r->unit, r->cpus, r->participants, r->peer ?: "-",
+		  peer_value, budget);
+	pr_info("%s\n", line->text);
+	list_add_tail(&line->node, &lines);
+}
+
+/* What was reported last under this name on one CPU. */
+u64 bench_known(const char *name)
+{
+	struct line *line;
+
+	list_for_each_entry_reverse(line, &lines, node)
+		if (!strcmp(line->name, name))
+			return line->value;
+	return BENCH_NONE;
+}
+
+/* What a reading of the clock costs is not the case's. */
+static u64 empty_reading(void)
+{
+	u64 best = U64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		u64 start = bench_clock();
+
+		best = min(best, bench_clock() - start);
+	}
+	return best;
+}
+
+u64 bench_ticks_to_unit(u64 ticks)
+{
+	if (bench_counts)
+		return ticks;
+	return ticks * 1000 / (ticks_per_ms / 1000);
+}
+
+const char *bench_unit(void)
+{
+	return bench_counts ? "instructions" : "ns";
+}
+
+/*
+ * The least of many readings: between some two of them no interrupt came.
+ * What an operation does only now and then is in it, since each reading is
+ * over thousands of operations.
+ */
+int bench_measure(const struct bench_case *c, u64 *value)
+{
+	unsigned long times = bench_times(c);
+	u64 best = U64_MAX, empty = empty_reading();
+	struct bench b = { };
+	unsigned int i;
+	int err = c->setup ? c->setup(&b, c) : 0;
+
+	if (err) {
+		pr_err("%s: cannot be set up: %d\n", c->name, err);
+		return err;
+	}
+	c->loop(&b, times);
+	for (i = 0; i < readings; i++) {
+		best = min(best, c->loop(&b, times));
+		cond_resched();
+	}
+	if (c->teardown)
+		c->teardown(&b);
+	*value = bench_per_op(c, bench_ticks_to_unit(best - min(best, empty)),
+			      times);
+	return 0;
+}
+
+int bench_run_cases(const struct bench_case *cases, size_t nr)
+{
+	const struct bench_case *c;
+	u64 value;
+	int err, ret = 0;
+
+	for (c = cases; c < cases + nr; c++) {
+		if (only && strcmp(only, c->name))
+			continue;
+		err = bench_measure(c, &value);
+		if (err) {
+			ret = err;
+			continue;
+		}
+		bench_report(&(struct bench_result) {
+			.name = c->name,
+			.value = value,
+			.unit = bench_unit(),
+			.cpus = 1,
+			.participants = c->nr,
+			.peer = c->peer,
+			.peer_value = c->peer ? bench_known(c->peer) : BENCH_NONE,
+		});
+	}
+	return ret;
+}
+
+static ssize_t run_write(struct file *file, const char __user *ubuf,
+			 size_t count, loff_t *pos)
+{
+	char *buf, *cursor, *name;
+	ssize_t ret = count;
+	size_t i;
+	int err;
+
+	if (count > 256)
+		return -EINVAL;
+	buf = memdup_user_nul(ubuf, count);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	mutex_lock(&lock);
+	cursor = strim(buf);
+	while ((name = strsep(&cursor, " "))) {
+		for (i = 0; i < ARRAY_SIZE(groups); i++)
+			if (!strcmp(name, groups[i].name))
+				break;
+		err = i < ARRAY_SIZE(groups) ? groups[i].run() : -ENOENT;
+		if (err) {
+			pr_err("%s: %d\n", name, err);
+			ret = err;
+		}
+	}
+	mutex_unlock(&lock);
+	kfree(buf);
+	return ret;
+}
+
+static const struct file_operations run_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = run_write,
+};
+
+static int results_show(struct seq_file *m, void *v)
+{
+	struct line *line;
+
+	mutex_lock(&lock);
+	list_for_each_entry(line, &lines, node)
+		seq_printf(m, "%s\n", line->text);
+	mutex_unlock(&lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(results);
+
+static void calibrate(void)
+{
+	u64 ns = ktime_get_ns(), start = bench_clock(), now;
+
+	do {
+		cpu_relax();
+		now = ktime_get_ns();
+	} while (now - ns < 10 * NSEC_PER_MSEC);
+	ticks_per_ms = (bench_clock() - start) * NSEC_PER_MSEC / (now - ns);
+}
+
+static int __init bench_init(void)
+{
+	calibrate();
+	dir = debugfs_create_dir("memquota_bench", NULL);
+	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
+	debugfs_create_file("results", 0444, dir, NULL, &results_fops);
+	return 0;
+}
+
+static void __exit bench_exit(void)
+{
+	struct line *line, *next;
+
+	debugfs_remove(dir);
+	bench_peers_exit();
+	list_for_each_entry_safe(line, next, &lines, node)
+		kfree(line);
+}
+
+module_init(bench_init);
+module_exit(bench_exit);
+MODULE_DESCRIPTION("Benchmarks of memquota");
+MODULE_LICENSE("GPL");
