@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What charging costs, and uncharging. */
+#include <linux/kernel.h>
+#include "bench.h"
+
+static noinline u64 loop_charge_in_slot(struct bench *b, unsigned long n)
+{
+	struct memquota_participant *p = &b->objects->participant;
+	u64 start = bench_clock();
+
+	do {
+		memquota_charge(p, 64);
+		memquota_uncharge(p, 64);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+/* The compiler does not know the size. */
+static noinline u64 loop_charge_variable(struct bench *b, unsigned long n)
+{
+	struct bench_object *o = b->objects;
+	struct memquota_participant *p = &o->participant;
+	u64 start;
+
+	o->held = 64;
+	start = bench_clock();
+	do {
+		size_t bytes = READ_ONCE(o->held);
+
+		memquota_charge(p, bytes);
+		memquota_uncharge(p, bytes);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static noinline u64 loop_try_charge(struct bench *b, unsigned long n)
+{
+	struct memquota_participant *p = &b->objects->participant;
+	u64 start = bench_clock();
+
+	do {
+		if (unlikely(memquota_try_charge(p, 64, GFP_NOWAIT)))
+			break;
+		memquota_uncharge(p, 64);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+/* Each participant once, over and over; @n is a multiple of their number. */
+static noinline u64 loop_charge_in_turn(struct bench *b, unsigned long n)
+{
+	struct bench_object *o = b->objects, *end = o + b->nr;
+	u64 start = bench_clock();
+
+	do {
+		memquota_charge(&o->participant, 64);
+		memquota_uncharge(&o->participant, 64);
+		if (++o == end)
+			o = b->objects;
+	} while (--n);
+	return bench_clock() - start;
+}
+
+/* More than slots and shares hold: each call is a visit to the total. */
+static noinline u64 loop_visit(struct bench *b, unsigned long n)
+{
+	struct memquota_participant *p = &b->objects->participant;
+	u64 start = bench_clock();
+
+	do {
+		memquota_charge(p, 1 << 20);
+		memquota_uncharge(p, 1 << 20);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+/* A participant of a null handle. */
+static int setup_disabled(struct bench *b, const struct bench_case *c)
+{
+	return bench_join_all(b, 1, &bench_ops);
+}
+
+#define PARTICIPANTS						\
+	.setup = bench_setup_participants,			\
+	.teardown = bench_teardown_participants
+
+const struct bench_case bench_charge_cases[] = {
+	{
+		.name = "charge_uncharge_in_slot",
+		.loop = loop_charge_in_slot,
+		PARTICIPANTS,
+		.nr = 1,
+		.peer = "peer_percpu_counter",
+		.floor = "peer_percpu_cmpxchg",
+	}, {
+		.name = "charge_uncharge_in_slot_variable_size",
+		.loop = loop_charge_variable,
+		PARTICIPANTS,
+		.nr = 1,
+		.peer = "peer_percpu_counter",
+		.floor = "peer_percpu_cmpxchg",
+	}, {
+		.name = "try_charge_uncharge_in_slot",
+		.loop = loop_try_charge,
+		PARTICIPANTS,
+		.nr = 1,
+		.peer = "peer_percpu_counter",
+	}, {
+		.name = "charge_uncharge_4_in_turn",
+		.loop = loop_charge_in_turn,
+		PARTICIPANTS,
+		.nr = 4,
+		.peer = "peer_percpu_counter",
+		.floor = "peer_percpu_cmpxchg",
+	}, {
+		.name = "charge_uncharge_10000_in_turn",
+		.loop = loop_charge_in_turn,
+		PARTICIPANTS,
+		.nr = 10000,
+		.peer = "peer_kmalloc_kfree_accounted",
+		.floor = "peer_percpu_cmpxchg",
+	}, {
+		.name = "visit_to_total",
+		.loop = loop_visit,
+		PARTICIPANTS,
+		.nr = 1,
+		.per = 2,
+		.times = 2000,
+		.peer = "peer_kmalloc_kfree_accounted",
+	}, {
+		.name = "disabled_charge_uncharge",
+		.loop = loop_charge_in_slot,
+		.setup = setup_disabled,
+		.teardown = bench_leave_all,
+		.nr = 1,
+		.peer = "peer_percpu_sub_add",
+		.floor = "peer_percpu_sub_add",
+	},
+};
+
+const size_t bench_nr_charge_cases = ARRAY_SIZE(bench_charge_cases);
+
+/*
+ * Short readings, the least of which met no refill: what is left when the
+ * visits that slots need now and then are taken away.
+ */
+static const struct bench_case between_visits[] = {
+	{
+		.name = "charge_uncharge_in_slot_between_visits",
+		.loop = loop_charge_in_slot,
+		PARTICIPANTS,
+		.nr = 1,
+		.times = 16,
+		.peer = "peer_percpu_sub_add",
+	},
+};
+
+int bench_charge(void)
+{
+	return bench_run_cases(bench_charge_cases, bench_nr_charge_cases) ?:
+	       bench_run_cases(between_visits, ARRAY_SIZE(between_visits));
+}

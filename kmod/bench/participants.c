@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What costs depend on the number of participants, and how. */
+#include <linux/kernel.h>
+#include "bench.h"
+
+static const unsigned int counts[] = { 1000, 3000, 10000, 30000, 100000 };
+
+/* The case of that name with another number of participants. */
+static int measure(const struct bench_case *cases, size_t nr_cases,
+		   const char *name, const char *as, unsigned int nr)
+{
+	struct bench_case c;
+	size_t i;
+	u64 value;
+	int err;
+
+	for (i = 0; i < nr_cases; i++)
+		if (!strcmp(cases[i].name, name))
+			break;
+	if (i == nr_cases)
+		return -ENOENT;
+	c = cases[i];
+	c.nr = nr;
+	err = bench_measure(&c, &value);
+	if (err)
+		return err;
+	bench_report(&(struct bench_result) {
+		.name = as,
+		.value = value,
+		.unit = bench_unit(),
+		.cpus = 1,
+		.participants = nr,
+	});
+	return 0;
+}
+
+int bench_participants(void)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < ARRAY_SIZE(counts); i++)
+		err = measure(bench_charge_cases, bench_nr_charge_cases,
+			      "charge_uncharge_10000_in_turn",
+			      "charge_uncharge_in_turn", counts[i]) ?:
+		      measure(bench_object_cases, bench_nr_object_cases,
+			      "join_leave", "join_leave_among", counts[i]);
+	return err;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What CPUs cost each other. Each case runs on one CPU, on two and so on, and
+ * what it then takes longer is set against its floor. All of that is one
+ * round; rounds follow one another, so that cases and floors see the same
+ * machine, and the least of each is taken: a round that the machine had
+ * something else to do in says nothing.
+ */
+#define pr_fmt(fmt) "memquota_bench: " fmt
+
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "bench.h"
+#include "threads.h"
+
+#define CASES		24
+/* How long a reading is to be: shorter than what a busy machine hands out. */
+#define READING_NS	(1500 * NSEC_PER_USEC)
+
+static unsigned int rounds = 20;
+module_param(rounds, uint, 0644);
+MODULE_PARM_DESC(rounds, "rounds that the least is taken of");
+
+struct cell {
+	const struct bench_case *c;
+	unsigned long times;
+	struct bench b[BENCH_CPUS];
+	unsigned int ready;
+	/* The least time for all threads, by the number of CPUs. */
+	u64 best[BENCH_CPUS + 1];
+};
+
+struct reading {
+	struct cell *cell;
+	u64 elapsed[BENCH_CPUS];
+};
+
+static struct cell *cells;
+static unsigned int nr_cells;
+
+static void read_one(unsigned int cpu, void *data)
+{
+	struct reading *reading = data;
+	struct cell *cell = reading->cell;
+
+	reading->elapsed[cpu] = cell->c->loop(&cell->b[cpu], cell->times);
+}
+
+/* The mean over the threads, in thousandths of a tick for an operation. */
+static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
+{
+	struct reading reading = { .cell = cell };
+	u64 sum = 0;
+	unsigned int i;
+	int err;
+
+	err = bench_on_cpus(cpus, read_one, &reading);
+	for (i = 0; i < cpus; i++)
+		sum += reading.elapsed[i];
+	*value = bench_per_op(cell->c, div_u64(sum, cpus), cell->times);
+	return err;
+}
+
+static void undo_cell(struct cell *cell)
+{
+	while (cell->ready) {
+		struct bench *b = &cell->b[--cell->ready];
+
+		if (cell->c->teardown)
+			cell->c->teardown(b);
+	}
+}
+
+static int prepare_cell(struct cell *cell, const struct bench_case *c,
+			struct memquota_tracker *tracker, unsigned int cpus)
+{
+	unsigned long step = c->nr ?: 1;
+	u64 value, ticks;
+	int err;
+
+	cell->c = c;
+	memset(cell->best, 0xff, sizeof(cell->best));
+	for (cell->ready = 0; cell->ready < cpus; cell->ready++) {
+		cell->b[cell->ready].tracker = tracker;
+		err = c->setup ? c->setup(&cell->b[cell->ready], c) : 0;
+		if (err)
+			goto undo;
+	}
+	cell->times = max(step, 500UL);
+	err = read_cell(cell, 1, &value) ?: read_cell(cell, 1, &value);
+	if (err)
+		goto undo;
+	ticks = max(value * (c->per ?: 1), 1ULL);
+	cell->times = READING_NS * BENCH_UNIT /
+		      max(bench_ticks_to_unit(ticks), 1ULL);
+	cell->times = rounddown(max(cell->times, step), step);
+	return 0;
+
+undo:
+	undo_cell(cell);
+	return err;
+}
+
+static void add_cells(const struct bench_case *cases, size_t nr,
+		      struct memquota_tracker *tracker, unsigned int cpus)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < nr && nr_cells < CASES; i++) {
+		/* Threads of the kernel are in the root cgroup. */
+		if (strstr(cases[i].name, "accounted"))
+			continue;
+		err = prepare_cell(&cells[nr_cells], &cases[i], tracker, cpus);
+		if (err)
+			pr_err("%s: %d\n", cases[i].name, err);
+		else
+			nr_cells++;
+	}
+}
+
+static struct cell *find_cell(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; name && i < nr_cells; i++)
+		if (!strcmp(cells[i].c->name, name))
+			return &cells[i];
+	return NULL;
+}
+
+/* How many times as long as on one CPU. */
+static u64 slow_down(const struct cell *cell, unsigned int cpus)
+{
+	return cell->best[cpus] * BENCH_UNIT / max(cell->best[1], 1ULL);
+}
+
+static void report_cell(struct cell *cell, const unsigned int *counts)
+{
+	struct cell *floor = find_cell(cell->c->floor);
+	char name[64];
+
+	scnprintf(name, sizeof(name), "%s_all_cpus", cell->c->name);
+	for (; *counts; counts++)
+		bench_report(&(struct bench_result) {
+			.name = cell->c->name,
+			.value = bench_ticks_to_unit(cell->best[*counts]),
+			.unit = bench_unit(),
+			.cpus = *counts,
+			.participants = cell->c->nr,
+			.peer = cell->c->floor,
+			.peer_value = floor ?
+				bench_ticks_to_unit(floor->best[*counts]) :
+				BENCH_NONE,
+		});
+	if (!floor)
+		return;
+	for (counts -= 1; *counts > 1; counts--)
+		bench_report(&(struct bench_result) {
+			.name = name,
+			.value = slow_down(cell, *counts) * BENCH_UNIT /
+				 max(slow_down(floor, *counts), 1ULL),
+			.unit = "of_floor",
+			.cpus = *counts,
+			.participants = cell->c->nr,
+			.peer = cell->c->floor,
+			.peer_value = slow_down(floor, *counts),
+		});
+}
+
+int bench_scaling(void)
+{
+	const struct memquota_limits limits = { };
+	unsigned int cpus = bench_cpus(), counts[BENCH_CPUS + 1] = { };
+	unsigned int i, j, round;
+	struct memquota_tracker *tracker;
+	u64 value;
+	int err = 0;
+
+	for (i = 0, j = 1; j < cpus; j *= 2)
+		counts[i++] = j;
+	counts[i++] = cpus;
+
+	tracker = memquota_tracker_create("bench-scaling", &limits, 0);
+	if (IS_ERR_OR_NULL(tracker))
+		return -EINVAL;
+	cells = kcalloc(CASES, sizeof(*cells), GFP_KERNEL);
+	if (!cells) {
+		memquota_tracker_destroy(tracker);
+		return -ENOMEM;
+	}
+	nr_cells = 0;
+	add_cells(bench_peer_cases, bench_nr_peer_cases, tracker, cpus);
+	add_cells(bench_charge_cases, bench_nr_charge_cases, tracker, cpus);
+	add_cells(bench_object_cases, bench_nr_object_cases, tracker, cpus);
+
+	for (round = 0; !err && round < rounds; round++)
+		for (i = 0; i < nr_cells; i++)
+			for (j = 0; !err && counts[j]; j++) {
+				struct cell *cell = &cells[i];
+				unsigned int n = counts[j];
+
+				err = read_cell(cell, n, &value);
+				cell->best[n] = min(cell->best[n], value);
+				cond_resched();
+			}
+	for (i = 0; !err && i < nr_cells; i++)
+		report_cell(&cells[i], counts);
+	while (nr_cells)
+		undo_cell(&cells[--nr_cells]);
+	kfree(cells);
+	memquota_tracker_destroy(tracker);
+	return err;
+}
