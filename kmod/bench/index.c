@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What choosing a victim costs. */
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include "../quota.h"
+#include "bench.h"
+
+MEMQUOTA_IMPORT_INTERNAL;
+
+#define CHOICES		200
+
+static int setup(struct bench *b, unsigned int nr,
+		 const struct memquota_ops *ops)
+{
+	const struct memquota_limits limits = { };
+	unsigned int i;
+	int err;
+
+	b->tracker = memquota_tracker_create("bench-index", &limits, 0);
+	if (IS_ERR_OR_NULL(b->tracker))
+		return -EINVAL;
+	b->account = memquota_account_create(b->tracker, NULL, GFP_KERNEL,
+					     "bench");
+	err = IS_ERR_OR_NULL(b->account) ? -EINVAL :
+	      bench_join_all(b, nr, ops);
+	if (err) {
+		if (!IS_ERR_OR_NULL(b->account))
+			memquota_account_put(b->account);
+		memquota_tracker_destroy(b->tracker);
+		return err;
+	}
+	/* Their data arrived in an order that is not that of their memory. */
+	for (i = 0; i < nr; i++) {
+		struct bench_object *o = &b->objects[i];
+
+		o->oldest_ns = 1 + i * 7919ULL % nr;
+		if (!ops->oldest)
+			memquota_set_oldest(&o->participant, o->oldest_ns);
+		memquota_charge(&o->participant, 64);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void teardown(struct bench *b)
+{
+	bench_leave_all(b);
+	memquota_account_put(b->account);
+	memquota_barrier();
+	memquota_tracker_destroy(b->tracker);
+}
+
+/* Take the oldest out of the index and put it back, as reclaim does. */
+static u64 choose(struct memquota_tracker *t)
+{
+	u64 start = bench_clock(), elapsed;
+	struct memquota_record *r;
+
+	t->run++;
+	r = memquota_index_oldest(t, 0);
+	if (!r)
+		return 0;
+	memquota_index_take(r);
+	memquota_index_put(r, false);
+	elapsed = bench_clock() - start;
+	/* Its participant keeps it. */
+	atomic64_sub(RECORD_REF, &r->word);
+	return elapsed;
+}
+
+static u64 choose_fresh(struct memquota_tracker *t)
+{
+	u64 best = U64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < CHOICES; i++)
+		best = min(best, choose(t));
+	return best;
+}
+
+/* Everybody's oldest data has become younger than anybody's was. */
+static u64 choose_stale(struct bench *b, const struct memquota_ops *ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->nr; i++) {
+		struct bench_object *o = &b->objects[i];
+
+		o->oldest_ns += 10ULL * b->nr;
+		if (!ops->oldest)
+			memquota_set_oldest(&o->participant, o->oldest_ns);
+	}
+	return choose(b->tracker);
+}
+
+static void report(const char *name, u64 ticks, unsigned int nr)
+{
+	bench_report(&(struct bench_result) {
+		.name = name,
+		.value = bench_ticks_to_unit(ticks),
+		.unit = bench_unit(),
+		.cpus = 1,
+		.participants = nr,
+	});
+}
+
+static int measure(unsigned int nr, u64 *fresh, u64 *stale,
+		   const struct memquota_ops *ops)
+{
+	struct bench b = { };
+	int err = setup(&b, nr, ops);
+	u64 ticks;
+
+	if (err)
+		return err;
+	/* Brings the index up to date. */
+	choose(b.tracker);
+	*fresh = choose_fresh(b.tracker) * BENCH_UNIT;
+	ticks = choose_stale(&b, ops);
+	*stale = min(ticks, choose_stale(&b, ops)) * BENCH_UNIT / nr;
+	teardown(&b);
+	return 0;
+}
+
+/* Those that say how old they are, when asked; and those that stored it. */
+int bench_index(void)
+{
+	static const unsigned int counts[] = { 1000, 10000, 100000 };
+	static const struct memquota_ops *const ops[] = {
+		&bench_ops, &bench_plain_ops,
+	};
+	u64 fresh[ARRAY_SIZE(counts)][2], stale[ARRAY_SIZE(counts)][2];
+	const size_t last = ARRAY_SIZE(counts) - 1;
+	unsigned int i, j;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		for (j = 0; j < 2; j++) {
+			err = measure(counts[i], &fresh[i][j], &stale[i][j],
+				      ops[j]);
+			if (err)
+				return err;
+			report(j ? "choose_victim_stored" : "choose_victim",
+			       fresh[i][j], counts[i]);
+			report(j ? "choose_victim_per_stale_entry_stored" :
+				   "choose_victim_per_stale_entry",
+			       stale[i][j], counts[i]);
+		}
+	for (j = 0; j < 2; j++)
+		bench_report(&(struct bench_result) {
+			.name = j ? "choose_victim_100000_against_1000_stored" :
+				    "choose_victim_100000_against_1000",
+			.value = fresh[last][j] * BENCH_UNIT /
+				 max(fresh[0][j], 1ULL),
+			.unit = "times",
+			.cpus = 1,
+			.participants = counts[last],
+		});
+	return 0;
+}

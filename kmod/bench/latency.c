@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How long a real-time thread is kept from its CPU at worst, while memquota
+ * is busy there: the time between the expiry of its timer and its running.
+ */
+#define pr_fmt(fmt) "memquota_bench: " fmt
+
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include "bench.h"
+
+#define OBJECT_BYTES	4096
+#define MEMBER_TIMEOUT	(120 * HZ)
+
+struct sleeper {
+	u64 worst_ns;
+	unsigned long wakeups;
+};
+
+/* Wakes about every 100 us, at moments that are not in step with anything. */
+static int sleeper_main(void *arg)
+{
+	struct sleeper *s = arg;
+	u32 random = 1;
+
+	while (!kthread_should_stop()) {
+		ktime_t expires, now;
+
+		random = random * 1664525 + 1013904223;
+		expires = ktime_add_ns(ktime_get(), 50000 + (random >> 16));
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop()) {
+			__set_current_state(TASK_RUNNING);
+			break;
+		}
+		schedule_hrtimeout(&expires, HRTIMER_MODE_ABS);
+		now = ktime_get();
+		if (ktime_after(now, expires)) {
+			u64 late = ktime_to_ns(ktime_sub(now, expires));
+
+			s->worst_ns = max(s->worst_ns, late);
+		}
+		s->wakeups++;
+	}
+	return 0;
+}
+
+/* Its latency while @work runs in this thread, on one CPU with it. */
+static int measure(int (*work)(void *data), void *data, u64 *worst)
+{
+	struct sleeper sleeper = { };
+	struct task_struct *task;
+	int err;
+
+	task = kthread_create(sleeper_main, &sleeper, "memquota_bench/rt");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, 0);
+	sched_set_fifo(task);
+	wake_up_process(task);
+	msleep(20);
+	sleeper.worst_ns = 0;
+	sleeper.wakeups = 0;
+	err = work(data);
+	pr_info("%lu wakeups\n", sleeper.wakeups);
+	*worst = sleeper.worst_ns;
+	kthread_stop(task);
+	return err;
+}
+
+/* A machine that is busy with something else that may be preempted. */
+static int work_nothing(void *data)
+{
+	unsigned long end = jiffies + HZ / 2;
+
+	while (time_before(jiffies, end))
+		cond_resched();
+	return 0;
+}
+
+static int wait_for_total(struct memquota_tracker *t, u64 total)
+{
+	unsigned long end = jiffies + MEMBER_TIMEOUT;
+	struct memquota_usage usage;
+
+	do {
+		msleep(20);
+		memquota_tracker_usage(t, &usage);
+		if (usage.total <= total)
+			return 0;
+	} while (time_before(jiffies, end));
+	pr_err("the total stays at %llu of %llu\n", usage.total, total);
+	return -ETIME;
+}
+
+/* The limit falls: everybody is asked. */
+static int work_reclaim(void *data)
+{
+	struct bench *b = data;
+	const struct memquota_limits limits = {
+		.high = 1 << 20,
+		.low_water = 1 << 19,
+	};
+	int err;
+
+	err = memquota_tracker_configure(b->tracker, &limits, 0, NULL);
+	return err ?: wait_for_total(b->tracker, limits.low_water);
+}
+
+static int work_close(void *data)
+{
+	struct bench *b = data;
+	int err;
+
+	memquota_account_put(b->account);
+	b->account = NULL;
+	err = wait_for_total(b->tracker, 1 << 20);
+	/* What is left to be done afterwards is done by then. */
+	msleep(500);
+	return err;
+}
+
+static int measure_with(unsigned int nr, int (*work)(void *data), u64 *worst)
+{
+	const struct memquota_limits limits = { };
+	struct bench b = { };
+	unsigned int i;
+	int err;
+
+	b.tracker = memquota_tracker_create("bench-latency", &limits, 0);
+	if (IS_ERR_OR_NULL(b.tracker))
+		return -EINVAL;
+	b.account = memquota_account_create(b.tracker, NULL, GFP_KERNEL,
+					    "bench");
+	err = IS_ERR_OR_NULL(b.account) ? -EINVAL :
+	      bench_join_all(&b, nr, &bench_ops);
+	if (err)
+		goto out;
+	for (i = 0; i < nr; i++) {
+		b.objects[i].held = OBJECT_BYTES;
+		b.objects[i].oldest_ns = 1 + i * 7919ULL % nr;
+		memquota_charge(&b.objects[i].participant, OBJECT_BYTES);
+		cond_resched();
+	}
+	err = measure(work, &b, worst);
+	bench_leave_all(&b);
+	if (b.account)
+		memquota_account_put(b.account);
+out:
+	memquota_barrier();
+	memquota_tracker_destroy(b.tracker);
+	return err;
+}
+
+static void report(const char *name, u64 ns, unsigned int nr, u64 idle)
+{
+	bench_report(&(struct bench_result) {
+		.name = name,
+		.value = ns * BENCH_UNIT,
+		.unit = bench_counts ? "instructions" : "ns",
+		.cpus = 1,
+		.participants = nr,
+		.peer = idle ? "peer_wake_latency_cond_resched" : NULL,
+		.peer_value = idle * BENCH_UNIT,
+	});
+}
+
+int bench_latency(void)
+{
+	u64 idle, worst;
+	int err;
+
+	err = measure(work_nothing, NULL, &idle);
+	if (err)
+		return err;
+	report("peer_wake_latency_cond_resched", idle, 0, 0);
+	err = measure_with(100000, work_reclaim, &worst);
+	if (err)
+		return err;
+	report("wake_latency_reclaim_100000", worst, 100000, idle);
+	err = measure_with(10000, work_close, &worst);
+	if (err)
+		return err;
+	report("wake_latency_close_10000", worst, 10000, idle);
+	return 0;
+}
