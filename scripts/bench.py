@@ -1,0 +1,257 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The benchmarks' results: from what a machine left to JSON, table and plots.
+
+bench.py collect INSTRUMENT OUTPUT BUDGETS MODULES: JSON of one instrument
+bench.py merge FOLDER: results.json of all instruments in it
+bench.py table FOLDER: for people
+bench.py plot FOLDER: *.svg
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+INSTRUMENTS = ("instructions", "qemu", "uml")
+
+# Where a case's code is. What is inlined is in the loop; what is called counts
+# with all that it calls in turn, taken or not: hence "at most".
+INLINED = {
+    "charge_uncharge_in_slot": "loop_charge_in_slot",
+    "charge_uncharge_in_slot_variable_size": "loop_charge_variable",
+    "try_charge_uncharge_in_slot": "loop_try_charge",
+    "charge_uncharge_4_in_turn": "loop_charge_in_turn",
+    "disabled_charge_uncharge": "loop_charge_in_slot",
+    "peer_percpu_sub_add": "loop_peer_percpu_sub_add",
+    "peer_percpu_cmpxchg": "loop_peer_percpu_cmpxchg",
+    "peer_atomic64": "loop_peer_atomic64",
+}
+CALLED = {
+    "charge_uncharge_10000_in_turn": ("__memquota_charge",),
+    "visit_to_total": ("__memquota_charge", "__memquota_uncharge"),
+    "queue_send_recv": ("memquota_queue_send", "memquota_queue_recv"),
+    "join_leave": ("memquota_join_account", "memquota_leave"),
+    "join_private_leave": ("memquota_join_private", "memquota_leave"),
+}
+
+
+def number(text):
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def disassemble(module):
+    """Instructions of each function of a module, calls with their names."""
+    functions, name = {}, None
+    text = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", module],
+                          capture_output=True, text=True, check=True).stdout
+    for line in text.splitlines():
+        match = re.match(r"^[0-9a-f]+ <(.*)>:$", line)
+        if match:
+            name = match[1]
+            functions[name] = []
+        elif name and ": R_X86_64_" in line:
+            symbol = line.split()[-1]
+            functions[name][-1] += " " + re.sub(r"[-+]0x[0-9a-f]+$", "", symbol)
+        elif name and "\t" in line:
+            code = re.sub(r"\s+#.*", "", line.split("\t", 1)[1])
+            # A jump or call inside the section names its target itself.
+            code = re.sub(r"\s+[0-9a-f]+ <([^>+]*)(\+.*)?>$", r" . \1", code)
+            functions[name].append(code)
+    return functions
+
+
+WRITES = re.compile(r"(lock )?(mov|add|sub|inc|dec|neg|not|xchg|xadd|cmpxchg|and|or|"
+                    r"bts|btr)[bwlq]? (?P<place>.*\([^)]*\).*)$")
+
+
+def touches(code):
+    """Locked instructions, and places outside of this CPU's that are written."""
+    locked, places = 0, set()
+    for line in code:
+        locked += bool(re.match(r"lock |xchg .*\(", line))
+        match = WRITES.match(line)
+        if match and "%gs:" not in line:
+            # The last operand is the one that is written.
+            place = re.split(r",(?![^(]*\))", match["place"])[-1].strip()
+            if "(" in place and "%rsp" not in place:
+                places.add(place)
+    return locked, len(places)
+
+
+def measured(code):
+    """What is between the two readings of the clock."""
+    clock = [i for i, line in enumerate(code) if line.startswith("rdtsc")]
+    return code[clock[0]:clock[1]]
+
+
+def locked_at_most(functions, names):
+    """Locked instructions in functions and in all of the module they call."""
+    todo, seen = list(names), set()
+    while todo:
+        name = todo.pop()
+        if name not in functions or name in seen:
+            continue
+        seen.add(name)
+        todo += [line.split()[-1] for line in functions[name]
+                 if re.match(r"(call|jmp|j[a-z]+) ", line)]
+    return sum(touches(functions[name])[0] for name in seen)
+
+
+def collect(instrument, output, budgets, modules):
+    def read(name):
+        with open(os.path.join(output, name), encoding="utf-8") as file:
+            return file.read().strip()
+
+    with open(budgets, encoding="utf-8") as file:
+        rows = json.load(file)["budgets"]
+    loops = disassemble(os.path.join(modules, "memquota_bench.ko"))
+    code = disassemble(os.path.join(modules, "memquota.ko"))
+    results = []
+    for line in read("results").splitlines():
+        case, value, unit, cpus, count, peer, peer_value, own = line.split()
+        result = {"case": case, "value": number(value), "unit": unit,
+                  "cpus": int(cpus)}
+        if own != "-":
+            result["budget"] = number(own)
+        else:
+            result["budget"] = next(
+                (r["budget"] for r in rows
+                 if r["case"] == case and r["unit"] == unit
+                 and r.get("instrument", instrument) == instrument), None)
+        result["peer"] = None if peer == "-" else peer
+        result["peer_value"] = None if peer_value == "-" else number(peer_value)
+        if count != "0":
+            result["participants"] = int(count)
+        if unit == "instructions" and case in INLINED:
+            result["locked_instructions"], result["shared_lines"] = touches(
+                measured(loops[INLINED[case]]))
+        if unit == "instructions" and case in CALLED:
+            result["locked_instructions_at_most"] = locked_at_most(
+                code, CALLED[case])
+        results.append(result)
+    json.dump({"kernel": f"{read('kernel')} {read('version')}",
+               "instrument": instrument, "cpus": int(read("cpus")),
+               "results": results}, sys.stdout, indent=1)
+    print()
+
+
+def load(folder):
+    for instrument in INSTRUMENTS:
+        path = os.path.join(folder, instrument + ".json")
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                yield json.load(file)
+
+
+def merge(folder):
+    merged = None
+    for run in load(folder):
+        if not merged:
+            merged = dict(run, results=[])
+        for result in run["results"]:
+            merged["results"].append(dict(result, instrument=run["instrument"],
+                                          kernel=run["kernel"]))
+    if not merged:
+        sys.exit("no results")
+    path = os.path.join(folder, "results.json")
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        json.dump(merged, file, indent=1)
+        file.write("\n")
+    os.replace(path + ".tmp", path)
+
+
+def table(folder):
+    for run in load(folder):
+        print(f"\n{run['instrument']}: Linux {run['kernel']}, "
+              f"{run['cpus']} CPU{'s' if run['cpus'] > 1 else ''}")
+        print(f"{'case':<47}{'value':>12} {'unit':<13}{'cpus':>4}"
+              f"{'budget':>9}{'locked':>7}{'shared':>7}  peer")
+        for r in run["results"]:
+            name = r["case"]
+            if "participants" in r and not re.search(r"\d", name):
+                name += f" [{r['participants']}]"
+            budget = "" if r["budget"] is None else f"{r['budget']:g}"
+            if r["budget"] is not None and r["value"] > r["budget"]:
+                budget = "!" + budget
+            locked = r.get("locked_instructions", "")
+            if "locked_instructions_at_most" in r:
+                locked = f"<={r['locked_instructions_at_most']}"
+            peer = ""
+            if r["peer"]:
+                peer = r["peer"]
+                if r["peer_value"] is not None:
+                    peer = f"{r['peer_value']:g} {peer}"
+            print(f"{name:<47}{r['value']:>12,.2f} "
+                  f"{r['unit'].replace('_', ' '):<13}{r['cpus']:>4}{budget:>9}"
+                  f"{locked:>7}"
+                  f"{r.get('shared_lines', ''):>7}  {peer}")
+
+
+def plot(folder):
+    import matplotlib
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "memquota"
+    from matplotlib import pyplot
+
+    def finish(figure, axes, name):
+        if axes.get_legend_handles_labels()[0]:
+            axes.grid(True, alpha=0.3)
+            axes.legend(fontsize=7)
+            figure.tight_layout()
+            figure.savefig(os.path.join(folder, name), metadata={"Date": None})
+        pyplot.close(figure)
+
+    for run in load(folder):
+        if run["cpus"] > 1:
+            figure, axes = pyplot.subplots(figsize=(8, 5))
+            cases = {}
+            for r in run["results"]:
+                if r["unit"] == "ns":
+                    cases.setdefault(r["case"], {})[r["cpus"]] = r["value"]
+            for case, values in cases.items():
+                cpus = sorted(values)
+                if len(cpus) > 1 and values[cpus[0]]:
+                    axes.plot(cpus, [values[c] / values[cpus[0]] for c in cpus],
+                              "--" if case.startswith("peer_") else "-",
+                              marker="o", label=case)
+            axes.set_xticks(range(1, run["cpus"] + 1))
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel("CPUs that do it at once")
+            axes.set_ylabel("time for one, against one CPU")
+            axes.set_title(f"Scaling ({run['instrument']}, "
+                           f"{run['kernel'].split()[0]})", fontsize=10)
+            finish(figure, axes, f"scaling-{run['instrument']}.svg")
+        else:
+            figure, axes = pyplot.subplots(figsize=(8, 5))
+            cases = {}
+            for r in run["results"]:
+                if r["unit"] == "instructions" and "participants" in r:
+                    cases.setdefault(r["case"], {})[r["participants"]] = \
+                        r["value"]
+            for case, values in cases.items():
+                if len(values) > 1:
+                    counts = sorted(values)
+                    axes.plot(counts, [values[c] for c in counts], marker="o",
+                              label=case)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.set_xlabel("participants")
+            axes.set_ylabel("instructions")
+            axes.set_title(f"Cost against participants "
+                           f"({run['kernel'].split()[0]})", fontsize=10)
+            finish(figure, axes, "participants.svg")
+
+
+def main():
+    commands = {"collect": (collect, 4), "merge": (merge, 1),
+                "table": (table, 1), "plot": (plot, 1)}
+    if len(sys.argv) < 2 or sys.argv[1] not in commands or \
+            len(sys.argv) != 2 + commands[sys.argv[1]][1]:
+        sys.exit(__doc__)
+    commands[sys.argv[1]][0](*sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh: all benchmarks. The results are in build/bench/results.json, those
+# of each instrument in build/bench/INSTRUMENT.json, and what depends on the
+# number of CPUs or participants in build/bench/*.svg:
+#
+#	instructions	QEMU counts, one CPU, Debian's 6.1
+#	qemu		as many CPUs as this machine has, Debian's 6.1
+#	uml		the same natively, User-mode Linux
+#
+# ONLY=INSTRUMENT runs one of them; the others' last results stay.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+out=$BUILD/bench
+cpus=$(nproc)
+[ "$cpus" -le 8 ] || cpus=8
+status=0
+mkdir -p "$out"
+
+need /usr/bin/python3:python3 objdump:binutils \
+	/usr/lib/python3/dist-packages/matplotlib:python3-matplotlib
+
+# run INSTRUMENT KERNEL GROUPS ARGUMENT-OF-run-vm.sh...
+run() {
+	local instrument=$1 kernel=$2 groups=$3
+	shift 3
+	[ -z "${ONLY:-}" ] || [ "$ONLY" = "$instrument" ] || return 0
+	"$TOP/scripts/run-vm.sh" --quiet --name "bench-$instrument" \
+		--timeout 1500 --append "BENCH_GROUPS=$groups" "$@" "$kernel" \
+		"$TOP/scripts/guest/bench.sh" ||
+		{ status=1; say "$instrument: see $LOGS/bench-$instrument.log"; }
+	[ -s "$BUILD/out/bench-$instrument/results" ] || return 0
+	"$TOP/scripts/bench.py" collect "$instrument" \
+		"$BUILD/out/bench-$instrument" \
+		"$TOP/kmod/bench/budgets.json" \
+		"$BUILD/modules/$kernel/kmod" >"$out/$instrument.json.tmp"
+	mv "$out/$instrument.json.tmp" "$out/$instrument.json"
+}
+
+step 1 6 "the kernels (once; minutes)"
+"$TOP/scripts/kernel.sh" 6.1 >/dev/null
+"$TOP/scripts/kernel.sh" uml >/dev/null
+step 2 6 "building the modules"
+"$TOP/scripts/build-modules.sh" 6.1
+"$TOP/scripts/build-modules.sh" uml
+step 3 6 "counting instructions"
+run instructions 6.1 \
+	peers,charge,objects,index,memory,participants,latency \
+	--icount --append preempt=full --append BENCH_ARGS=counts=1
+step 4 6 "scaling in QEMU, $cpus CPUs"
+ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling --cpus "$cpus"
+step 5 6 "scaling in User-mode Linux, $cpus CPUs"
+run uml uml scaling --cpus "$cpus" --append BENCH_ARGS=rounds=10
+step 6 6 "results"
+"$TOP/scripts/bench.py" merge "$out"
+"$TOP/scripts/bench.py" plot "$out"
+"$TOP/scripts/bench.py" table "$out"
+exit $status

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+#
+# Runs the groups of benchmarks in BENCH_GROUPS (apart by commas), in a cgroup
+# that is not the root, and leaves the results in /out.
+
+bench=/sys/kernel/debug/memquota_bench
+failed=0
+
+mkdir -p /sys/fs/cgroup
+if mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null; then
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir /sys/fs/cgroup/bench
+	echo $$ >/sys/fs/cgroup/bench/cgroup.procs
+fi
+
+insmod /modules/memquota.ko || exit 1
+# Private accounts are in the default tracker, which is off until configured.
+for file in /sys/kernel/debug/memquota/default/max \
+	/sys/module/memquota/parameters/max; do
+	[ ! -w "$file" ] || echo 1T >"$file"
+done
+# shellcheck disable=SC2086 # none, or one argument
+insmod /modules/memquota_bench.ko ${BENCH_ARGS:+$BENCH_ARGS} || exit 1
+for group in $(echo "$BENCH_GROUPS" | tr , ' '); do
+	echo "$group" >$bench/run || {
+		echo "bench: $group failed"
+		failed=1
+	}
+done
+cat $bench/results >/out/results
+uname -r >/out/kernel
+uname -v >/out/version
+grep -c ^processor /proc/cpuinfo >/out/cpus
+rmmod memquota_bench && rmmod memquota || failed=1
+exit $failed
