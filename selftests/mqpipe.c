@@ -816,15 +816,16 @@ TEST_F_TIMEOUT(quota, prefix, 90)
 		pids[i] = fork();
 		ASSERT_LE(0, pids[i]);
 		if (!pids[i]) {
-			int fd = open(path, O_WRONLY), k;
-			size_t done;
+			int fd = open(path, O_WRONLY);
+			size_t done = 0;
+			ssize_t ret;
 
-			for (k = 0, done = 0; k < 64 && fd >= 0; k++) {
+			while (done < MIB && fd >= 0) {
 				fill(buf, done, sizeof(buf));
-				if (write(fd, buf, sizeof(buf)) !=
-				    (ssize_t)sizeof(buf))
+				ret = write(fd, buf, sizeof(buf) - done % sizeof(buf));
+				if (ret < 0)
 					_exit(errno == ENOBUFS ? 0 : 1);
-				done += sizeof(buf);
+				done += ret;
 				usleep(10000);
 			}
 			_exit(fd < 0);
@@ -845,7 +846,7 @@ TEST_F_TIMEOUT(quota, prefix, 90)
 			}
 			if (ret < 0)
 				_exit(errno == ENOBUFS ? 2 : 4);
-			_exit(done == 64 * sizeof(buf) ? 0 : 5);
+			_exit(done == MIB ? 0 : 5);
 		}
 	}
 	for (i = 0; i < 24; i++) {
