@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whether the books of a tracker agree.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/export.h>
+#include <linux/sched.h>
+#include "quota.h"
+
+/* Records that are added up before the lock is dropped (R11). */
+#define BATCH			64
+
+/* T3: by how much the total may be too high. */
+static u64 cache_bound(struct memquota_tracker *t)
+{
+	return (u64)num_possible_cpus() *
+	       (READ_ONCE(t->share_bytes) +
+		MEMQUOTA_SLOTS * READ_ONCE(t->slot_bytes));
+}
+
+static u64 sum_records(struct memquota_account *a, u64 walk)
+{
+	struct memquota_tracker *t = a->tracker;
+	struct memquota_record *r;
+	unsigned long flags;
+	unsigned int n;
+	u64 sum = 0;
+	bool more;
+
+	do {
+		more = false;
+		raw_spin_lock_irqsave(&t->lock, flags);
+		for (n = 0; !list_empty(&a->records); n++) {
+			r = list_first_entry(&a->records,
+					     struct memquota_record, siblings);
+			if (r->audited == walk)
+				break;
+			if (n == BATCH) {
+				more = true;
+				break;
+			}
+			r->audited = walk;
+			list_move_tail(&r->siblings, &a->records);
+			sum += memquota_record_used(r);
+		}
+		raw_spin_unlock_irqrestore(&t->lock, flags);
+	} while (more);
+	return sum;
+}
+
+/*
+ * The sum over shares and records, the accounts walked by id. Sets *@agree
+ * where each account's word is the sum of its records'.
+ */
+static u64 sum_parts(struct memquota_tracker *t, bool *agree)
+{
+	u64 id = 0, sum = memquota_shares_bytes(t), records, word, walk;
+	struct memquota_account *a;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	walk = ++t->walk;
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+	*agree = true;
+	while ((a = memquota_account_next(t, id))) {
+		id = a->id + 1;
+		records = sum_records(a, walk);
+		word = atomic64_read(&a->word);
+		if (!(word & ACCOUNT_CLOSED)) {
+			*agree &= word == records;
+			sum += records;
+		}
+		memquota_account_unref(a);
+		cond_resched();
+	}
+	return sum;
+}
+
+/*
+ * R9: whether the parts make up the total, but for T3's bound. What records
+ * gained since the walk began is added, since a byte may go from a record that
+ * the walk has not reached to one that it has passed; the total is read last.
+ */
+bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
+{
+	u64 gained = memquota_shares_gained(t);
+	bool agree;
+
+	*sum = sum_parts(t, &agree);
+	*sum += memquota_shares_gained(t) - gained;
+	*total = memquota_tracker_total(t);
+	return *sum + cache_bound(t) >= *total;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_audit);
+
+#ifdef CONFIG_MEMQUOTA_DEBUG
+/*
+ * P6, to the byte. Returns 0, -EAGAIN if something moved meanwhile, or
+ * -EUCLEAN, having said which side is off.
+ */
+int memquota_check(struct memquota_tracker *t)
+{
+	u64 gained = memquota_shares_gained(t), lost = memquota_shares_lost(t);
+	u64 total = memquota_tracker_total(t), sum;
+	u64 open = READ_ONCE(t->nr_accounts), joined = READ_ONCE(t->nr_records);
+	bool agree;
+
+	sum = sum_parts(t, &agree);
+	if (gained != memquota_shares_gained(t) ||
+	    lost != memquota_shares_lost(t) ||
+	    total != memquota_tracker_total(t) ||
+	    open != READ_ONCE(t->nr_accounts) ||
+	    joined != READ_ONCE(t->nr_records))
+		return -EAGAIN;
+	if (!agree)
+		pr_err("%s: an account is not the sum of its participants\n",
+		       t->name);
+	if (sum != total)
+		pr_err("%s: the total is %llu, its parts sum up to %llu\n",
+		       t->name, total, sum);
+	return agree && sum == total ? 0 : -EUCLEAN;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_check);
+#endif

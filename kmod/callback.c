@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calling participants.
+ *
+ * Atomic callbacks run one at a time, over all trackers, marked by @running.
+ * Who leaves sets RECORD_LEFT and then reads @running; who calls sets @running
+ * and then reads RECORD_LEFT; with a full barrier between the two on each
+ * side, either the call does not happen or the one who leaves sees it.
+ *
+ * A sleeping participant is asked by a work item of its own:
+ *
+ *	idle ──get()──> asked ──> called ──returns──> returned
+ *	                  │          │                   │
+ *	                  │          └──answered─────────┤  (in either order)
+ *	                  └──give_up_ms pass: expired────┤
+ *	                                                 v
+ *	                         put(), module_put(), idle again
+ *
+ * The owner and its module are held from get() until the callback has returned
+ * and the request was either answered or has expired. Whichever of these comes
+ * last queues the work item again, which lets go of them.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/export.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include "quota.h"
+
+unsigned int memquota_answer_ms = 100;
+module_param_named(answer_ms, memquota_answer_ms, uint, 0644);
+MODULE_PARM_DESC(answer_ms, "ms that a round of reclaim waits for answers (100)");
+MEMQUOTA_EXPORT_INTERNAL(memquota_answer_ms);
+
+unsigned int memquota_give_up_ms = 10000;
+module_param_named(give_up_ms, memquota_give_up_ms, uint, 0644);
+MODULE_PARM_DESC(give_up_ms, "ms until one that has not answered counts as busy (10000)");
+MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
+
+/* Atomic callbacks one at a time; never taken by who charges or leaves. */
+static DEFINE_MUTEX(memquota_callback_lock);
+static struct memquota_record *running;
+static struct task_struct *runner;	/* runs callbacks at all */
+#ifdef CONFIG_PREEMPT_RT
+/* Boosts a callback that is waited for, as timer_delete_sync() does. */
+static DEFINE_SPINLOCK(running_lock);
+#endif
+#ifdef CONFIG_LOCKDEP
+static struct lock_class_key callback_key;
+static struct lockdep_map callback_map =
+	STATIC_LOCKDEP_MAP_INIT("memquota_callback", &callback_key);
+#endif
+
+/* memquota_sleeper.state; memquota_request_lock */
+#define SLEEPER_ASKED		BIT(0)
+#define SLEEPER_RETURNED	BIT(1)
+#define SLEEPER_ANSWERED	BIT(2)
+#define SLEEPER_EXPIRED		BIT(3)
+
+/* What asking a sleeping participant takes, set aside when it joins. */
+struct memquota_sleeper {
+	struct memquota_record *record;		/* const */
+	struct work_struct work;
+	struct memquota_request request;	/* const while asked */
+	u64 uncharged;				/* before it was asked */
+	unsigned long deadline;
+	/* memquota_request_lock */
+	unsigned int state;
+	int result;
+	struct hlist_node by_id;
+	struct list_head requests;		/* in tracker->requests */
+	struct list_head calling;		/* in calling, while called */
+	struct task_struct *task;
+};
+
+static DEFINE_RAW_SPINLOCK(memquota_request_lock);
+static DEFINE_HASHTABLE(requests, 8);
+static LIST_HEAD(calling);
+static u64 last_request;
+static struct workqueue_struct *ask_wq;
+
+#ifdef CONFIG_MEMQUOTA_DEBUG
+bool memquota_in_callback(void)
+{
+	struct memquota_sleeper *s;
+	unsigned long flags;
+	bool found = false;
+
+	if (in_hardirq() || in_serving_softirq())
+		return false;
+	if (READ_ONCE(runner) == current)
+		return true;
+	if (list_empty_careful(&calling))
+		return false;
+	raw_spin_lock_irqsave(&memquota_request_lock, flags);
+	list_for_each_entry(s, &calling, calling)
+		found |= s->task == current;
+	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+	return found;
+}
+#endif
+
+static void end_callback(struct memquota_record *r)
+{
+	lock_map_release(&callback_map);
+	/* Pairs with memquota_wait_callback(): what the callback did is done. */
+	smp_store_release(&running, NULL);
+	WRITE_ONCE(runner, NULL);
+#ifdef CONFIG_PREEMPT_RT
+	spin_unlock(&running_lock);
+#endif
+	rcu_read_unlock();
+	local_bh_enable();
+	mutex_unlock(&memquota_callback_lock);
+}
+
+/*
+ * From here to end_callback() the owner's object is there. Returns false where
+ * it is not, or its module is going. The module stays until module_put().
+ */
+static bool begin_callback(struct memquota_record *r)
+{
+	mutex_lock(&memquota_callback_lock);
+	local_bh_disable();
+	rcu_read_lock();
+#ifdef CONFIG_PREEMPT_RT
+	spin_lock(&running_lock);
+#endif
+	WRITE_ONCE(runner, current);
+	WRITE_ONCE(running, r);
+	lock_map_acquire(&callback_map);
+	/* Pairs with the atomic_fetch_or() in memquota_record_retire(). */
+	smp_mb();
+	if (!(atomic64_read(&r->word) & RECORD_LEFT) && try_module_get(r->owner))
+		return true;
+	end_callback(r);
+	return false;
+}
+
+/*
+ * The record has left: wait until no atomic callback runs for it. One that
+ * runs callbacks itself need not, since they run one at a time.
+ */
+void memquota_wait_callback(struct memquota_record *r)
+{
+	unsigned long flags;
+
+	if (READ_ONCE(runner) == current && !in_serving_softirq())
+		return;
+	/* As timers do: an interrupt must not see the map held. */
+	local_irq_save(flags);
+	lock_map_acquire(&callback_map);
+	lock_map_release(&callback_map);
+	local_irq_restore(flags);
+
+	while (smp_load_acquire(&running) == r) {
+#ifdef CONFIG_PREEMPT_RT
+		spin_lock(&running_lock);
+		spin_unlock(&running_lock);
+#endif
+		cpu_relax();
+	}
+}
+
+/* Returns whether it was called; *freed is what its uncharging freed. */
+bool memquota_call_reclaim(struct memquota_record *r,
+			   const struct memquota_request *request, u64 *freed)
+{
+	u64 before;
+
+	*freed = 0;
+	if (!begin_callback(r))
+		return false;
+	memquota_flush_local(r);
+	before = atomic64_read(&r->uncharged);
+	r->reclaim(r->participant, request);
+	memquota_flush_local(r);
+	*freed = atomic64_read(&r->uncharged) - before;
+	end_callback(r);
+	module_put(r->owner);
+	return true;
+}
+
+bool memquota_call_oldest(struct memquota_record *r, u64 *ns)
+{
+	if (!begin_callback(r))
+		return false;
+	*ns = r->ops->oldest(r->participant);
+	end_callback(r);
+	module_put(r->owner);
+	return true;
+}
+
+void memquota_call_trim(struct memquota_record *r)
+{
+	if (!begin_callback(r))
+		return;
+	r->ops->trim(r->participant);
+	memquota_flush_local(r);
+	end_callback(r);
+	module_put(r->owner);
+}
+
+/* Count a request as over; memquota_request_lock is held. */
+static void end_request(struct memquota_tracker *t, struct memquota_sleeper *s)
+{
+	lockdep_assert_held(&memquota_request_lock);
+	hash_del(&s->by_id);
+	list_del_init(&s->requests);
+}
+
+/* Returns whether the work item has to be queued, to let go of the owner. */
+static bool answer(struct memquota_sleeper *s, int result)
+{
+	lockdep_assert_held(&memquota_request_lock);
+	if (s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED))
+		return false;
+	s->state |= SLEEPER_ANSWERED;
+	s->result = result;
+	end_request(s->record->account->tracker, s);
+	return s->state & SLEEPER_RETURNED;
+}
+
+/* The owner is let go of; whatever it answered takes effect. */
+static void finish(struct memquota_sleeper *s)
+{
+	struct memquota_record *r = s->record;
+	struct memquota_account *a = r->account;
+	struct memquota_tracker *t = a->tracker;
+	struct module *owner = r->owner;
+	unsigned long flags;
+	bool busy = false;
+
+	r->ops->put(r->participant);
+	module_put(owner);
+
+	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
+		memquota_account_close(a);
+	} else if (!(r->flags & RECORD_COLLAPSING)) {
+		/* Other CPUs' slots may not have reported what was freed. */
+		memquota_tracker_drain(t);
+		busy = atomic64_read(&r->uncharged) == s->uncharged;
+	}
+
+	raw_spin_lock_irqsave(&memquota_request_lock, flags);
+	if (!(s->state & SLEEPER_EXPIRED))
+		t->asked--;
+	s->state = 0;
+	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+	memquota_index_put(r, busy);
+	wake_up_interruptible(&t->wake);
+	memquota_record_unref(r);
+}
+
+static void ask(struct work_struct *work)
+{
+	struct memquota_sleeper *s = container_of(work, struct memquota_sleeper,
+						  work);
+	struct memquota_record *r = s->record;
+	unsigned long flags;
+	bool over;
+	int ret;
+
+	if (!(s->state & SLEEPER_RETURNED)) {
+		raw_spin_lock_irqsave(&memquota_request_lock, flags);
+		s->task = current;
+		list_add(&s->calling, &calling);
+		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+
+		ret = r->ops->reclaim_sleeping(r->participant, &s->request);
+
+		raw_spin_lock_irqsave(&memquota_request_lock, flags);
+		list_del(&s->calling);
+		if (ret != -EINPROGRESS)
+			answer(s, ret);
+		s->state |= SLEEPER_RETURNED;
+		over = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
+		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+		if (!over)
+			return;
+	}
+	finish(s);
+}
+
+/*
+ * Ask a sleeping participant, not waiting for its answer. Returns whether it
+ * was asked. The kthread's own.
+ */
+bool memquota_ask(struct memquota_record *r, u64 want, u64 until)
+{
+	struct memquota_tracker *t = r->account->tracker;
+	struct memquota_sleeper *s = r->sleeper;
+	unsigned long flags;
+	bool held;
+
+	/* Only the kthread makes one that is idle busy. */
+	if (READ_ONCE(s->state) || !begin_callback(r))
+		return false;
+	held = r->ops->get(r->participant);
+	end_callback(r);
+	if (!held) {
+		module_put(r->owner);
+		return false;
+	}
+	memquota_record_ref(r);
+	memquota_index_take(r);
+	s->uncharged = atomic64_read(&r->uncharged);
+	s->deadline = jiffies + msecs_to_jiffies(READ_ONCE(memquota_give_up_ms));
+
+	raw_spin_lock_irqsave(&memquota_request_lock, flags);
+	s->request.id = ++last_request;
+	s->request.want_bytes = want;
+	s->request.until_ns = until;
+	WRITE_ONCE(s->state, SLEEPER_ASKED);
+	hash_add(requests, &s->by_id, s->request.id);
+	list_add_tail(&s->requests, &t->requests);
+	t->asked++;
+	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+	queue_work(ask_wq, &s->work);
+	return true;
+}
+
+/**
+ * memquota_reclaim_done - answer a reclaim request that returned -EINPROGRESS
+ * @request: the id in the struct memquota_request
+ * @result: 0, or an errno: it could not, and the account closes
+ *
+ * An answer that comes twice, or too late, is ignored.
+ *
+ * Context: any but NMI.
+ */
+void memquota_reclaim_done(u64 request, int result)
+{
+	struct memquota_sleeper *s, *found = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&memquota_request_lock, flags);
+	hash_for_each_possible(requests, s, by_id, request)
+		if (s->request.id == request) {
+			found = s;
+			break;
+		}
+	/* Queued under the lock: afterwards it may be idle, or gone. */
+	if (found && answer(found, result))
+		queue_work(ask_wq, &found->work);
+	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+}
+EXPORT_SYMBOL_GPL(memquota_reclaim_done);
+
+/*
+ * Requests whose time is over count as busy. They are in the order of their
+ * deadlines. Returns how long until the next one, in jiffies.
+ */
+long memquota_expire_requests(struct memquota_tracker *t)
+{
+	struct memquota_sleeper *s;
+	struct memquota_record *r;
+	unsigned long flags;
+	long left;
+
+	for (;;) {
+		raw_spin_lock_irqsave(&memquota_request_lock, flags);
+		s = list_first_entry_or_null(&t->requests,
+					     struct memquota_sleeper, requests);
+		left = s ? (long)(s->deadline - jiffies) : MAX_SCHEDULE_TIMEOUT;
+		if (left > 0) {
+			raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+			return left;
+		}
+		r = s->record;
+		memquota_record_ref(r);
+		s->state |= SLEEPER_EXPIRED;
+		end_request(t, s);
+		t->asked--;
+		if (s->state & SLEEPER_RETURNED)
+			queue_work(ask_wq, &s->work);
+		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
+		pr_warn("%s: %s has not answered for %u ms\n", t->name,
+			memquota_record_name(r), READ_ONCE(memquota_give_up_ms));
+		memquota_record_unref(r);
+	}
+}
+
+/* Requests of the tracker that have neither ended nor expired. */
+unsigned int memquota_asked(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->asked);
+}
+
+struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
+						gfp_t gfp)
+{
+	struct memquota_sleeper *s = kzalloc(sizeof(*s), gfp);
+
+	if (!s)
+		return NULL;
+	s->record = r;
+	INIT_WORK(&s->work, ask);
+	INIT_LIST_HEAD(&s->requests);
+	return s;
+}
+
+/**
+ * memquota_barrier - wait until no callback runs
+ *
+ * For the exit of a module whose participants have left: afterwards none of its
+ * callbacks, put() included, is still running.
+ *
+ * Context: may sleep; not from a callback.
+ */
+void memquota_barrier(void)
+{
+	mutex_lock(&memquota_callback_lock);
+	mutex_unlock(&memquota_callback_lock);
+	flush_workqueue(ask_wq);
+}
+EXPORT_SYMBOL_GPL(memquota_barrier);
+
+int memquota_callbacks_init(void)
+{
+	ask_wq = alloc_workqueue("memquota_ask", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return ask_wq ? 0 : -ENOMEM;
+}
+
+void memquota_callbacks_exit(void)
+{
+	destroy_workqueue(ask_wq);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Accounts: whoever memory is held for. The account is the unit that is
+ * reclaimed, with its children.
+ *
+ * A null handle is a disabled account: everything succeeds on it and nothing
+ * is counted (rule T4).
+ */
+#ifndef _MEMQUOTA_ACCOUNT_H
+#define _MEMQUOTA_ACCOUNT_H
+
+#include <linux/gfp.h>
+#include <memquota/tracker.h>
+
+/**
+ * struct memquota_account_usage - what an account holds
+ * @held: bytes charged by its participants, their CPUs' caches included
+ * @max: its hard limit in bytes
+ * @refused: charges that a hard limit refused
+ * @reclaims: how often its participants were asked
+ * @closed: it was dropped or reclaimed
+ */
+struct memquota_account_usage {
+	u64 held;
+	u64 max;
+	u64 refused;
+	u64 reclaims;
+	bool closed;
+};
+
+struct memquota_account;
+
+#if IS_REACHABLE(CONFIG_MEMQUOTA)
+
+/* The account that is closed from the beginning, for initialising (rule A7). */
+extern struct memquota_account memquota_closed_account;
+
+__printf(4, 5) struct memquota_account *
+memquota_account_create(struct memquota_tracker *tracker,
+			struct memquota_account *parent, gfp_t gfp,
+			const char *fmt, ...);
+struct memquota_account *memquota_account_get(struct memquota_account *account);
+void memquota_account_put(struct memquota_account *account);
+u64 memquota_account_id(const struct memquota_account *account);
+struct memquota_account *
+memquota_account_lookup(struct memquota_tracker *tracker, u64 id);
+int memquota_account_add_parent(struct memquota_account *account,
+				struct memquota_account *parent);
+int memquota_account_set_max(struct memquota_account *account, u64 max);
+void memquota_account_usage(struct memquota_account *account,
+			    struct memquota_account_usage *usage);
+
+#else
+
+static inline __printf(4, 5) struct memquota_account *
+memquota_account_create(struct memquota_tracker *tracker,
+			struct memquota_account *parent, gfp_t gfp,
+			const char *fmt, ...)
+{
+	return NULL;
+}
+
+static inline struct memquota_account *
+memquota_account_get(struct memquota_account *account)
+{
+	return account;
+}
+
+static inline void memquota_account_put(struct memquota_account *account)
+{
+}
+
+static inline u64 memquota_account_id(const struct memquota_account *account)
+{
+	return 0;
+}
+
+static inline struct memquota_account *
+memquota_account_lookup(struct memquota_tracker *tracker, u64 id)
+{
+	return NULL;
+}
+
+static inline int memquota_account_add_parent(struct memquota_account *account,
+					      struct memquota_account *parent)
+{
+	return 0;
+}
+
+static inline int memquota_account_set_max(struct memquota_account *account,
+					   u64 max)
+{
+	return 0;
+}
+
+static inline void
+memquota_account_usage(struct memquota_account *account,
+		       struct memquota_account_usage *usage)
+{
+	*usage = (struct memquota_account_usage) {
+		.held = MEMQUOTA_UNLIMITED,
+		.max = MEMQUOTA_UNLIMITED,
+	};
+}
+
+#endif /* CONFIG_MEMQUOTA */
+#endif /* _MEMQUOTA_ACCOUNT_H */

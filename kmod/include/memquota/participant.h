@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Participants: data structures that hold memory for an account.
+ *
+ * To put a queue under the quota, embed a struct memquota_participant in it
+ * (zeroed), memquota_join() it with a callback, memquota_charge() what comes
+ * in, memquota_uncharge() what goes out, and memquota_leave() before the queue
+ * is freed. On a participant that never joined, has left, or whose account is
+ * closed or disabled, charging and uncharging do nothing: nobody needs to
+ * remember per object whether it was counted (rule P5).
+ */
+#ifndef _MEMQUOTA_PARTICIPANT_H
+#define _MEMQUOTA_PARTICIPANT_H
+
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <memquota/account.h>
+
+struct memquota_record;
+
+/**
+ * struct memquota_participant - embedded in the object that holds the memory
+ * @nkey: negated key of the slots that are this participant's, shifted; 0
+ *	where nothing is counted. Written by join, leave and whoever finds the
+ *	account closed; read by every charge.
+ * @slot: the per-CPU slot where to look first. A hint: any slot that bears the
+ *	key is right, any other is not taken.
+ * @record: memquota's own part, freed after an RCU grace period
+ *
+ * All zeroes is a participant that never joined. The fields are memquota's.
+ */
+struct memquota_participant {
+	u64 nkey;
+	u64 __percpu *slot;
+	struct memquota_record __rcu *record;
+};
+
+/**
+ * struct memquota_request - what a participant is asked for
+ * @id: names the request, for memquota_reclaim_done()
+ * @want_bytes: how much to free; U64_MAX for everything
+ * @until_ns: free nothing that arrived after this moment, on
+ *	CLOCK_MONOTONIC_COARSE, in ns; U64_MAX for no such bound
+ */
+struct memquota_request {
+	u64 id;
+	u64 want_bytes;
+	u64 until_ns;
+};
+
+/* A moment that is no moment: the participant says that it holds no data. */
+#define MEMQUOTA_NO_DATA	U64_MAX
+
+/* For memquota_ops.flags: once asked, the account closes (rule R5). */
+#define MEMQUOTA_COLLAPSING	BIT(0)
+/*
+ * For memquota_ops.flags: memquota_join_account() does the first step only.
+ * The participant can charge; it is asked nothing before memquota_activate().
+ */
+#define MEMQUOTA_INACTIVE	BIT(1)
+
+/**
+ * typedef memquota_reclaim_fn - an atomic reclaim callback
+ *
+ * Called with bottom halves off, in an RCU read-side section, under no lock
+ * that charging, uncharging, joining or leaving take. It frees, and uncharges
+ * what it frees. It may uncharge, leave and put accounts; it must not charge.
+ */
+typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
+				    const struct memquota_request *request);
+
+/**
+ * struct memquota_ops - what a participant supplies beyond one callback
+ * @reclaim: atomic callback; or
+ * @reclaim_sleeping: callback in process context, with the owner held by @get.
+ *	0: done. -EINPROGRESS: memquota_reclaim_done() will say. Another errno:
+ *	it could not, and collapses.
+ * @get: take a reference on the owner, for @reclaim_sleeping; false where the
+ *	owner is going away. Atomic, as @reclaim is.
+ * @put: drop what @get took. Process context.
+ * @oldest: when the oldest data arrived, on CLOCK_MONOTONIC_COARSE in ns, or
+ *	%MEMQUOTA_NO_DATA. Atomic, as @reclaim is. Without it and without
+ *	memquota_set_oldest() the time is derived from what is charged and
+ *	uncharged.
+ * @trim: give back what can be given without loss, before any victim is
+ *	chosen. Atomic, as @reclaim is.
+ * @owner: the module that the callbacks are in. A running callback holds it.
+ * @flags: %MEMQUOTA_COLLAPSING, %MEMQUOTA_INACTIVE
+ *
+ * Atomic callbacks run one at a time, over all trackers.
+ */
+struct memquota_ops {
+	memquota_reclaim_fn reclaim;
+	int (*reclaim_sleeping)(struct memquota_participant *participant,
+				const struct memquota_request *request);
+	bool (*get)(struct memquota_participant *participant);
+	void (*put)(struct memquota_participant *participant);
+	u64 (*oldest)(struct memquota_participant *participant);
+	void (*trim)(struct memquota_participant *participant);
+	struct module *owner;
+	unsigned int flags;
+};
+
+#if IS_REACHABLE(CONFIG_MEMQUOTA)
+
+#include <memquota/compat.h>
+
+/*
+ * The lowest bits of a slot's words count bytes; the key stands above them.
+ * The distance between two keys is twice the largest count, so that taking up
+ * to MEMQUOTA_SLOT_BYTES from the word of a higher key cannot look like taking
+ * from one's own.
+ */
+#define MEMQUOTA_SLOT_BYTES	MEMQUOTA_CACHE_MAX
+#define MEMQUOTA_KEY_SHIFT	15
+
+/* The words of a slot, each with the key: what may be charged, and uncharged. */
+enum {
+	MEMQUOTA_SLOT_AVAIL,
+	MEMQUOTA_SLOT_ROOM,
+};
+
+extern struct memquota_record memquota_closed_record;
+
+/* A participant that is closed from the beginning (rule A7). */
+#define MEMQUOTA_PARTICIPANT_CLOSED					\
+	{ .record = (struct memquota_record __force __rcu *)&memquota_closed_record }
+
+void __memquota_charge(struct memquota_participant *participant, size_t bytes);
+int __memquota_try_charge(struct memquota_participant *participant,
+			  size_t bytes, gfp_t gfp);
+void __memquota_uncharge(struct memquota_participant *participant,
+			 size_t bytes);
+#ifdef CONFIG_MEMQUOTA_DEBUG
+void memquota_debug_charge(void);
+#else
+static inline void memquota_debug_charge(void)
+{
+}
+#endif
+
+/*
+ * Never joined, left, disabled, or found closed. Not READ_ONCE(), which would
+ * keep the compiler from comparing in memory; any value that was ever stored
+ * is right here, and memquota_slot_take() loads its own.
+ */
+static __always_inline bool
+memquota_counts_nothing(const struct memquota_participant *participant)
+{
+	return !data_race(participant->nkey);
+}
+
+/*
+ * Take @bytes from a word of this CPU's slot. One unsigned comparison says
+ * that the slot is mine, that it is open and that it holds enough: with
+ * another's key, or with less than @bytes, the difference is out of range.
+ *
+ * Safe against interrupts and migration with nothing switched off: the word
+ * holds all of its state, so that whatever happens between the load and the
+ * exchange, the exchange succeeds only on a word of the same participant that
+ * still holds as much, and taking from that one is right. A void word is 0,
+ * and a key that is no longer there is 0, too: nothing can be taken of those.
+ */
+static __always_inline bool
+memquota_slot_take(u64 __percpu *word,
+		   const struct memquota_participant *participant, size_t bytes)
+{
+	u64 old, new;
+
+	if (bytes > MEMQUOTA_SLOT_BYTES)
+		return false;
+	old = this_cpu_read(*word);
+	new = old - bytes;
+	if (unlikely(new + READ_ONCE(participant->nkey) >= MEMQUOTA_SLOT_BYTES))
+		return false;
+	return likely(memquota_this_cpu_try_cmpxchg(word, &old, new));
+}
+
+/**
+ * memquota_charge - record memory that is already held
+ * @participant: the participant that holds it
+ * @bytes: how much
+ *
+ * Counts even above the hard limits. Does nothing on a participant that is
+ * disabled, closed, never joined or has left.
+ *
+ * Context: any but NMI; any lock may be held, raw spinlocks too. Not from a
+ * callback of memquota's.
+ */
+static __always_inline void
+memquota_charge(struct memquota_participant *participant, size_t bytes)
+{
+	memquota_debug_charge();
+	if (memquota_counts_nothing(participant))
+		return;
+	if (unlikely(!memquota_slot_take(READ_ONCE(participant->slot) +
+					 MEMQUOTA_SLOT_AVAIL, participant,
+					 bytes)))
+		__memquota_charge(participant, bytes);
+}
+
+/**
+ * memquota_try_charge - record memory that is about to be allocated
+ * @participant: the participant that will hold it
+ * @bytes: how much
+ * @gfp: whether this may sleep: then a refusal comes only after the CPUs'
+ *	caches were drained (at most once per 10 ms, shared by all callers)
+ *
+ * It is not refused for a total above ``high``: reclaim is asynchronous
+ * (rule P4). Until a CPU's cache is used up it may still succeed on an account
+ * that was just closed; such a charge counts nowhere.
+ *
+ * Context: any but NMI, and any lock may be held, unless @gfp allows to sleep.
+ * Not from a callback of memquota's.
+ *
+ * Return: 0, or
+ * -ESHUTDOWN: the tracker was destroyed, or the participant has left;
+ * -ENOTRECOVERABLE: the tracker is poisoned;
+ * -ESTALE: the account is closed, or the participant never joined;
+ * -EDQUOT: the tracker's or the account's ``max`` would be passed;
+ * -EOVERFLOW: the counters would wrap.
+ */
+static __always_inline int __must_check
+memquota_try_charge(struct memquota_participant *participant, size_t bytes,
+		    gfp_t gfp)
+{
+	memquota_debug_charge();
+	if (likely(!memquota_counts_nothing(participant)) &&
+	    likely(memquota_slot_take(READ_ONCE(participant->slot) +
+				      MEMQUOTA_SLOT_AVAIL, participant, bytes)))
+		return 0;
+	return __memquota_try_charge(participant, bytes, gfp);
+}
+
+/**
+ * memquota_uncharge - record memory that was freed
+ * @participant: the participant that held it
+ * @bytes: how much
+ *
+ * Never fails. Does nothing on a participant that is disabled, closed, never
+ * joined or has left. Uncharging more than is held is a bug of the caller's:
+ * it is reported with the participant's name, and its holding becomes zero.
+ *
+ * Context: any but NMI; any lock may be held, raw spinlocks too.
+ */
+static __always_inline void
+memquota_uncharge(struct memquota_participant *participant, size_t bytes)
+{
+	if (memquota_counts_nothing(participant))
+		return;
+	if (unlikely(!memquota_slot_take(READ_ONCE(participant->slot) +
+					 MEMQUOTA_SLOT_ROOM, participant,
+					 bytes)))
+		__memquota_uncharge(participant, bytes);
+}
+
+int __must_check
+memquota_try_charge_wait(struct memquota_participant *participant,
+			 size_t bytes, long timeout);
+void memquota_uncharge_all(struct memquota_participant *participant);
+bool memquota_at_limit(struct memquota_participant *participant);
+u64 memquota_held(struct memquota_participant *participant);
+void memquota_set_oldest(struct memquota_participant *participant, u64 ns);
+
+__printf(4, 5) void __memquota_join(struct memquota_participant *participant,
+				    memquota_reclaim_fn reclaim,
+				    struct module *owner, const char *fmt, ...);
+__printf(5, 6) int
+memquota_join_account(struct memquota_participant *participant,
+		      struct memquota_account *account,
+		      const struct memquota_ops *ops, gfp_t gfp,
+		      const char *fmt, ...);
+__printf(4, 5) void
+memquota_join_private(struct memquota_participant *participant,
+		      const struct memquota_ops *ops, gfp_t gfp,
+		      const char *fmt, ...);
+int memquota_activate(struct memquota_participant *participant);
+void memquota_leave(struct memquota_participant *participant);
+void memquota_reclaim_done(u64 request, int result);
+
+#else
+
+#define MEMQUOTA_PARTICIPANT_CLOSED	{ }
+
+static inline void memquota_charge(struct memquota_participant *participant,
+				   size_t bytes)
+{
+}
+
+static inline int __must_check
+memquota_try_charge(struct memquota_participant *participant, size_t bytes,
+		    gfp_t gfp)
+{
+	return 0;
+}
+
+static inline void memquota_uncharge(struct memquota_participant *participant,
+				     size_t bytes)
+{
+}
+
+static inline int __must_check
+memquota_try_charge_wait(struct memquota_participant *participant,
+			 size_t bytes, long timeout)
+{
+	return 0;
+}
+
+static inline void
+memquota_uncharge_all(struct memquota_participant *participant)
+{
+}
+
+static inline bool memquota_at_limit(struct memquota_participant *participant)
+{
+	return false;
+}
+
+static inline u64 memquota_held(struct memquota_participant *participant)
+{
+	return 0;
+}
+
+static inline void memquota_set_oldest(struct memquota_participant *participant,
+				       u64 ns)
+{
+}
+
+static inline __printf(4, 5) void
+__memquota_join(struct memquota_participant *participant,
+		memquota_reclaim_fn reclaim, struct module *owner,
+		const char *fmt, ...)
+{
+}
+
+static inline __printf(5, 6) int
+memquota_join_account(struct memquota_participant *participant,
+		      struct memquota_account *account,
+		      const struct memquota_ops *ops, gfp_t gfp,
+		      const char *fmt, ...)
+{
+	return 0;
+}
+
+static inline __printf(4, 5) void
+memquota_join_private(struct memquota_participant *participant,
+		      const struct memquota_ops *ops, gfp_t gfp,
+		      const char *fmt, ...)
+{
+}
+
+static inline int memquota_activate(struct memquota_participant *participant)
+{
+	return 0;
+}
+
+static inline void memquota_leave(struct memquota_participant *participant)
+{
+}
+
+static inline void memquota_reclaim_done(u64 request, int result)
+{
+}
+
+#endif /* CONFIG_MEMQUOTA */
+
+/**
+ * memquota_join - make an object a participant, in one call (rule P12)
+ * @participant: the field in the object, zeroed or left
+ * @reclaim: atomic callback that frees and uncharges the object's oldest data
+ * @fmt: printf format of the name that people will read, and its arguments
+ *
+ * Makes a private account in the default tracker, from atomic memory or a
+ * small reserve. It returns nothing: where even the reserve is used up, the
+ * participant is as one that never joined.
+ *
+ * The participant is a partial one: it is asked for some of its data, as long
+ * as it holds the oldest, and goes on.
+ *
+ * Context: any; the caller keeps it apart from memquota_leave().
+ */
+#define memquota_join(participant, reclaim, fmt, ...)			\
+	__memquota_join(participant, reclaim, THIS_MODULE, fmt, ##__VA_ARGS__)
+
+#endif /* _MEMQUOTA_PARTICIPANT_H */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Trackers: one independent quota each, with its limits, its total and its
+ * reclaim kthread.
+ *
+ * A null handle is a disabled tracker: everything succeeds on it and nothing
+ * is counted (rule T4). Where memquota is not built, all of this is so.
+ */
+#ifndef _MEMQUOTA_TRACKER_H
+#define _MEMQUOTA_TRACKER_H
+
+#include <linux/bits.h>
+#include <linux/limits.h>
+#include <linux/types.h>
+
+/**
+ * MEMQUOTA_CACHE_MAX - the most bytes that one CPU holds in advance for one
+ * participant
+ */
+#define MEMQUOTA_CACHE_MAX	16384
+
+/** MEMQUOTA_UNLIMITED - a limit that nothing reaches */
+#define MEMQUOTA_UNLIMITED	U64_MAX
+
+/** MEMQUOTA_NAME_SIZE - bytes of a name, its end included; longer ones are cut */
+#define MEMQUOTA_NAME_SIZE	32
+
+/**
+ * struct memquota_limits - the configuration of a tracker (rule T2)
+ * @max: hard limit in bytes: a memquota_try_charge() that would pass it is
+ *	refused. Not set: %MEMQUOTA_UNLIMITED.
+ * @high: reclaim starts when the total is above it, in bytes. Not set: @max.
+ * @low_water: reclaim stops when the total is at or below it, in bytes. Not
+ *	set: 75 % of @high.
+ *
+ * 0 stands for "not set". The names and the behaviour of @max and @high are
+ * those of memory.max and memory.high in cgroup v2.
+ */
+struct memquota_limits {
+	u64 max;
+	u64 high;
+	u64 low_water;
+};
+
+/**
+ * enum memquota_state - what a tracker is able to do
+ * @MEMQUOTA_DISABLED: counts nothing, refuses nothing
+ * @MEMQUOTA_COUNTING: in use
+ * @MEMQUOTA_POISONED: its bookkeeping contradicted itself (rule T6)
+ * @MEMQUOTA_GONE: destroyed
+ */
+enum memquota_state {
+	MEMQUOTA_DISABLED,
+	MEMQUOTA_COUNTING,
+	MEMQUOTA_POISONED,
+	MEMQUOTA_GONE,
+};
+
+/**
+ * struct memquota_usage - what a tracker holds, and by which limits
+ * @total: bytes charged, the CPUs' caches included; %MEMQUOTA_UNLIMITED where
+ *	nothing is counted
+ * @peak: the highest @total since the tracker was created
+ * @limits: the limits in force, derived ones filled in
+ * @reclaims: runs of reclaim that asked at least one participant
+ * @accounts: open accounts
+ * @participants: participants that have joined and not left
+ * @state: what the tracker is able to do
+ */
+struct memquota_usage {
+	u64 total;
+	u64 peak;
+	struct memquota_limits limits;
+	u64 reclaims;
+	u64 accounts;
+	u64 participants;
+	enum memquota_state state;
+};
+
+/* For memquota_tracker_create(): the tracker counts nothing, for good. */
+#define MEMQUOTA_TRACKER_DISABLED	BIT(0)
+
+/* For memquota_tracker_configure(): validate, change nothing. */
+#define MEMQUOTA_CHECK_ONLY		BIT(0)
+
+struct memquota_tracker;
+
+#if IS_REACHABLE(CONFIG_MEMQUOTA)
+
+struct memquota_tracker *memquota_default_tracker(void);
+struct memquota_tracker *
+memquota_tracker_create(const char *name, const struct memquota_limits *limits,
+			unsigned int flags);
+void memquota_tracker_destroy(struct memquota_tracker *tracker);
+int memquota_tracker_configure(struct memquota_tracker *tracker,
+			       const struct memquota_limits *limits,
+			       unsigned int flags, const char **reason);
+void memquota_tracker_usage(struct memquota_tracker *tracker,
+			    struct memquota_usage *usage);
+void memquota_tracker_drain(struct memquota_tracker *tracker);
+void memquota_barrier(void);
+
+#else
+
+static inline struct memquota_tracker *memquota_default_tracker(void)
+{
+	return NULL;
+}
+
+static inline struct memquota_tracker *
+memquota_tracker_create(const char *name, const struct memquota_limits *limits,
+			unsigned int flags)
+{
+	return NULL;
+}
+
+static inline void memquota_tracker_destroy(struct memquota_tracker *tracker)
+{
+}
+
+static inline int
+memquota_tracker_configure(struct memquota_tracker *tracker,
+			   const struct memquota_limits *limits,
+			   unsigned int flags, const char **reason)
+{
+	return 0;
+}
+
+static inline void memquota_tracker_usage(struct memquota_tracker *tracker,
+					  struct memquota_usage *usage)
+{
+	*usage = (struct memquota_usage) {
+		.total = MEMQUOTA_UNLIMITED,
+		.peak = MEMQUOTA_UNLIMITED,
+		.limits = {
+			.max = MEMQUOTA_UNLIMITED,
+			.high = MEMQUOTA_UNLIMITED,
+			.low_water = MEMQUOTA_UNLIMITED,
+		},
+		.state = MEMQUOTA_DISABLED,
+	};
+}
+
+static inline void memquota_tracker_drain(struct memquota_tracker *tracker)
+{
+}
+
+static inline void memquota_barrier(void)
+{
+}
+
+#endif /* CONFIG_MEMQUOTA */
+#endif /* _MEMQUOTA_TRACKER_H */

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading and unloading, and the default tracker's parameters.
+ */
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include "chardev.h"
+#include "debugfs.h"
+#include "quota.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* As given: 0 is "not set". kernel_param_lock() protects them after loading. */
+static struct memquota_limits limits;
+static bool disabled;
+
+/*
+ * Before the tracker exists a parameter is only noted: they are checked
+ * together when it is created. Later each one goes the way that every
+ * reconfiguration goes, and does not change if that refuses.
+ */
+static int set_limit(const char *val, const struct kernel_param *kp)
+{
+	struct memquota_limits before = limits;
+	u64 *limit = kp->arg;
+	char *end;
+	u64 bytes;
+	int err;
+
+	bytes = memparse(val, &end);
+	if (end == val || (*end && *end != '\n'))
+		return -EINVAL;
+	*limit = bytes;
+	if (!memquota_default_tracker())
+		return 0;
+	err = memquota_tracker_configure(memquota_default_tracker(), &limits, 0,
+					 NULL);
+	if (err)
+		limits = before;
+	return err;
+}
+
+static int get_limit(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%llu\n", *(u64 *)kp->arg);
+}
+
+static const struct kernel_param_ops limit_ops = {
+	.set = set_limit,
+	.get = get_limit,
+};
+
+module_param_cb(max, &limit_ops, &limits.max, 0644);
+MODULE_PARM_DESC(max, "bytes (K, M, G) beyond which the default tracker refuses charges");
+module_param_cb(high, &limit_ops, &limits.high, 0644);
+MODULE_PARM_DESC(high, "bytes (K, M, G) above which the default tracker reclaims (max)");
+module_param_cb(low_water, &limit_ops, &limits.low_water, 0644);
+MODULE_PARM_DESC(low_water, "bytes (K, M, G) at which it stops (75 % of high)");
+module_param(disabled, bool, 0444);
+MODULE_PARM_DESC(disabled, "create the default tracker disabled");
+
+static int __init memquota_init(void)
+{
+	int err;
+
+	memquota_debugfs_init();
+	err = memquota_callbacks_init();
+	if (err)
+		goto out_debugfs;
+	err = memquota_accounts_init();
+	if (err)
+		goto out_callbacks;
+	err = memquota_participants_init();
+	if (err)
+		goto out_accounts;
+	err = memquota_cache_init();
+	if (err)
+		goto out_participants;
+	err = memquota_trackers_init(&limits, disabled);
+	if (err)
+		goto out_cache;
+	err = memquota_chardev_init();
+	if (err)
+		goto out_trackers;
+	return 0;
+
+out_trackers:
+	memquota_trackers_exit();
+out_cache:
+	memquota_cache_exit();
+out_participants:
+	memquota_participants_exit();
+out_accounts:
+	memquota_accounts_exit();
+out_callbacks:
+	memquota_callbacks_exit();
+out_debugfs:
+	memquota_debugfs_exit();
+	return err;
+}
+
+static void __exit memquota_exit(void)
+{
+	memquota_chardev_exit();
+	memquota_trackers_exit();
+	memquota_cache_exit();
+	memquota_participants_exit();
+	memquota_accounts_exit();
+	memquota_callbacks_exit();
+	memquota_debugfs_exit();
+}
+
+module_init(memquota_init);
+module_exit(memquota_exit);
+
+MODULE_DESCRIPTION("Quota-tracked memory for kernel modules");
+MODULE_LICENSE("GPL");
