@@ -43,6 +43,9 @@
 #define MQPIPE_MINORS		4096
 #define MQPIPE_NAME_SIZE	24
 
+/* What may pass between choosing a victim and telling it, on a busy machine. */
+#define MQPIPE_LOOK_NS		(50 * NSEC_PER_MSEC)
+
 /* A piece of what was written. Cut so that its data is one slab object. */
 struct mqpipe_segment {
 	struct memquota_item item;
@@ -80,6 +83,14 @@ struct mqpipe {
 
 	struct mutex read_mutex;	/* one reader at a time */
 	struct mqpipe_segment *taken;	/* read_mutex: partly read */
+	/*
+	 * How the head moves: arrivals of what was taken first since
+	 * @heads_since, and in the period before that. read_mutex; read racily
+	 * by the reclaim callback.
+	 */
+	u64 heads_since;
+	u64 head;
+	u64 head_before;
 
 	/* Since it was created; the reclaim callback writes all but two. */
 	atomic64_t written;
@@ -154,29 +165,55 @@ static void mqpipe_free_item(struct memquota_queue *queue,
 
 /* --- The life of a pipe: from its first open to its last close --- */
 
+/* An item leaves the queue's head for its reader. */
+static void note_head(struct mqpipe *pipe, u64 arrival_ns)
+{
+	u64 now = ktime_get_coarse_ns();
+
+	if (now - pipe->heads_since < MQPIPE_LOOK_NS)
+		return;
+	WRITE_ONCE(pipe->head_before, pipe->head);
+	WRITE_ONCE(pipe->head, arrival_ns);
+	WRITE_ONCE(pipe->heads_since, now);
+}
+
+/* The arrival of the head at about the time when the victim was chosen. */
+static u64 head_when_chosen(struct mqpipe *pipe)
+{
+	u64 age = ktime_get_coarse_ns() - READ_ONCE(pipe->heads_since);
+	u64 before = READ_ONCE(pipe->head_before);
+
+	if (age < MQPIPE_LOOK_NS && before != MEMQUOTA_NO_DATA)
+		return min(pipe->dropped_ns, before);
+	if (age < 2 * MQPIPE_LOOK_NS)
+		return min(pipe->dropped_ns, READ_ONCE(pipe->head));
+	return pipe->dropped_ns;
+}
+
 /*
  * The queue ended. Heads only become younger: what is older now was older when
- * the victim was chosen. The victim's own head may have moved since then.
+ * the victim was chosen. The victim's own head may have moved since then, as
+ * its reader went on.
  */
 static void mqpipe_ended(struct memquota_queue_hook *hook, int reason)
 {
 	struct mqpipe *pipe = container_of(hook, struct mqpipe, hook);
-	u64 older = 0, older_ns = 0, ns;
+	u64 older = 0, older_ns = 0, mine, ns;
 	struct mqpipe *other;
 	unsigned long flags;
 
 	if (reason != -ENOBUFS)
 		return;
+	mine = head_when_chosen(pipe);
 	spin_lock_irqsave(&pipes_lock, flags);
 	list_for_each_entry(other, &pipes, node) {
 		if (other == pipe || !other->live)
 			continue;
 		ns = memquota_queue_oldest(&other->queue);
-		if (ns >= pipe->dropped_ns ||
-		    pipe->dropped_ns == MEMQUOTA_NO_DATA)
+		if (ns >= mine || pipe->dropped_ns == MEMQUOTA_NO_DATA)
 			continue;
 		older++;
-		older_ns = max(older_ns, pipe->dropped_ns - ns);
+		older_ns = max(older_ns, mine - ns);
 	}
 	pipe->reclaims++;
 	pipe->older += older;
@@ -194,6 +231,9 @@ static int mqpipe_begin(struct mqpipe *pipe)
 	if (IS_ERR(account))
 		return PTR_ERR(account);
 	pipe->dropped_ns = MEMQUOTA_NO_DATA;
+	pipe->heads_since = 0;
+	pipe->head = MEMQUOTA_NO_DATA;
+	pipe->head_before = MEMQUOTA_NO_DATA;
 	err = memquota_queue_init(&pipe->queue, account, mqpipe_free_item, 0,
 				  GFP_KERNEL, "%s", pipe->name);
 	if (err) {
@@ -445,6 +485,7 @@ static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
 					ret = 0;
 				break;
 			}
+			note_head(pipe, item->arrival_ns);
 			pipe->taken = container_of(item, struct mqpipe_segment,
 						   item);
 		}
