@@ -42,6 +42,9 @@ show() {
 				print substr($0, 2)
 			next
 		}
+		# Where a message of the kernel came in between.
+		/^$/ { next }
+		/^verdict$/ { print "" }
 		{ print; fflush() }'
 }
 

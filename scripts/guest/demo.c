@@ -36,8 +36,8 @@
 #define TIMEOUT_S	150
 
 /* What readers take in KiB/s; 0: all they can get. */
-static const unsigned int reader_speeds[] = { 0, 1400, 600, 150 };
-static const unsigned int writer_speed = 1600;
+static const unsigned int reader_speeds[] = { 0, 1600, 900, 200 };
+static const unsigned int writer_speed = 1800;
 
 /* Ties of the coarse clock: a tick of the slowest kernel. */
 #define TIE_MS		10
@@ -372,9 +372,11 @@ static void draw(const struct usage *u)
 	i = u->high / scale * width;
 	total[i] = 'H';
 	printf("@frame %d\n", rows + 4);
-	printf("|%5.1f s  total %5.1f MiB  low_water %.1f  high %.1f  peak %.1f  reclaims %llu  pipes given up %u, complete %u\n",
+	printf("|%5.1f s  total %4.1f MiB  low_water %.1f  high %.1f  peak %.1f",
 	       now_s(&started), u->total / MIB, u->low_water / MIB,
-	       u->high / MIB, u->peak / MIB, u->reclaims, victims, complete);
+	       u->high / MIB, u->peak / MIB);
+	printf("  reclaims %llu  given up %u  complete %u\n", u->reclaims,
+	       victims, complete);
 	printf("|[%s]\n", total);
 	printf("|%-4s %10s %-9s %9s %9s %-10s   %-4s %10s %-9s %9s %9s %s\n",
 	       "pipe", "reader", "state", "held", "age", "read", "pipe",
@@ -394,7 +396,7 @@ static void draw(const struct usage *u)
 
 /* --- The verdict --- */
 
-__attribute__((format(printf, 2, 3)))
+__attribute__((__format__(printf, 2, 3)))
 static void verdict(bool ok, const char *fmt, ...)
 {
 	va_list args;
@@ -411,7 +413,6 @@ static void judge(const struct usage *last)
 {
 	unsigned long long reclaims = 0, older = 0, older_ms = 0, bytes = 0;
 	unsigned int victims = 0, complete = 0, wrong = 0, odd = 0, i, n;
-	unsigned long long victim_bytes = 0;
 	struct usage drained;
 	double over;
 
@@ -429,7 +430,6 @@ static void judge(const struct usage *last)
 			wrong += l->mismatch || l->read > l->written;
 			if (l->reader_errno == ENOBUFS) {
 				victims++;
-				victim_bytes += l->read;
 				odd += l->writer_errno &&
 				       l->writer_errno != ENOBUFS;
 			} else if (!l->reader_errno && !l->writer_errno) {
@@ -444,7 +444,7 @@ static void judge(const struct usage *last)
 	read_usage(&drained);
 
 	over = 100.0 * ((double)last->peak - last->high) / last->high;
-	printf("\nverdict\n");
+	printf("verdict\n");
 	verdict(last->peak > last->high && over <= 25,
 		"the peak was %.2f MiB, %.1f %% over high (%.1f MiB); at most 25 %% is good",
 		last->peak / MIB, over, last->high / MIB);
@@ -453,11 +453,11 @@ static void judge(const struct usage *last)
 	verdict(victims && reclaims == victims,
 		"%llu pipes were given up, and %u readers and their writers were told so",
 		reclaims, victims);
-	verdict(older_ms <= TIE_MS, "each was the one with the oldest data (%llu older ones, by at most %llu ms; a tie of the clock is %d ms)",
+	verdict(older_ms <= TIE_MS, "each held the oldest data (%llu held older, by at most %llu ms; a tie is %d ms)",
 		older, older_ms, TIE_MS);
-	verdict(complete && !wrong, "%u streams came through whole; %u others had the beginning of their file: %.1f MiB compared, %u wrong",
+	verdict(complete && !wrong, "%u streams came through whole, %u readers got the beginning: %.1f MiB compared, %u wrong",
 		complete, victims, bytes / MIB, wrong);
-	verdict(!odd, "%u ends for another reason", odd);
+	verdict(!odd, "%u streams ended for another reason", odd);
 	verdict(drained.total == 0, "with everything closed the total is %llu",
 		drained.total);
 	verdict(!strcmp(drained.state, "counting"), "the tracker is %s",

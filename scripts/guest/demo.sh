@@ -5,7 +5,7 @@
 
 insmod /modules/memquota.ko high=24M low_water=18M max=32M || exit 1
 insmod /modules/mqpipe.ko || exit 1
-demo 32 3 /out /files/*
+demo 32 5 /out /files/*
 status=$?
 if ! rmmod mqpipe || ! rmmod memquota; then
 	echo "demo: the modules do not unload"
