@@ -46,7 +46,7 @@ compile() {
 		else
 			# Not of the flags that it was not given, the kernel's
 			# headers, or its macros.
-			grep -vE ' objtool: |^/|__UNIQUE_ID_(guard|unlock)'
+			grep -vE ' objtool: |^/.* warning:|__UNIQUE_ID_(guard|unlock)'
 		fi || :
 	[ $status = 0 ] || echo "it does not build (log: $log)"
 	# A build can take another compiler than it was told.
