@@ -17,12 +17,17 @@ def main():
         results = json.load(file)["results"]
     with open(sys.argv[2], encoding="utf-8") as file:
         rows = json.load(file)["budgets"]
+    machine = max((r["cpus"] for r in results), default=0)
     bad = 0
     for row in rows:
         name, unit = row["case"], row["unit"].replace("_", " ")
         these = found(results, row)
-        if not these:
-            print(f"NOT MEASURED  {name}")
+        missing = {n for n in row.get("cpus", []) if n <= machine}
+        missing -= {r["cpus"] for r in these}
+        if missing or not these:
+            on = ", ".join(f"{n} CPUs" for n in sorted(missing))
+            print(f"NOT MEASURED  {name}"
+                  f"{', ' + on + ' (a busy machine?)' if on else ''}")
             bad += 1
         for result in these:
             over = result["value"] > row["budget"]

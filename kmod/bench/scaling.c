@@ -19,6 +19,8 @@
 #define CASES		24
 /* How long a reading is to be: shorter than what a busy machine hands out. */
 #define READING_NS	(1500 * NSEC_PER_USEC)
+/* How often one is repeated until all threads were in it together. */
+#define TRIES		10
 
 static unsigned int rounds = 20;
 module_param(rounds, uint, 0644);
@@ -35,6 +37,8 @@ struct cell {
 
 struct reading {
 	struct cell *cell;
+	u64 begin[BENCH_CPUS];
+	u64 end[BENCH_CPUS];
 	u64 elapsed[BENCH_CPUS];
 };
 
@@ -46,22 +50,53 @@ static void read_one(unsigned int cpu, void *data)
 	struct reading *reading = data;
 	struct cell *cell = reading->cell;
 
+	reading->begin[cpu] = bench_clock();
 	reading->elapsed[cpu] = cell->c->loop(&cell->b[cpu], cell->times);
+	reading->end[cpu] = bench_clock();
 }
 
-/* The mean over the threads, in thousandths of a tick for an operation. */
+/*
+ * Whether the threads ran at the same time for most of it. On a busy machine
+ * they take turns, and then they do not disturb each other.
+ */
+static bool ran_together(const struct reading *reading, unsigned int cpus)
+{
+	u64 first = U64_MAX, last = 0, begin = 0, end = U64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < cpus; i++) {
+		first = min(first, reading->begin[i]);
+		last = max(last, reading->end[i]);
+		begin = max(begin, reading->begin[i]);
+		end = min(end, reading->end[i]);
+	}
+	return end > begin && (end - begin) * 5 >= (last - first) * 3;
+}
+
+/*
+ * The mean over the threads, in thousandths of a tick for an operation, of a
+ * reading that they were together in; else BENCH_NONE.
+ */
 static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
 {
 	struct reading reading = { .cell = cell };
+	unsigned int i, tries = 0;
 	u64 sum = 0;
-	unsigned int i;
 	int err;
 
-	err = bench_on_cpus(cpus, read_one, &reading);
+	do {
+		err = bench_on_cpus(cpus, read_one, &reading);
+		if (err)
+			return err;
+	} while (!ran_together(&reading, cpus) && ++tries < TRIES);
+	if (tries == TRIES) {
+		*value = BENCH_NONE;
+		return 0;
+	}
 	for (i = 0; i < cpus; i++)
 		sum += reading.elapsed[i];
 	*value = bench_per_op(cell->c, div_u64(sum, cpus), cell->times);
-	return err;
+	return 0;
 }
 
 static void undo_cell(struct cell *cell)
@@ -132,9 +167,18 @@ static struct cell *find_cell(const char *name)
 	return NULL;
 }
 
+/* In ns, or whatever the clock counts. */
+static u64 cell_value(const struct cell *cell, unsigned int cpus)
+{
+	return cell->best[cpus] == BENCH_NONE ? BENCH_NONE :
+	       bench_ticks_to_unit(cell->best[cpus]);
+}
+
 /* How many times as long as on one CPU. */
 static u64 slow_down(const struct cell *cell, unsigned int cpus)
 {
+	if (cell->best[cpus] == BENCH_NONE)
+		return BENCH_NONE;
 	return cell->best[cpus] * BENCH_UNIT / max(cell->best[1], 1ULL);
 }
 
@@ -144,31 +188,33 @@ static void report_cell(struct cell *cell, const unsigned int *counts)
 	char name[64];
 
 	scnprintf(name, sizeof(name), "%s_all_cpus", cell->c->name);
-	for (; *counts; counts++)
+	for (; *counts; counts++) {
+		unsigned int n = *counts;
+
+		if (cell->best[n] == BENCH_NONE)
+			continue;
 		bench_report(&(struct bench_result) {
 			.name = cell->c->name,
-			.value = bench_ticks_to_unit(cell->best[*counts]),
+			.value = cell_value(cell, n),
 			.unit = bench_unit(),
-			.cpus = *counts,
+			.cpus = n,
 			.participants = cell->c->nr,
 			.peer = cell->c->floor,
-			.peer_value = floor ?
-				bench_ticks_to_unit(floor->best[*counts]) :
-				BENCH_NONE,
+			.peer_value = floor ? cell_value(floor, n) : BENCH_NONE,
 		});
-	if (!floor)
-		return;
-	for (counts -= 1; *counts > 1; counts--)
+		if (!floor || n == 1 || floor->best[n] == BENCH_NONE)
+			continue;
 		bench_report(&(struct bench_result) {
 			.name = name,
-			.value = slow_down(cell, *counts) * BENCH_UNIT /
-				 max(slow_down(floor, *counts), 1ULL),
+			.value = slow_down(cell, n) * BENCH_UNIT /
+				 max(slow_down(floor, n), 1ULL),
 			.unit = "of_floor",
-			.cpus = *counts,
+			.cpus = n,
 			.participants = cell->c->nr,
 			.peer = cell->c->floor,
-			.peer_value = slow_down(floor, *counts),
+			.peer_value = slow_down(floor, n),
 		});
+	}
 }
 
 int bench_scaling(void)
