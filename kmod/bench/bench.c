@@ -32,8 +32,8 @@ static unsigned int readings = 30;
 module_param(readings, uint, 0644);
 MODULE_PARM_DESC(readings, "readings of the clock that the least is taken of");
 
-static char *only;
-module_param(only, charp, 0444);
+char *bench_only;
+module_param_named(only, bench_only, charp, 0444);
 MODULE_PARM_DESC(only, "the one case to be measured, in the groups that are run");
 
 static const struct {
@@ -164,7 +164,7 @@ int bench_run_cases(const struct bench_case *cases, size_t nr)
 	int err, ret = 0;
 
 	for (c = cases; c < cases + nr; c++) {
-		if (only && strcmp(only, c->name))
+		if (bench_only && strcmp(bench_only, c->name))
 			continue;
 		err = bench_measure(c, &value);
 		if (err) {

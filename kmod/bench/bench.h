@@ -101,6 +101,7 @@ noinline u64 loop_##name(struct bench *b, unsigned long n)		\
 
 /* bench.c */
 extern bool bench_counts;	/* the clock counts instructions */
+extern char *bench_only;	/* the one case that is wanted, or NULL */
 void bench_report(const struct bench_result *result);
 int bench_measure(const struct bench_case *c, u64 *value);
 int bench_run_cases(const struct bench_case *cases, size_t nr);

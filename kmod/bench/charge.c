@@ -3,6 +3,10 @@
 #include <linux/kernel.h>
 #include "bench.h"
 
+/*
+ * Barriers keep the compiler from knowing in one call what it found out in the
+ * one before: owners charge in one place and uncharge in another.
+ */
 static noinline u64 loop_charge_in_slot(struct bench *b, unsigned long n)
 {
 	struct memquota_participant *p = &b->objects->participant;
@@ -10,6 +14,7 @@ static noinline u64 loop_charge_in_slot(struct bench *b, unsigned long n)
 
 	do {
 		memquota_charge(p, 64);
+		barrier();
 		memquota_uncharge(p, 64);
 	} while (--n);
 	return bench_clock() - start;
@@ -28,6 +33,7 @@ static noinline u64 loop_charge_variable(struct bench *b, unsigned long n)
 		size_t bytes = READ_ONCE(o->held);
 
 		memquota_charge(p, bytes);
+		barrier();
 		memquota_uncharge(p, bytes);
 	} while (--n);
 	return bench_clock() - start;
@@ -54,6 +60,7 @@ static noinline u64 loop_charge_in_turn(struct bench *b, unsigned long n)
 
 	do {
 		memquota_charge(&o->participant, 64);
+		barrier();
 		memquota_uncharge(&o->participant, 64);
 		if (++o == end)
 			o = b->objects;

@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <memquota/queue.h>
 #include "bench.h"
 
@@ -136,6 +137,8 @@ static void report_deferred(const struct bench_case *c)
 	char name[64];
 	u64 start, value;
 
+	if (bench_only && strcmp(bench_only, c->name))
+		return;
 	if (c->setup && c->setup(&b, c))
 		return;
 	memquota_barrier();

@@ -14,12 +14,8 @@ if mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null; then
 	echo $$ >/sys/fs/cgroup/bench/cgroup.procs
 fi
 
-insmod /modules/memquota.ko || exit 1
-# Private accounts are in the default tracker, which is off until configured.
-for file in /sys/kernel/debug/memquota/default/max \
-	/sys/module/memquota/parameters/max; do
-	[ ! -w "$file" ] || echo 1T >"$file"
-done
+# Nothing is to be reclaimed from private accounts.
+insmod /modules/memquota.ko max=1024G || exit 1
 # shellcheck disable=SC2086 # none, or one argument
 insmod /modules/memquota_bench.ko ${BENCH_ARGS:+$BENCH_ARGS} || exit 1
 for group in $(echo "$BENCH_GROUPS" | tr , ' '); do
