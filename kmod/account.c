@@ -111,9 +111,9 @@ int memquota_account_publish(struct memquota_account *a,
 		rb_link_node(&a->node, NULL, &t->accounts.rb_node);
 	rb_insert_color(&a->node, &t->accounts);
 	t->newest = &a->node;
-	t->nr_accounts++;
+	WRITE_ONCE(t->nr_accounts, t->nr_accounts + 1);
 	list_for_each_entry(r, &a->records, siblings) {
-		t->nr_records++;
+		WRITE_ONCE(t->nr_records, t->nr_records + 1);
 		if (r->ops->trim)
 			list_add(&r->trimmers, &t->trimmers);
 	}
@@ -582,7 +582,7 @@ u64 memquota_account_close(struct memquota_account *a)
 
 	memquota_account_ref(a);	/* of the list of the dying */
 	raw_spin_lock_irqsave(&t->lock, flags);
-	t->nr_accounts--;
+	WRITE_ONCE(t->nr_accounts, t->nr_accounts - 1);
 	list_add_tail(&a->dying, &t->dying);
 	if (list_empty(&a->records) && list_empty(&a->parents) &&
 	    list_empty(&a->children)) {

@@ -119,6 +119,14 @@ static void share_sub(struct memquota_share *share, u64 bytes)
 	WRITE_ONCE(share->bytes, share->bytes - bytes);
 }
 
+/* Only memquota_check() wants to know. */
+static void share_lost(struct memquota_share *share, u64 bytes)
+{
+#ifdef CONFIG_MEMQUOTA_DEBUG
+	WRITE_ONCE(share->lost, share->lost + bytes);
+#endif
+}
+
 /* Give most of a share that has grown too full back to the total. */
 static void share_settle(struct memquota_tracker *t,
 			 struct memquota_share *share)
@@ -145,7 +153,7 @@ static void account_lose(struct memquota_account *a, u64 bytes)
 		return;
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
-	WRITE_ONCE(share->lost, share->lost + bytes);
+	share_lost(share, bytes);
 }
 
 void memquota_give_back(struct memquota_account *a, u64 bytes)
@@ -185,21 +193,28 @@ static void record_lose(struct memquota_record *r, u64 key, u64 bytes,
 	do {
 		old = atomic64_read_acquire(&r->word);
 		valid = !(old & RECORD_LEFT) && READ_ONCE(r->key) == key;
-		take = valid ? min(bytes, old & RECORD_USED) : 0;
-		new = old - take - pins;
+		take = valid ? min(bytes, memquota_word_used(old)) : 0;
+		new = old - take * RECORD_BYTE - pins;
 	} while (atomic64_cmpxchg(&r->word, old, new) != old);
 
 	if (take)
 		account_lose(r->account, take);
 	if (unlikely(valid && take < bytes))
 		report_excess(r, bytes - take);
-	if (unlikely(new < RECORD_REF))
+	if (unlikely(!(new & RECORD_REFS)))
 		memquota_record_free(r);
 }
 
 u64 __percpu *memquota_slot_words(unsigned int slot)
 {
 	return (u64 __percpu *)memquota_cpu.slots[slot].words;
+}
+
+static __always_inline bool try_cmpxchg_word(atomic64_t *word, u64 old, u64 new)
+{
+	s64 expected = old;
+
+	return atomic64_try_cmpxchg(word, &expected, new);
 }
 
 static u64 slot_key(const struct memquota_slot *s)
@@ -226,19 +241,35 @@ static void slot_fill(struct memquota_slot *s, u64 key, u64 avail, u64 room)
 	s->room_full = room;
 }
 
-static void slot_evict(struct memquota_slot *s)
+static void slot_void(struct memquota_cpu *c, struct memquota_slot *s)
+{
+	WRITE_ONCE(s->words[MEMQUOTA_SLOT_AVAIL], 0);
+	WRITE_ONCE(s->words[MEMQUOTA_SLOT_ROOM], 0);
+	WRITE_ONCE(s->record, NULL);
+	c->quick = 0;
+}
+
+static noinline void slot_evict(struct memquota_cpu *c, struct memquota_slot *s)
 {
 	struct memquota_record *r = s->record;
 	u64 key = slot_key(s);
 	u64 freed = slot_freed(s);
 	u64 bytes = slot_word(s, MEMQUOTA_SLOT_AVAIL) + freed;
 
-	WRITE_ONCE(s->words[MEMQUOTA_SLOT_AVAIL], 0);
-	WRITE_ONCE(s->words[MEMQUOTA_SLOT_ROOM], 0);
-	WRITE_ONCE(s->record, NULL);
+	slot_void(c, s);
 	if (freed)
 		atomic64_add(freed, &r->uncharged);
 	record_lose(r, key, bytes, RECORD_REF);
+}
+
+/* Give up this CPU's slot of a record, if it has one where it is looked for. */
+static void evict_local(struct memquota_record *r)
+{
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
+
+	if (s->record == r)
+		slot_evict(c, s);
 }
 
 /* Give up slots whose words have not moved since the last sweep. */
@@ -253,11 +284,22 @@ static void sweep(struct memquota_cpu *c)
 		if (s->record && s->seen == now) {
 			struct memquota_tracker *t = s->record->account->tracker;
 
-			slot_evict(s);
+			slot_evict(c, s);
 			share_settle(t, this_cpu_ptr(t->shares));
 		}
 		s->seen = now;
 	}
+}
+
+/* How many misses may do without looking for free slots, or sweeping. */
+static unsigned int quick_misses(const struct memquota_cpu *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < MEMQUOTA_SLOTS; i++)
+		if (!c->slots[i].record)
+			return 0;
+	return SWEEP_MISSES;
 }
 
 /*
@@ -273,25 +315,26 @@ static struct memquota_slot *slot_claim(struct memquota_cpu *c,
 	struct memquota_slot *home = &c->slots[READ_ONCE(r->slot)], *s;
 	struct memquota_tracker *other;
 
-	if (unlikely(++c->misses % SWEEP_MISSES == 0))
+	/* Nobody was in a hurry: look who is idle. */
+	if (!c->quick)
 		sweep(c);
 	/* One slot a CPU for each: not the one from before it moved, too. */
-	if (unlikely(READ_ONCE(r->moved)))
+	if (unlikely(r->flags & RECORD_MOVED))
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 			if (s->record == r)
-				slot_evict(s);
+				slot_evict(c, s);
 	if (!home->record)
 		return home;
 	if (home->record != r)
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 			if (!s->record) {
-				WRITE_ONCE(r->moved, true);
+				set_bit(RECORD_MOVED_BIT, &r->flags);
 				WRITE_ONCE(r->slot, s - c->slots);
 				WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
 				return s;
 			}
 	other = home->record->account->tracker;
-	slot_evict(home);
+	slot_evict(c, home);
 	if (unlikely(other != t))
 		share_settle(other, this_cpu_ptr(other->shares));
 	return home;
@@ -301,7 +344,8 @@ static struct memquota_slot *slot_claim(struct memquota_cpu *c,
  * The age of data that memquota derives (P11): it notes how much had been
  * charged at a moment (the mark); when that much has been uncharged, what is
  * left is younger than the mark's moment. CPUs that race here, and slots that
- * have not reported, make it err older.
+ * have not reported, make it err older. A mark of RECORD_NOT_DERIVED is
+ * never reached: the owner says how old its data is.
  */
 static void derive_arrival(struct memquota_record *r, u64 held)
 {
@@ -347,7 +391,7 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 		old = atomic64_read_acquire(&r->word);
 		if (unlikely(old & RECORD_LEFT))
 			err = -ESHUTDOWN;
-		else if (unlikely((old & RECORD_USED) + bytes > RECORD_USED))
+		else if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
 			err = -EOVERFLOW;
 		else if (unlikely(READ_ONCE(r->key) != key))
 			err = -EAGAIN;
@@ -355,7 +399,8 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 			account_lose(a, bytes);
 			return err;
 		}
-	} while (atomic64_cmpxchg(&r->word, old, old + bytes + pins) != old);
+	} while (atomic64_cmpxchg(&r->word, old,
+				  old + bytes * RECORD_BYTE + pins) != old);
 	WRITE_ONCE(share->gained, share->gained + bytes);
 
 	if (unlikely(!(old & RECORD_INDEXED)))
@@ -421,7 +466,7 @@ static void forget(struct memquota_participant *p, struct memquota_record *r)
  * What a slot could not serve: charge and uncharge the record itself, and
  * leave its slot half full, so that both directions have as much ahead.
  */
-static int visit(struct memquota_participant *p, struct memquota_record *r,
+static noinline int visit(struct memquota_participant *p, struct memquota_record *r,
 		 u64 charge, u64 uncharge, enum charge_mode mode)
 {
 	struct memquota_tracker *t = r->account->tracker;
@@ -434,11 +479,11 @@ static int visit(struct memquota_participant *p, struct memquota_record *r,
 	err = memquota_account_error(r->account);
 	if (unlikely(err)) {
 		if (s->record == r)
-			slot_evict(s);
+			slot_evict(c, s);
 		forget(p, r);
 		return err;
 	}
-	if (unlikely(charge > RECORD_USED - memquota_record_used(r)))
+	if (unlikely(charge > RECORD_BYTES_MAX - memquota_record_used(r)))
 		return -EOVERFLOW;
 
 	if (s->record == r && slot_key(s) == key) {
@@ -463,6 +508,9 @@ static int visit(struct memquota_participant *p, struct memquota_record *r,
 			atomic64_add(freed, &r->uncharged);
 	} else {
 		keep = min(have - charge, full / 2);
+		/* More than all that is held: to be reported, not cached. */
+		if (unlikely(have - charge > memquota_record_used(r)))
+			keep = 0;
 		if (freed)
 			atomic64_add(freed, &r->uncharged);
 		if (pins)
@@ -474,10 +522,10 @@ static int visit(struct memquota_participant *p, struct memquota_record *r,
 	if (pins) {
 		s->seen = ~0;
 		WRITE_ONCE(s->record, r);
+		c->quick = quick_misses(c);
 	}
 	share_settle(t, this_cpu_ptr(t->shares));
-	if (!(r->flags & RECORD_SAYS_OLDEST) && !READ_ONCE(r->stored))
-		derive_arrival(r, memquota_record_used(r));
+	derive_arrival(r, memquota_record_used(r));
 	return 0;
 }
 
@@ -492,18 +540,21 @@ static int static_error(const struct memquota_record *r)
 }
 
 /*
- * Returns 0, an errno, or who refused it: REFUSED_BY_TRACKER or
- * REFUSED_BY_ACCOUNT.
+ * What miss() could not do alone. Interrupts are off, as @flags says they were.
+ * If it had come as far as evicting what was in @s, that is finished; @gained
+ * are bytes that the account has, and the record could not be given.
  */
-int memquota_charge_by(struct memquota_participant *p, u64 bytes,
-		       enum charge_mode mode)
+static noinline int miss_slow(struct memquota_participant *p, u64 bytes,
+			      enum charge_mode mode, unsigned long flags,
+			      struct memquota_slot *s, u64 gained)
 {
-	struct memquota_record *r;
-	unsigned long flags;
+	struct memquota_record *r = rcu_dereference_sched(p->record);
 	int err;
 
-	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
+	if (s)
+		slot_void(this_cpu_ptr(&memquota_cpu), s);
+	if (gained)
+		account_lose(r->account, gained);
 	if (unlikely(!r || r->flags & RECORD_STATIC))
 		err = static_error(r);
 	else
@@ -514,9 +565,113 @@ int memquota_charge_by(struct memquota_participant *p, u64 bytes,
 	return err;
 }
 
+/* What is seldom left to do after a miss. */
+static noinline int miss_rest(struct memquota_record *r, unsigned long flags)
+{
+	struct memquota_tracker *t = r->account->tracker;
+
+	share_settle(t, this_cpu_ptr(t->shares));
+	derive_arrival(r, memquota_record_used(r));
+	local_irq_restore(flags);
+	return 0;
+}
+
+/*
+ * A charge that its slot could not serve. The usual case is done here without
+ * a detour, and without a stack frame: the slot goes over from another record
+ * of the same tracker, no limit is near, and no other CPU interferes. It does
+ * what slot_evict() and gain() do, which say more. memquota_cpu.quick says that
+ * no slot is free, and no sweep due.
+ *
+ * Returns 0, an errno, REFUSED_BY_TRACKER or REFUSED_BY_ACCOUNT.
+ */
+static __always_inline int miss(struct memquota_participant *p, u64 bytes,
+				enum charge_mode mode)
+{
+	struct memquota_record *r, *other;
+	struct memquota_account *a, *from;
+	struct memquota_share *share;
+	struct memquota_tracker *t;
+	struct memquota_slot *s;
+	u64 freed, out, full, gained, old, new, key, left;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	r = rcu_dereference_sched(p->record);
+	if (unlikely(!r || r->flags & (RECORD_STATIC | RECORD_MOVED) ||
+		     bytes > MEMQUOTA_SLOT_BYTES ||
+		     !__this_cpu_read(memquota_cpu.quick)))
+		return miss_slow(p, bytes, mode, flags, NULL, 0);
+	s = (struct memquota_slot *)this_cpu_ptr(READ_ONCE(p->slot));
+	other = s->record;
+	a = r->account;
+	t = a->tracker;
+	from = other->account;
+	if (unlikely(other == r || from->tracker != t ||
+		     READ_ONCE(t->state) != MEMQUOTA_COUNTING ||
+		     READ_ONCE(t->waiting) ||
+		     data_race(a->max) != MEMQUOTA_UNLIMITED))
+		return miss_slow(p, bytes, mode, flags, NULL, 0);
+	__this_cpu_dec(memquota_cpu.quick);
+
+	/* The other record loses what its slot has. */
+	freed = slot_freed(s);
+	out = slot_word(s, MEMQUOTA_SLOT_AVAIL) + freed;
+	old = atomic64_read_acquire(&other->word);
+	new = old - out * RECORD_BYTE - RECORD_REF;
+	if (unlikely(old & RECORD_LEFT || (s64)new < 0 ||
+		     READ_ONCE(other->key) != slot_key(s)))
+		return miss_slow(p, bytes, mode, flags, NULL, 0);
+	if (unlikely(!try_cmpxchg_word(&other->word, old, new)))
+		return miss_slow(p, bytes, mode, flags, NULL, 0);
+	/* The slot does not pin it any more; its account's memory stays as long
+	 * as interrupts are off.
+	 */
+	atomic64_add(freed, &other->uncharged);
+	share = this_cpu_ptr(t->shares);
+	left = share->bytes;
+	if (likely(atomic64_sub_return(out, &from->word) >= 0)) {
+		left += out;
+		share_lost(share, out);
+	}
+
+	/* This one gains what it asks for, and half a slot. */
+	full = READ_ONCE(t->slot_bytes);
+	gained = bytes + full / 2;
+	if (unlikely(left < gained)) {
+		WRITE_ONCE(share->bytes, left);
+		return miss_slow(p, bytes, mode, flags, s, 0);
+	}
+	left -= gained;
+	WRITE_ONCE(share->bytes, left);
+	if (unlikely(atomic64_add_return(gained, &a->word) < 0))
+		return miss_slow(p, bytes, mode, flags, s, gained);
+	old = atomic64_read_acquire(&r->word);
+	new = old + gained * RECORD_BYTE + RECORD_REF;
+	key = READ_ONCE(r->key);
+	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED)) != RECORD_INDEXED ||
+		     (s64)new < 0 || !try_cmpxchg_word(&r->word, old, new)))
+		return miss_slow(p, bytes, mode, flags, s, gained);
+	WRITE_ONCE(share->gained, share->gained + gained);
+	slot_fill(s, key, full / 2, full - full / 2);
+	s->seen = ~0;
+	WRITE_ONCE(s->record, r);
+	if (unlikely(left > READ_ONCE(t->share_bytes) ||
+		     (u64)atomic64_read(&r->uncharged) >= data_race(r->mark)))
+		return miss_rest(r, flags);
+	local_irq_restore(flags);
+	return 0;
+}
+
+int memquota_charge_by(struct memquota_participant *p, u64 bytes,
+		       enum charge_mode mode)
+{
+	return miss(p, bytes, mode);
+}
+
 void __memquota_charge(struct memquota_participant *p, size_t bytes)
 {
-	memquota_charge_by(p, bytes, CHARGE_FORCED);
+	miss(p, bytes, CHARGE_FORCED);
 }
 EXPORT_SYMBOL_GPL(__memquota_charge);
 
@@ -528,7 +683,7 @@ void __memquota_uncharge(struct memquota_participant *p, size_t bytes)
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
 	if (likely(r && !(r->flags & RECORD_STATIC)))
-		visit(p, r, 0, min_t(u64, bytes, RECORD_USED), CHARGE_FORCED);
+		visit(p, r, 0, min_t(u64, bytes, RECORD_BYTES_MAX), CHARGE_FORCED);
 	local_irq_restore(flags);
 }
 EXPORT_SYMBOL_GPL(__memquota_uncharge);
@@ -543,7 +698,7 @@ static void drain_cpu(struct memquota_tracker *t, int cpu)
 
 	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 		if (s->record && s->record->account->tracker == t)
-			slot_evict(s);
+			slot_evict(c, s);
 	bytes = share->bytes;
 	share_sub(share, bytes);
 	if (bytes)
@@ -629,7 +784,7 @@ void memquota_note_refusal(struct memquota_account *a, u64 bytes, int by)
 {
 	struct memquota_tracker *t = a->tracker;
 
-	atomic64_inc(&a->refused);
+	atomic64_add_unless(&a->refused, 1, -1);
 	/* No reclaim makes room for what is larger than the whole. */
 	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max))
 		return;
@@ -675,7 +830,6 @@ EXPORT_SYMBOL_GPL(__memquota_try_charge);
  */
 void memquota_uncharge_all(struct memquota_participant *p)
 {
-	struct memquota_slot *s;
 	struct memquota_record *r;
 	u64 key, old, used;
 	unsigned long flags;
@@ -691,11 +845,10 @@ void memquota_uncharge_all(struct memquota_participant *p)
 		WRITE_ONCE(p->nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	old = atomic64_read(&r->word);
 	do {
-		used = old & RECORD_LEFT ? 0 : old & RECORD_USED;
-	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old, old - used));
-	s = &this_cpu_ptr(&memquota_cpu)->slots[READ_ONCE(r->slot)];
-	if (s->record == r)
-		slot_evict(s);
+		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
+	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old,
+					old - used * RECORD_BYTE));
+	evict_local(r);
 	atomic64_add(used, &r->uncharged);
 	if (used)
 		memquota_give_back(r->account, used);
@@ -710,17 +863,14 @@ EXPORT_SYMBOL_GPL(memquota_uncharge_all);
  */
 u64 memquota_record_retire(struct memquota_record *r)
 {
-	struct memquota_slot *s;
 	unsigned long flags;
 	u64 old;
 
 	local_irq_save(flags);
 	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
-	if (old & RECORD_USED)
-		memquota_give_back(r->account, old & RECORD_USED);
-	s = &this_cpu_ptr(&memquota_cpu)->slots[READ_ONCE(r->slot)];
-	if (s->record == r)
-		slot_evict(s);
+	if (memquota_word_used(old))
+		memquota_give_back(r->account, memquota_word_used(old));
+	evict_local(r);
 	local_irq_restore(flags);
 	return old;
 }
@@ -729,13 +879,10 @@ u64 memquota_record_retire(struct memquota_record *r)
 void memquota_flush_local(struct memquota_record *r)
 {
 	struct memquota_tracker *t = r->account->tracker;
-	struct memquota_slot *s;
 	unsigned long flags;
 
 	local_irq_save(flags);
-	s = &this_cpu_ptr(&memquota_cpu)->slots[READ_ONCE(r->slot)];
-	if (s->record == r)
-		slot_evict(s);
+	evict_local(r);
 	share_settle(t, this_cpu_ptr(t->shares));
 	local_irq_restore(flags);
 }
@@ -816,7 +963,10 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 	r = rcu_dereference_sched(p->record);
 	if (r && !(r->flags & RECORD_STATIC)) {
 		WRITE_ONCE(r->arrival_ns, ns);
-		WRITE_ONCE(r->stored, true);
+		if (!(r->flags & RECORD_STORED)) {
+			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
+			set_bit(RECORD_STORED_BIT, &r->flags);
+		}
 	}
 	local_irq_restore(flags);
 }
@@ -865,10 +1015,12 @@ u64 memquota_shares_gained(struct memquota_tracker *t)
 	return shares_sum(t, offsetof(struct memquota_share, gained));
 }
 
+#ifdef CONFIG_MEMQUOTA_DEBUG
 u64 memquota_shares_lost(struct memquota_tracker *t)
 {
 	return shares_sum(t, offsetof(struct memquota_share, lost));
 }
+#endif
 
 /* T3: what a CPU that is gone held in advance. */
 static int cpu_is_dead(unsigned int cpu)

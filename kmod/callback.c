@@ -204,7 +204,7 @@ void memquota_call_trim(struct memquota_record *r)
 }
 
 /* Count a request as over; memquota_request_lock is held. */
-static void end_request(struct memquota_tracker *t, struct memquota_sleeper *s)
+static void end_request(struct memquota_sleeper *s)
 {
 	lockdep_assert_held(&memquota_request_lock);
 	hash_del(&s->by_id);
@@ -217,9 +217,9 @@ static bool answer(struct memquota_sleeper *s, int result)
 	lockdep_assert_held(&memquota_request_lock);
 	if (s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED))
 		return false;
-	s->state |= SLEEPER_ANSWERED;
+	WRITE_ONCE(s->state, s->state | SLEEPER_ANSWERED);
 	s->result = result;
-	end_request(s->record->account->tracker, s);
+	end_request(s);
 	return s->state & SLEEPER_RETURNED;
 }
 
@@ -246,8 +246,8 @@ static void finish(struct memquota_sleeper *s)
 
 	raw_spin_lock_irqsave(&memquota_request_lock, flags);
 	if (!(s->state & SLEEPER_EXPIRED))
-		t->asked--;
-	s->state = 0;
+		WRITE_ONCE(t->asked, t->asked - 1);
+	WRITE_ONCE(s->state, 0);
 	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
 	memquota_index_put(r, busy);
 	wake_up_interruptible(&t->wake);
@@ -263,7 +263,7 @@ static void ask(struct work_struct *work)
 	bool over;
 	int ret;
 
-	if (!(s->state & SLEEPER_RETURNED)) {
+	if (!(READ_ONCE(s->state) & SLEEPER_RETURNED)) {
 		raw_spin_lock_irqsave(&memquota_request_lock, flags);
 		s->task = current;
 		list_add(&s->calling, &calling);
@@ -275,7 +275,7 @@ static void ask(struct work_struct *work)
 		list_del(&s->calling);
 		if (ret != -EINPROGRESS)
 			answer(s, ret);
-		s->state |= SLEEPER_RETURNED;
+		WRITE_ONCE(s->state, s->state | SLEEPER_RETURNED);
 		over = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
 		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
 		if (!over)
@@ -316,7 +316,7 @@ bool memquota_ask(struct memquota_record *r, u64 want, u64 until)
 	WRITE_ONCE(s->state, SLEEPER_ASKED);
 	hash_add(requests, &s->by_id, s->request.id);
 	list_add_tail(&s->requests, &t->requests);
-	t->asked++;
+	WRITE_ONCE(t->asked, t->asked + 1);
 	raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
 	queue_work(ask_wq, &s->work);
 	return true;
@@ -371,9 +371,9 @@ long memquota_expire_requests(struct memquota_tracker *t)
 		}
 		r = s->record;
 		memquota_record_ref(r);
-		s->state |= SLEEPER_EXPIRED;
-		end_request(t, s);
-		t->asked--;
+		WRITE_ONCE(s->state, s->state | SLEEPER_EXPIRED);
+		end_request(s);
+		WRITE_ONCE(t->asked, t->asked - 1);
 		if (s->state & SLEEPER_RETURNED)
 			queue_work(ask_wq, &s->work);
 		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);

@@ -74,7 +74,7 @@ void memquota_index_insert(struct memquota_record *r)
 	    atomic64_fetch_or(RECORD_INDEXED, &r->word) &
 	    (RECORD_LEFT | RECORD_INDEXED))
 		goto out;
-	if (r->flags & RECORD_SAYS_OLDEST || READ_ONCE(r->stored)) {
+	if (r->flags & (RECORD_SAYS_OLDEST | RECORD_STORED)) {
 		/* The owner knows, and may know of older data. */
 		r->key_ns = 0;
 	} else {
@@ -171,7 +171,7 @@ static bool forget_if_empty(struct memquota_tracker *t,
 	raw_spin_lock_irqsave(&t->index_lock, flags);
 	old = atomic64_read(&r->word);
 	do {
-		empty = !(old & RECORD_USED);
+		empty = !memquota_word_used(old);
 	} while (empty && !atomic64_try_cmpxchg(&r->word, &old,
 						old & ~RECORD_INDEXED));
 	if (empty)
@@ -186,9 +186,10 @@ static bool forget_if_empty(struct memquota_tracker *t,
  */
 static bool holds_on(struct memquota_tracker *t, struct memquota_record *r)
 {
-	u64 word = atomic64_read(&r->word), used = word & RECORD_USED;
+	u64 word = atomic64_read(&r->word), used = memquota_word_used(word);
 	/* Pinned by the participant, by us, and by slots. */
-	u64 slots = (word / RECORD_REF - 2) * READ_ONCE(t->slot_bytes);
+	u64 slots = ((word & RECORD_REFS) / RECORD_REF - 2) *
+		    READ_ONCE(t->slot_bytes);
 
 	if (used <= slots + MEMQUOTA_CACHE_MAX) {
 		r->empty_used = 0;

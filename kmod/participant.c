@@ -131,8 +131,10 @@ static void record_init(struct memquota_record *r, struct memquota_account *a,
 		r->flags |= RECORD_COLLAPSING;
 	if (ops->reclaim_sleeping)
 		r->flags |= RECORD_SLEEPING;
-	if (ops->oldest)
+	if (ops->oldest) {
 		r->flags |= RECORD_SAYS_OLDEST;
+		r->mark = RECORD_NOT_DERIVED;
+	}
 }
 
 /* Let charges find the record. The owner publishes its object afterwards. */
@@ -236,7 +238,7 @@ int memquota_join_account(struct memquota_participant *p,
 		list_add(&r->siblings, &a->records);
 		if (ops->trim)
 			list_add(&r->trimmers, &t->trimmers);
-		t->nr_records++;
+		WRITE_ONCE(t->nr_records, t->nr_records + 1);
 	}
 	raw_spin_unlock_irqrestore(&t->lock, flags);
 	if (err)
@@ -416,7 +418,7 @@ void memquota_leave(struct memquota_participant *p)
 	raw_spin_lock_irqsave(&t->lock, flags);
 	list_del_init(&r->siblings);
 	list_del_init(&r->trimmers);
-	t->nr_records--;
+	WRITE_ONCE(t->nr_records, t->nr_records - 1);
 	raw_spin_unlock_irqrestore(&t->lock, flags);
 	memquota_wait_callback(r);
 	if (r->flags & RECORD_PRIVATE)

@@ -42,11 +42,12 @@
  * key, and the reclaim kthread while it looks. One atomic operation therefore
  * moves bytes, pins or unpins the record and learns whether it still counts.
  */
-#define RECORD_USED_BITS	46
-#define RECORD_USED		(BIT_ULL(RECORD_USED_BITS) - 1)
-#define RECORD_INDEXED		BIT_ULL(46)
-#define RECORD_LEFT		BIT_ULL(47)
-#define RECORD_REF		BIT_ULL(48)
+#define RECORD_INDEXED		BIT_ULL(0)
+#define RECORD_LEFT		BIT_ULL(1)
+#define RECORD_REF		BIT_ULL(2)
+#define RECORD_REFS		GENMASK_ULL(17, 2)
+#define RECORD_BYTE		BIT_ULL(18)
+#define RECORD_BYTES_MAX	((u64)S64_MAX / RECORD_BYTE)
 
 /* struct memquota_account.word: the bytes of its records, and whether closed. */
 #define ACCOUNT_CLOSED		BIT_ULL(63)
@@ -59,12 +60,19 @@ enum record_place {
 	RECORD_PASSED_OVER,	/* busy: not asked again in this run */
 };
 
-/* struct memquota_record.flags, set when joining unless said otherwise */
+/* struct memquota_record.mark of one whose owner knows how old its data is */
+#define RECORD_NOT_DERIVED	U64_MAX
+
+/* struct memquota_record.flags; the last two are set later, atomically */
 #define RECORD_STATIC		BIT(0)	/* stands for a state, is no record */
 #define RECORD_PRIVATE		BIT(1)	/* shares its allocation with its account */
 #define RECORD_COLLAPSING	BIT(2)
 #define RECORD_SLEEPING		BIT(3)
 #define RECORD_SAYS_OLDEST	BIT(4)	/* has ops->oldest */
+#define RECORD_STORED_BIT	5	/* memquota_set_oldest() was called */
+#define RECORD_STORED		BIT(RECORD_STORED_BIT)
+#define RECORD_MOVED_BIT	6	/* has had another slot */
+#define RECORD_MOVED		BIT(RECORD_MOVED_BIT)
 
 /**
  * struct memquota_record - memquota's part of a participant
@@ -82,12 +90,10 @@ struct memquota_record {
 	u64 mark;		/* see derive_arrival() in cache.c; racy */
 	u64 mark_ns;
 	u64 arrival_ns;		/* derived or stored; racy, errs older */
+	unsigned long flags;	/* RECORD_* */
 	u8 slot;		/* index of the slot to look in first; a hint */
-	u8 flags;		/* RECORD_* */
 	bool active;		/* the second step of joining is done; tracker->lock */
 	bool chosen;		/* reclaim came before that; tracker->lock */
-	bool stored;		/* memquota_set_oldest() was called; racy */
-	bool moved;		/* has had another slot; racy */
 	u8 place;		/* enum record_place; tracker->index_lock */
 
 	/* Const while the participant has not left. */
@@ -103,7 +109,8 @@ struct memquota_record {
 		struct list_head passed;
 	};
 	u64 key_ns;		/* its place in the tree; never above its arrival */
-	u64 looked;		/* run in which key_ns was last corrected */
+	u32 looked;		/* run in which key_ns was last corrected */
+	u32 trimmed;		/* last run that did; tracker->lock */
 	/* The kthread's own: a holding that claims to have no data (R7). */
 	u64 empty_used;
 	unsigned long empty_since;
@@ -115,7 +122,6 @@ struct memquota_record {
 	struct list_head victim;	/* the kthread's own */
 	bool asked;		/* the kthread's own, in a round */
 	struct list_head trimmers;	/* in tracker->trimmers, or empty */
-	u64 trimmed;		/* last run that did */
 
 	struct rcu_head rcu;
 	char name[MEMQUOTA_NAME_SIZE];
@@ -135,8 +141,8 @@ struct memquota_account {
 	u64 id;			/* const; never used twice */
 	refcount_t handles;
 	refcount_t refs;
-	atomic64_t refused;
-	atomic64_t reclaims;
+	atomic64_t refused;	/* saturates */
+	atomic64_t reclaims;	/* saturates */
 
 	/* tracker->lock */
 	struct rb_node node;	/* in tracker->accounts */
@@ -193,7 +199,7 @@ struct memquota_slot {
 
 struct memquota_cpu {
 	struct memquota_slot slots[MEMQUOTA_SLOTS];
-	unsigned int misses;
+	unsigned int quick;	/* misses before free or idle slots are looked for */
 };
 
 DECLARE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
@@ -205,7 +211,9 @@ DECLARE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
 struct memquota_share {
 	u64 bytes;
 	u64 gained;		/* gross bytes that records gained here */
+#ifdef CONFIG_MEMQUOTA_DEBUG
 	u64 lost;		/* gross bytes that records lost here */
+#endif
 };
 
 /**
@@ -250,7 +258,7 @@ struct memquota_tracker {
 	/* reclaim.c */
 	struct task_struct *thread;
 	wait_queue_head_t wake;
-	u64 run;		/* runs of reclaim begun; the kthread's own */
+	u32 run;		/* runs of reclaim begun, never 0; the kthread's own */
 	u64 walk;		/* walks of the account graph begun; tracker->lock */
 	u64 round;		/* rounds begun; the kthread's own */
 	unsigned int suspicions;	/* failed audits in a row */
@@ -347,9 +355,14 @@ const char *memquota_record_name(const struct memquota_record *r);
 int memquota_participants_init(void);
 void memquota_participants_exit(void);
 
+static inline u64 memquota_word_used(u64 word)
+{
+	return word / RECORD_BYTE;
+}
+
 static inline u64 memquota_record_used(const struct memquota_record *r)
 {
-	return atomic64_read(&r->word) & RECORD_USED;
+	return memquota_word_used(atomic64_read(&r->word));
 }
 
 void memquota_record_free(struct memquota_record *r);
@@ -361,7 +374,7 @@ static inline void memquota_record_ref(struct memquota_record *r)
 
 static inline void memquota_record_unref(struct memquota_record *r)
 {
-	if ((u64)atomic64_sub_return(RECORD_REF, &r->word) < RECORD_REF)
+	if (!(atomic64_sub_return(RECORD_REF, &r->word) & RECORD_REFS))
 		memquota_record_free(r);
 }
 

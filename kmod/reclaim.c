@@ -186,7 +186,7 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 
 	memquota_walk_down(oldest->account, &accounts);
 	list_for_each_entry(a, &accounts, down) {
-		atomic64_inc(&a->reclaims);
+		atomic64_add_unless(&a->reclaims, 1, -1);
 		collect_victims(a, round, &victims);
 	}
 
@@ -218,6 +218,8 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 			r->looked = 0;
 		}
 	/* Once asked, the account closes, whatever was freed yet (R5). */
+	request.want_bytes = U64_MAX;
+	request.until_ns = U64_MAX;
 	list_for_each_entry_safe(r, next, &victims, victim) {
 		if (!(r->flags & RECORD_COLLAPSING))
 			continue;
@@ -306,7 +308,8 @@ static void reclaim(struct memquota_tracker *t)
 	if (!wanted(t, &run))
 		return;
 
-	t->run++;
+	if (!++t->run)
+		t->run = 1;
 	memquota_index_restore(t);
 	pr_info_ratelimited("%s: reclaim starts at %llu bytes, high %llu, low_water %llu\n",
 			    t->name, total, READ_ONCE(t->high),

@@ -186,7 +186,7 @@ int memquota_try_charge_wait(struct memquota_participant *p, size_t bytes,
 	err = wait_turn(p, a, bytes, &w, err, timeout);
 	dequeue(a, &w);
 	if (err == -ETIME)
-		atomic64_inc(&a->refused);
+		atomic64_add_unless(&a->refused, 1, -1);
 	memquota_account_unref(a);
 	return err;
 }
