@@ -191,21 +191,24 @@ def table(folder):
 
 def plot(folder):
     import matplotlib
+    from cycler import cycler
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "memquota"
     from matplotlib import pyplot
+    matplotlib.rcParams["svg.hashsalt"] = "memquota"
+    matplotlib.rcParams["axes.prop_cycle"] = cycler(
+        color=matplotlib.colormaps["tab20"].colors)
 
     def finish(figure, axes, name):
         if axes.get_legend_handles_labels()[0]:
             axes.grid(True, alpha=0.3)
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
             figure.tight_layout()
             figure.savefig(os.path.join(folder, name), metadata={"Date": None})
         pyplot.close(figure)
 
     for run in load(folder):
         if run["cpus"] > 1:
-            figure, axes = pyplot.subplots(figsize=(8, 5))
+            figure, axes = pyplot.subplots(figsize=(10, 5))
             cases = {}
             for r in run["results"]:
                 if r["unit"] == "ns":
@@ -224,7 +227,7 @@ def plot(folder):
                            f"{run['kernel'].split()[0]})", fontsize=10)
             finish(figure, axes, f"scaling-{run['instrument']}.svg")
         else:
-            figure, axes = pyplot.subplots(figsize=(8, 5))
+            figure, axes = pyplot.subplots(figsize=(10, 5))
             cases = {}
             for r in run["results"]:
                 if r["unit"] == "instructions" and "participants" in r:
