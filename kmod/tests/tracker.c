@@ -1,0 +1,754 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Trackers: rules T1 to T9. Waiting for quota (T10) is in wait.c. */
+#include <linux/cpu.h>
+#include <linux/sched.h>
+#include <uapi/linux/sched/types.h>
+#include "../quota.h"
+#include "harness.h"
+
+static void t1_trackers_are_independent(struct kunit *test)
+{
+	struct memquota_tracker *one = new_default_sized_tracker(test);
+	struct memquota_tracker *two = new_default_sized_tracker(test);
+	struct actor *in_one = lone_actor(test, one, 0, 1);
+	struct actor *in_two = lone_actor(test, two, 0, 2);
+
+	actor_charge(in_two, 3 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(one), 0);
+	KUNIT_EXPECT_EQ(test, exact_total(two), 3 * SZ_1M);
+
+	actor_charge(in_one, HIGH + SZ_1M);
+	EXPECT_SETTLES(test, total(one) <= LOW_WATER);
+	settle(test, one);
+	KUNIT_EXPECT_EQ(test, asked(in_two), 0);
+	KUNIT_EXPECT_EQ(test, runs(two), 0);
+}
+
+static void t1_names_are_taken_once(struct kunit *test)
+{
+	struct memquota_tracker *one, *two;
+
+	one = memquota_tracker_create("kunit-name", NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, one);
+	two = memquota_tracker_create("kunit-name", NULL, 0);
+	KUNIT_EXPECT_TRUE(test, IS_ERR(two));
+	memquota_tracker_destroy(one);
+}
+
+static void expect_limits(struct kunit *test, struct memquota_tracker *t,
+			  u64 max, u64 high, u64 low_water)
+{
+	struct memquota_usage usage;
+
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.limits.max, max);
+	KUNIT_EXPECT_EQ(test, usage.limits.high, high);
+	KUNIT_EXPECT_EQ(test, usage.limits.low_water, low_water);
+}
+
+static void t2_unset_limits_are_derived(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct memquota_usage usage;
+
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.limits.max, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_EQ(test, usage.limits.high, MEMQUOTA_UNLIMITED);
+
+	configure(test, t, 0, 20 * SZ_1M, 0);
+	expect_limits(test, t, MEMQUOTA_UNLIMITED, 20 * SZ_1M, 15 * SZ_1M);
+	configure(test, t, 40 * SZ_1M, 0, 0);
+	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 30 * SZ_1M);
+	configure(test, t, 40 * SZ_1M, 20 * SZ_1M, 0);
+	expect_limits(test, t, 40 * SZ_1M, 20 * SZ_1M, 15 * SZ_1M);
+	configure(test, t, 40 * SZ_1M, 0, 20 * SZ_1M);
+	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 20 * SZ_1M);
+	configure(test, t, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->high), MEMQUOTA_UNLIMITED);
+}
+
+static const struct memquota_limits contradictions[] = {
+	{ .low_water = SZ_1M },				/* high is unlimited */
+	{ .high = 10 * SZ_1M, .low_water = 10 * SZ_1M },
+	{ .high = 100 * SZ_1M, .low_water = 98 * SZ_1M + 1 },
+	{ .high = SZ_1M, .low_water = 10 * MEMQUOTA_CACHE_MAX - 1 },
+	{ .max = SZ_1M, .high = SZ_1M + 1 },
+	{ .max = 10 * SZ_1M, .low_water = 10 * SZ_1M },
+};
+
+static void t2_contradictions_are_refused(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	const struct memquota_limits *l;
+	const char *reason;
+
+	for (l = contradictions; l < contradictions + ARRAY_SIZE(contradictions);
+	     l++) {
+		reason = NULL;
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				memquota_tracker_configure(t, l, 0, &reason));
+		KUNIT_EXPECT_NOT_NULL(test, reason);
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				PTR_ERR(memquota_tracker_create("kunit-bad", l, 0)));
+		expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
+	}
+}
+
+static void t2_bounds_themselves_are_allowed(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+
+	configure(test, t, 0, 100 * SZ_1M, 98 * SZ_1M);
+	configure(test, t, 0, SZ_1M, 10 * MEMQUOTA_CACHE_MAX);
+	configure(test, t, SZ_1M, SZ_1M, 0);
+}
+
+struct spread {
+	struct kunit *test;
+	struct actor **actors;
+	unsigned int nr;
+	size_t bytes;
+};
+
+static void charge_each(unsigned int cpu, void *arg)
+{
+	struct spread *s = arg;
+	unsigned int i;
+
+	for (i = 0; i < s->nr; i++)
+		actor_charge(s->actors[i], s->bytes);
+}
+
+static void uncharge_each(unsigned int cpu, void *arg)
+{
+	struct spread *s = arg;
+	unsigned int i;
+
+	for (i = 0; i < s->nr; i++)
+		actor_uncharge(s->actors[i], s->bytes);
+}
+
+static struct spread *new_spread(struct kunit *test, struct memquota_tracker *t,
+				 unsigned int nr, size_t bytes)
+{
+	struct spread *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->actors = kunit_kcalloc(test, nr, sizeof(*s->actors), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s->actors);
+	s->bytes = bytes;
+	for (; s->nr < nr; s->nr++)
+		s->actors[s->nr] = lone_actor(test, t, 0, s->nr);
+	return s;
+}
+
+static void expect_bound(struct kunit *test, struct memquota_tracker *t,
+			 u64 sum)
+{
+	u64 now = total(t);
+
+	KUNIT_EXPECT_GE(test, now, sum);
+	KUNIT_EXPECT_LE(test, now, sum + cache_bound(t));
+}
+
+static void t3_total_is_high_by_the_caches_at_most(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct spread *s = new_spread(test, t, 200, 100);
+	u64 each = s->nr * s->bytes;
+
+	run_on_all_cpus(test, charge_each, s);
+	expect_bound(test, t, num_online_cpus() * each);
+	run_on_all_cpus(test, uncharge_each, s);
+	expect_bound(test, t, 0);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+
+static void t3_the_bound_follows_low_water(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .high = SZ_1M,
+					   .low_water = SZ_256K });
+	struct spread *s = new_spread(test, t, 50, 100);
+
+	KUNIT_EXPECT_LE(test, cache_bound(t), SZ_32K);
+	run_on_all_cpus(test, charge_each, s);
+	expect_bound(test, t, num_online_cpus() * s->nr * s->bytes);
+}
+
+static void t3_draining_makes_it_exact(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct spread *s = new_spread(test, t, 10, 33);
+
+	run_on_all_cpus(test, charge_each, s);
+	KUNIT_EXPECT_EQ(test, exact_total(t),
+			num_online_cpus() * s->nr * s->bytes);
+}
+
+/* One that charged takes nothing from the others, wherever it uncharges. */
+static void t3_total_is_never_low(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct spread *s = new_spread(test, t, 3, 5000);
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		run_on_cpu(test, cpumask_first(cpu_online_mask), charge_each, s);
+		KUNIT_EXPECT_GE(test, total(t), s->nr * s->bytes);
+		run_on_cpu(test, cpumask_last(cpu_online_mask), uncharge_each, s);
+	}
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+
+#ifdef CONFIG_HOTPLUG_CPU
+static void t3_offline_cpu_is_drained(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct spread *s = new_spread(test, t, 3, 100);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+
+	if (cpu == cpumask_first(cpu_online_mask))
+		kunit_skip(test, "one CPU");
+	run_on_cpu(test, cpu, charge_each, s);
+	KUNIT_EXPECT_GT(test, memquota_cached_bytes(t, cpu), 0);
+	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
+	KUNIT_EXPECT_EQ(test, total(t), 300);
+	KUNIT_EXPECT_EQ(test, memquota_cached_bytes(t, cpu), 0);
+	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
+	run_on_cpu(test, cpu, uncharge_each, s);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+#endif
+
+struct hog {
+	bool running;
+	bool stop;
+};
+
+static void hog_cpu(struct runner *runner)
+{
+	struct hog *hog = runner->arg;
+
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_last(cpu_online_mask)));
+	sched_set_fifo(current);
+	WRITE_ONCE(hog->running, true);
+	while (!READ_ONCE(hog->stop))
+		cpu_relax();
+	sched_set_normal(current, 0);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+static void t3_nothing_waits_for_a_real_time_task(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct spread *s = new_spread(test, t, 3, 100);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct runner runner;
+	struct hog hog = {};
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU");
+	run_on_cpu(test, cpu, charge_each, s);
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+	runner_start(test, &runner, hog_cpu, &hog);
+	if (settled(READ_ONCE(hog.running)))
+		memquota_tracker_drain(t);
+	KUNIT_EXPECT_EQ(test, total(t), 300);
+	KUNIT_EXPECT_FALSE(test, runner_ended(&runner));
+	WRITE_ONCE(hog.stop, true);
+	runner_join(test, &runner);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+/* All that can be done with a disabled handle, of a tracker or of nothing. */
+static void expect_disabled(struct kunit *test, struct memquota_tracker *t)
+{
+	struct actor *actor = idle_actor(test, 0);
+	struct memquota_account_usage account_usage;
+	struct memquota_account *a, *other;
+	struct memquota_usage usage;
+
+	a = memquota_account_create(t, NULL, GFP_KERNEL, "nobody");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	KUNIT_EXPECT_PTR_EQ(test, memquota_account_get(a), a);
+	memquota_account_put(a);
+	other = memquota_account_lookup(t, memquota_account_id(a));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(other));
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(a, a));
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(a, 1));
+
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_join_account(&actor->p, a, &actor->ops,
+					      GFP_KERNEL, "nothing"));
+	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&actor->p));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, 100, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_try_charge(&actor->p, SIZE_MAX, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&actor->p, 100, 1));
+	memquota_charge(&actor->p, SIZE_MAX);
+	memquota_uncharge(&actor->p, SIZE_MAX);
+	memquota_uncharge_all(&actor->p);
+	memquota_set_oldest(&actor->p, 1);
+	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&actor->p));
+	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), 0);
+	memquota_leave(&actor->p);
+
+	memquota_account_usage(a, &account_usage);
+	KUNIT_EXPECT_EQ(test, account_usage.held, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_EQ(test, account_usage.max, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_FALSE(test, account_usage.closed);
+	memquota_tracker_drain(t);
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.total, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_DISABLED);
+	memquota_account_put(other);
+	memquota_account_put(a);
+}
+
+static void t4_null_handle_counts_nothing(struct kunit *test)
+{
+	const struct memquota_limits limits = { .high = HIGH };
+
+	expect_disabled(test, NULL);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_tracker_configure(NULL, &limits, 0, NULL));
+	memquota_tracker_destroy(NULL);
+}
+
+static void t4_disabled_tracker_counts_nothing(struct kunit *test)
+{
+	struct memquota_tracker *t;
+
+	t = memquota_tracker_create("kunit-disabled",
+				    &(struct memquota_limits){ .max = SZ_1M },
+				    MEMQUOTA_TRACKER_DISABLED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
+	expect_disabled(test, t);
+	memquota_tracker_destroy(t);
+}
+
+static void t5_lower_high_starts_reclaim(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	actor_charge(actor, 10 * SZ_1M);
+	settle(test, t);
+	KUNIT_EXPECT_EQ(test, asked(actor), 0);
+	configure(test, t, 0, 8 * SZ_1M, 4 * SZ_1M);
+	EXPECT_SETTLES(test, total(t) <= 4 * SZ_1M);
+	settle(test, t);
+	KUNIT_EXPECT_GT(test, asked(actor), 0);
+}
+
+static void raise_low_water(struct actor *actor)
+{
+	struct memquota_limits limits = {
+		.high = 5 * SZ_1M, .low_water = 4 * SZ_1M + SZ_64K };
+
+	WARN_ON(memquota_tracker_configure(actor->arg, &limits, 0, NULL));
+}
+
+/* Also R1: the configuration is read again before every round. */
+static void t5_higher_low_water_ends_reclaim(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .high = 5 * SZ_1M,
+					   .low_water = SZ_1M });
+	struct actor *actors[5];
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		actors[i] = lone_actor(test, t, SLEEPING | MEMQUOTA_COLLAPSING,
+				       5 - i);
+		actors[i]->arg = t;
+	}
+	actors[0]->then = raise_low_water;
+	for (i = 0; i < 5; i++)
+		actor_charge(actors[i], SZ_1M + 1);
+	ASSERT_SETTLES(test, asked(actors[0]));
+	settle(test, t);
+	for (i = 1; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, asked(actors[i]), 0);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 4 * (SZ_1M + 1));
+}
+
+static void t5_check_only_changes_nothing(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	const struct memquota_limits good = { .high = SZ_1M };
+	const struct memquota_limits bad = { .low_water = SZ_1M };
+
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_tracker_configure(t, &good,
+						   MEMQUOTA_CHECK_ONLY, NULL));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			memquota_tracker_configure(t, &bad,
+						   MEMQUOTA_CHECK_ONLY, NULL));
+	expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
+}
+
+static void t5_lifting_limits_goes_on_counting(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	actor_charge(actor, 10 * SZ_1M);
+	configure(test, t, 0, 0, 0);
+	actor_charge(actor, 90 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 100 * SZ_1M);
+	settle(test, t);
+	KUNIT_EXPECT_EQ(test, asked(actor), 0);
+}
+
+static void t5_enabling_is_refused(struct kunit *test)
+{
+	struct memquota_tracker *t;
+	const struct memquota_limits limits = { .high = HIGH };
+
+	t = memquota_tracker_create("kunit-disabled", NULL,
+				    MEMQUOTA_TRACKER_DISABLED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
+	if (t)
+		KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+				memquota_tracker_configure(t, &limits, 0, NULL));
+	memquota_tracker_destroy(t);
+}
+
+static void t5_default_tracker_counts_from_load_on(struct kunit *test)
+{
+	struct memquota_tracker *t = memquota_default_tracker();
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct memquota_usage usage;
+	u64 before = exact_total(t);
+
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_COUNTING);
+	KUNIT_EXPECT_EQ(test, usage.limits.max, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_EQ(test, usage.limits.high, MEMQUOTA_UNLIMITED);
+	actor_charge(actor, SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(t), before + SZ_1M);
+}
+
+/* What a tracker that refuses everything says to everything. */
+static void expect_refusal(struct kunit *test, struct memquota_tracker *t,
+			   struct actor *actor, u64 id, int err)
+{
+	const struct memquota_limits limits = { .high = HIGH };
+	struct actor *other = idle_actor(test, 0);
+
+	EXPECT_SETTLES(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL) == err);
+	KUNIT_EXPECT_EQ(test, err, memquota_try_charge(&actor->p, SZ_1M, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, err, memquota_try_charge_wait(&actor->p, SZ_1M, 1));
+	KUNIT_EXPECT_EQ(test, err,
+			PTR_ERR(memquota_account_create(t, NULL, GFP_KERNEL, "a")));
+	KUNIT_EXPECT_EQ(test, err,
+			PTR_ERR(memquota_account_create(t, actor->account,
+							GFP_KERNEL, "a")));
+	KUNIT_EXPECT_EQ(test, err,
+			memquota_join_account(&other->p, actor->account,
+					      &other->ops, GFP_KERNEL, "a"));
+	KUNIT_EXPECT_EQ(test, err,
+			memquota_account_add_parent(actor->account, actor->account));
+	KUNIT_EXPECT_EQ(test, err, PTR_ERR(memquota_account_lookup(t, id)));
+	KUNIT_EXPECT_EQ(test, err,
+			memquota_tracker_configure(t, &limits, 0, NULL));
+	memquota_uncharge(&actor->p, SZ_1K);
+	memquota_uncharge_all(&actor->p);
+}
+
+static void t6_poisoned_tracker_refuses(struct kunit *test)
+{
+	struct memquota_tracker *t;
+	struct memquota_usage usage;
+	struct actor *actor;
+
+	needs_warnings(test);
+	t = new_default_sized_tracker(test);
+	actor = lone_actor(test, t, 0, 1);
+	actor_charge(actor, SZ_1M);
+	kunit_warning_suppress(test) {
+		memquota_tracker_poison(t, "of a test");
+		memquota_tracker_poison(t, "of a test, again");
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_POISONED);
+	expect_refusal(test, t, actor, memquota_account_id(actor->account),
+		       -ENOTRECOVERABLE);
+	memquota_leave(&actor->p);
+}
+
+static void t6_a_total_below_zero_poisons(struct kunit *test)
+{
+	struct memquota_tracker *t;
+	struct memquota_usage usage;
+	struct actor *actor;
+
+	needs_warnings(test);
+	t = new_default_sized_tracker(test);
+	actor = lone_actor(test, t, 0, 1);
+	actor_charge(actor, SZ_1M);
+	kunit_warning_suppress(test) {
+		atomic64_sub(SZ_512K, &t->total);
+		actor_uncharge(actor, SZ_1M);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	memquota_tracker_usage(t, &usage);
+	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_POISONED);
+}
+
+static void t7_destroying_closes_the_accounts(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	actor_charge(actor, SZ_1M);
+	destroy_tracker(test, t);
+	/* The account keeps its memory. */
+	KUNIT_EXPECT_TRUE(test, is_closed(actor->account));
+	expect_refusal(test, t, actor, memquota_account_id(actor->account),
+		       -ESHUTDOWN);
+	memquota_leave(&actor->p);
+}
+
+static void t7_order_of_errors(struct kunit *test)
+{
+	struct memquota_tracker *t;
+	struct actor *actor, *leaver;
+	struct memquota_account *closed;
+
+	needs_warnings(test);
+	t = new_default_sized_tracker(test);
+	actor = lone_actor(test, t, 0, 2);
+	leaver = lone_actor(test, t, 0, 3);
+	closed = closed_account(test, t);
+
+	memquota_leave(&leaver->p);
+	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
+			memquota_try_charge(&leaver->p, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -ESTALE, memquota_account_add_parent(closed, closed));
+	kunit_warning_suppress(test)
+		memquota_tracker_poison(t, "of a test");
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
+			memquota_account_add_parent(closed, closed));
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
+			PTR_ERR(memquota_account_lookup(t, memquota_account_id(closed))));
+	destroy_tracker(test, t);
+	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
+			memquota_account_add_parent(closed, closed));
+	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
+			PTR_ERR(memquota_account_lookup(t, memquota_account_id(closed))));
+	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
+			memquota_try_charge(&actor->p, 1, GFP_KERNEL));
+}
+
+static const u64 too_many[] = {
+	SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - SZ_1M, (u64)S64_MAX + 1, S64_MAX,
+	1ULL << 62, (1ULL << 62) - SZ_1M, 1ULL << 48, 1ULL << 46,
+};
+
+static void t8_overflow_changes_nothing(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	unsigned int i;
+
+	actor_charge(actor, SZ_1M);
+	for (i = 0; i < ARRAY_SIZE(too_many); i++) {
+		KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+				memquota_try_charge(&actor->p, too_many[i],
+						    GFP_KERNEL));
+		KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+				memquota_try_charge(&actor->p, too_many[i],
+						    GFP_ATOMIC));
+		memquota_charge(&actor->p, too_many[i]);
+		KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
+		KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), SZ_1M);
+	}
+	actor_uncharge(actor, SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+
+static void t9_passing_max_is_refused(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = SZ_1M });
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct memquota_account_usage usage;
+
+	actor->per_call = 0;
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&actor->p, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&actor->p, 1, GFP_ATOMIC));
+	memquota_account_usage(actor->account, &usage);
+	KUNIT_EXPECT_EQ(test, usage.refused, 2);
+	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
+	memquota_uncharge(&actor->p, SZ_1M);
+}
+
+static void t9_charge_counts_above_max(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = SZ_1M });
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	actor->per_call = 0;
+	memquota_charge(&actor->p, 3 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 3 * SZ_1M);
+	memquota_uncharge(&actor->p, 3 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+
+static void t9_caches_are_drained_before_refusing(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = SZ_1M });
+	struct spread *s = new_spread(test, t, 3, 100);
+	struct actor *actor = lone_actor(test, t, 0, 9);
+	u64 left = SZ_1M - num_online_cpus() * 300;
+
+	run_on_all_cpus(test, charge_each, s);
+	msleep(20);	/* since whatever drained last */
+	KUNIT_EXPECT_GT(test, total(t), SZ_1M - left);
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, left, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, total(t), SZ_1M);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+}
+
+static void t9_refusal_starts_reclaim(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = 4 * SZ_1M });
+	struct actor *holder = lone_actor(test, t, 0, 2);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	actor_charge(holder, 4 * SZ_1M);
+	settle(test, t);
+	KUNIT_EXPECT_EQ(test, asked(holder), 0);
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL));
+	/* The refused bytes count for low_water, 3 MiB. */
+	EXPECT_SETTLES(test, total(t) <= 3 * SZ_1M - SZ_512K);
+	settle(test, t);
+	KUNIT_EXPECT_GT(test, asked(holder), 0);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL));
+}
+
+static void t9_account_max_limits_its_own(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *parent = new_account(test, t, NULL);
+	struct memquota_account *child = new_account(test, t, parent);
+	struct actor *one = new_actor(test, parent, 0, 1);
+	struct actor *two = new_actor(test, parent, 0, 2);
+	struct actor *other = new_actor(test, child, 0, 3);
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(parent, SZ_1M));
+	actor_charge(other, 2 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&one->p, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&two->p, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&two->p, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&one->p, 1, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL));
+	settle(test, t);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, asked(one) + asked(two) + asked(other), 0);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 4 * SZ_1M);
+}
+
+static void t9_being_at_a_limit_can_be_asked(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = 2 * SZ_1M });
+	struct actor *one = lone_actor(test, t, 0, 1);
+	struct actor *two = lone_actor(test, t, 0, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(one->account, SZ_1M));
+	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&one->p));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&one->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, memquota_at_limit(&one->p));
+	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&two->p));
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&two->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, memquota_at_limit(&two->p));
+	memquota_uncharge(&one->p, SZ_1M);
+	memquota_tracker_drain(t);
+	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&one->p));
+}
+
+struct full {
+	struct memquota_tracker *t;
+	struct actor *actor;
+	atomic64_t got;
+	u64 highest;
+};
+
+static void charge_until_refused(unsigned int cpu, void *arg)
+{
+	struct full *full = arg;
+	unsigned int i, size;
+	u64 now;
+
+	for (i = 0; i < 3000; i++) {
+		size = 1 + (i * 37) % 1500;
+		if (!memquota_try_charge(&full->actor->p, size, GFP_ATOMIC))
+			atomic64_add(size, &full->got);
+		now = total(full->t);
+		if (now > READ_ONCE(full->highest))
+			WRITE_ONCE(full->highest, now);
+	}
+}
+
+static void t9_max_is_never_passed(struct kunit *test)
+{
+	struct full *full = kunit_kzalloc(test, sizeof(*full), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, full);
+	full->t = new_tracker(test, &(struct memquota_limits){ .max = SZ_1M });
+	full->actor = lone_actor(test, full->t, 0, 1);
+	full->actor->per_call = 0;
+	run_on_all_cpus(test, charge_until_refused, full);
+	KUNIT_EXPECT_LE(test, full->highest, SZ_1M);
+	KUNIT_EXPECT_EQ(test, exact_total(full->t), atomic64_read(&full->got));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(t1_trackers_are_independent),
+	KUNIT_CASE(t1_names_are_taken_once),
+	KUNIT_CASE(t2_unset_limits_are_derived),
+	KUNIT_CASE(t2_contradictions_are_refused),
+	KUNIT_CASE(t2_bounds_themselves_are_allowed),
+	KUNIT_CASE(t3_total_is_high_by_the_caches_at_most),
+	KUNIT_CASE(t3_the_bound_follows_low_water),
+	KUNIT_CASE(t3_draining_makes_it_exact),
+	KUNIT_CASE(t3_total_is_never_low),
+#ifdef CONFIG_HOTPLUG_CPU
+	KUNIT_CASE(t3_offline_cpu_is_drained),
+#endif
+	KUNIT_CASE(t3_nothing_waits_for_a_real_time_task),
+	KUNIT_CASE(t4_null_handle_counts_nothing),
+	KUNIT_CASE(t4_disabled_tracker_counts_nothing),
+	KUNIT_CASE(t5_lower_high_starts_reclaim),
+	KUNIT_CASE(t5_higher_low_water_ends_reclaim),
+	KUNIT_CASE(t5_check_only_changes_nothing),
+	KUNIT_CASE(t5_lifting_limits_goes_on_counting),
+	KUNIT_CASE(t5_enabling_is_refused),
+	KUNIT_CASE(t5_default_tracker_counts_from_load_on),
+	KUNIT_CASE(t6_poisoned_tracker_refuses),
+	KUNIT_CASE(t6_a_total_below_zero_poisons),
+	KUNIT_CASE(t7_destroying_closes_the_accounts),
+	KUNIT_CASE(t7_order_of_errors),
+	KUNIT_CASE(t8_overflow_changes_nothing),
+	KUNIT_CASE(t9_passing_max_is_refused),
+	KUNIT_CASE(t9_charge_counts_above_max),
+	KUNIT_CASE(t9_caches_are_drained_before_refusing),
+	KUNIT_CASE(t9_refusal_starts_reclaim),
+	KUNIT_CASE(t9_account_max_limits_its_own),
+	KUNIT_CASE(t9_being_at_a_limit_can_be_asked),
+	KUNIT_CASE(t9_max_is_never_passed),
+	{}
+};
+
+MEMQUOTA_SUITE(memquota_tracker, cases);

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Waiting for quota: rule T10. */
+#include <linux/sched/signal.h>
+#include "../quota.h"
+#include "harness.h"
+
+#define FULL	((u64)SZ_1M)
+
+/* A tracker that is full of what nobody can reclaim. */
+struct full {
+	struct memquota_tracker *t;
+	struct actor *holder;
+	struct actor *actor;
+};
+
+static struct full new_full(struct kunit *test)
+{
+	struct full full = {};
+
+	full.t = new_tracker(test, &(struct memquota_limits){ .max = FULL });
+	full.holder = lone_actor(test, full.t, 0, 2);
+	full.actor = lone_actor(test, full.t, 0, 1);
+	full.holder->per_call = 0;
+	full.actor->per_call = 0;
+	actor_charge(full.holder, FULL);
+	return full;
+}
+
+struct waiter {
+	struct runner runner;
+	struct actor *actor;
+	size_t bytes;
+	long timeout;
+	unsigned int *turn;	/* shared by several */
+	unsigned int place;
+};
+
+static void wait_for_quota(struct runner *runner)
+{
+	struct waiter *w = container_of(runner, struct waiter, runner);
+
+	allow_signal(SIGKILL);
+	runner->result = memquota_try_charge_wait(&w->actor->p, w->bytes,
+						  w->timeout);
+	if (w->turn)
+		w->place = ++*w->turn;	/* one at a time, by the test */
+}
+
+static struct waiter *new_waiter(struct kunit *test, struct memquota_tracker *t,
+				 struct actor *actor, size_t bytes)
+{
+	struct waiter *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+	unsigned int before = READ_ONCE(t->waiting);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->actor = actor;
+	w->bytes = bytes;
+	w->timeout = 60 * HZ;
+	runner_start(test, &w->runner, wait_for_quota, NULL);
+	ASSERT_SETTLES(test, READ_ONCE(t->waiting) > before);
+	return w;
+}
+
+static void expect_result(struct kunit *test, struct waiter *w, int result)
+{
+	runner_join(test, &w->runner);
+	KUNIT_EXPECT_EQ(test, w->runner.result, result);
+}
+
+static void t10_waits_until_there_is_room(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
+	actor_uncharge(full.holder, SZ_256K);
+	expect_result(test, w, 0);
+	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL - SZ_256K + SZ_64K);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+}
+
+static void t10_with_room_nobody_waits(struct kunit *test)
+{
+	struct full full = new_full(test);
+
+	actor_uncharge(full.holder, SZ_256K);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_try_charge_wait(&full.actor->p, SZ_256K, 0));
+}
+
+static void t10_a_timeout_ends_waiting(struct kunit *test)
+{
+	struct full full = new_full(test);
+	unsigned long begin = jiffies;
+
+	KUNIT_EXPECT_EQ(test, -ETIME,
+			memquota_try_charge_wait(&full.actor->p, SZ_64K, HZ / 10));
+	KUNIT_EXPECT_GE(test, jiffies - begin, HZ / 10);
+	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+}
+
+/* As kill(2) does to a program; it knows no way to a kthread. */
+static void kill_thread(struct task_struct *task)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&task->sighand->siglock, flags);
+	sigaddset(&task->pending.signal, SIGKILL);
+	set_tsk_thread_flag(task, TIF_SIGPENDING);
+	spin_unlock_irqrestore(&task->sighand->siglock, flags);
+	wake_up_process(task);
+}
+
+static void t10_a_fatal_signal_ends_waiting(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	kill_thread(w->runner.task);
+	expect_result(test, w, -EINTR);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+}
+
+static void t10_reclaim_makes_room(struct kunit *test)
+{
+	struct full full = new_full(test);
+
+	WRITE_ONCE(full.holder->per_call, U64_MAX);
+	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&full.actor->p,
+							  SZ_64K, 10 * HZ));
+	KUNIT_EXPECT_GT(test, asked(full.holder), 0);
+	memquota_uncharge(&full.actor->p, SZ_64K);
+}
+
+static void t10_in_order_of_arrival(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *waiters[4];
+	unsigned int i, turn = 0;
+
+	for (i = 0; i < 4; i++) {
+		waiters[i] = new_waiter(test, full.t, full.actor, SZ_64K);
+		waiters[i]->turn = &turn;
+	}
+	for (i = 0; i < 4; i++) {
+		actor_uncharge(full.holder, SZ_64K);
+		EXPECT_SETTLES(test, runner_ended(&waiters[i]->runner));
+	}
+	for (i = 0; i < 4; i++) {
+		expect_result(test, waiters[i], 0);
+		KUNIT_EXPECT_EQ(test, waiters[i]->place, i + 1);
+	}
+}
+
+/* A small one behind a large one waits, too; and so does who does not queue. */
+static void t10_nobody_overtakes(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *large = new_waiter(test, full.t, full.actor, SZ_512K);
+	struct waiter *small = new_waiter(test, full.t, full.actor, SZ_32K);
+
+	actor_uncharge(full.holder, SZ_256K);
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge(&full.actor->p, SZ_32K, GFP_KERNEL));
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, runner_ended(&large->runner));
+	KUNIT_EXPECT_FALSE(test, runner_ended(&small->runner));
+	actor_uncharge(full.holder, SZ_512K);
+	expect_result(test, large, 0);
+	expect_result(test, small, 0);
+}
+
+static void t10_one_who_gives_up_lets_the_next_by(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *large = new_waiter(test, full.t, full.actor, SZ_512K);
+	struct waiter *small = new_waiter(test, full.t, full.actor, SZ_32K);
+
+	actor_uncharge(full.holder, SZ_256K);
+	kill_thread(large->runner.task);
+	expect_result(test, large, -EINTR);
+	expect_result(test, small, 0);
+}
+
+static void t10_one_queue_per_limit(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *limited = lone_actor(test, t, 0, 1);
+	struct actor *other = lone_actor(test, t, 0, 2);
+	struct waiter *w;
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(limited->account, FULL));
+	actor_charge(limited, FULL);
+	w = new_waiter(test, t, limited, SZ_64K);
+	/* The other account's limit is not reached. */
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
+	actor_uncharge(limited, SZ_128K);
+	expect_result(test, w, 0);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+}
+
+static void t10_caches_are_drained_meanwhile(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w;
+
+	/* What the slot takes back alone, nobody sees. */
+	w = new_waiter(test, full.t, full.actor, 64);
+	actor_uncharge(full.holder, 64);
+	expect_result(test, w, 0);
+}
+
+static void t10_lifting_the_limit_ends_waiting(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	configure(test, full.t, 2 * FULL, 0, 0);
+	expect_result(test, w, 0);
+}
+
+static void t10_lifting_the_accounts_limit_ends_waiting(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct waiter *w;
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account, FULL));
+	actor_charge(actor, FULL);
+	w = new_waiter(test, t, actor, SZ_64K);
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account,
+							  MEMQUOTA_UNLIMITED));
+	expect_result(test, w, 0);
+}
+
+static void t10_destroying_wakes(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	destroy_tracker(test, full.t);
+	expect_result(test, w, -ESHUTDOWN);
+}
+
+static void t10_poisoning_wakes(struct kunit *test)
+{
+	struct full full;
+	struct waiter *w;
+
+	needs_warnings(test);
+	full = new_full(test);
+	w = new_waiter(test, full.t, full.actor, SZ_64K);
+	kunit_warning_suppress(test)
+		memquota_tracker_poison(full.t, "of a test");
+	expect_result(test, w, -ENOTRECOVERABLE);
+}
+
+static void t10_closing_wakes(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	put_account(test, full.actor->account);
+	expect_result(test, w, -ESTALE);
+}
+
+static void t10_closing_wakes_the_accounts_own_queue(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct waiter *w;
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account, FULL));
+	actor_charge(actor, FULL);
+	w = new_waiter(test, t, actor, SZ_64K);
+	put_account(test, actor->account);
+	expect_result(test, w, -ESTALE);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(t10_waits_until_there_is_room),
+	KUNIT_CASE(t10_with_room_nobody_waits),
+	KUNIT_CASE(t10_a_timeout_ends_waiting),
+	KUNIT_CASE(t10_a_fatal_signal_ends_waiting),
+	KUNIT_CASE(t10_reclaim_makes_room),
+	KUNIT_CASE(t10_in_order_of_arrival),
+	KUNIT_CASE(t10_nobody_overtakes),
+	KUNIT_CASE(t10_one_who_gives_up_lets_the_next_by),
+	KUNIT_CASE(t10_one_queue_per_limit),
+	KUNIT_CASE(t10_caches_are_drained_meanwhile),
+	KUNIT_CASE(t10_lifting_the_limit_ends_waiting),
+	KUNIT_CASE(t10_lifting_the_accounts_limit_ends_waiting),
+	KUNIT_CASE(t10_destroying_wakes),
+	KUNIT_CASE(t10_poisoning_wakes),
+	KUNIT_CASE(t10_closing_wakes),
+	KUNIT_CASE(t10_closing_wakes_the_accounts_own_queue),
+	{}
+};
+
+MEMQUOTA_SUITE(memquota_wait, cases);
