@@ -183,7 +183,13 @@ checkpatch() {
 }
 
 style() {
-	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h'
+	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h' \
+		':!kmod/tests/harness.h' ':!selftests' ':!scripts'
+	# Conditions are there to be evaluated again.
+	checkpatch MACRO_ARG_REUSE kmod/tests/harness.h
+	# Programs are not the kernel.
+	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE \
+		'selftests/*.c' 'scripts/*.c'
 	checkpatch REPEATED_WORD '*.sh' '*.py'
 	# Telling versions apart is what it is for.
 	checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED \
