@@ -234,7 +234,7 @@ static void leave_while_asked(unsigned int cpu, void *arg)
 		memquota_leave(&own->p);
 		before = asked(own) + atomic_read(&own->looks);
 		atomic64_set(&own->held, 0);
-		udelay(20);
+		usleep_range(20, 50);
 		if (asked(own) + atomic_read(&own->looks) != before)
 			atomic_inc(&c->failures);
 	}

@@ -166,11 +166,11 @@ static inline bool runner_ended(struct runner *runner)
 
 /* Warnings that a test provokes; older kernels cannot hold them back. */
 #ifdef kunit_warning_suppress
-#define needs_warnings(test)	do { } while (0)
+#define needs_warnings(test)	do { (void)(test); } while (0)
 #else
 #define needs_warnings(test)	kunit_skip(test, "this kernel's KUnit cannot expect warnings")
-#define kunit_warning_suppress(test)	for (int once = 1; once; once = 0)
-#define KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, n)	do { } while (0)
+#define kunit_warning_suppress(test)	for (bool once = (test); once; once = false)
+#define KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, n)	do { (void)(test); (void)(n); } while (0)
 #define KUNIT_SUPPRESSED_WARNING_COUNT()	1
 #endif
 
