@@ -13,6 +13,7 @@
 #include "quota.h"
 
 LIST_HEAD(memquota_trackers);
+/* Protects the list, and the names on it. */
 DEFINE_MUTEX(memquota_trackers_lock);
 struct workqueue_struct *memquota_wq;
 
