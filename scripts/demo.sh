@@ -75,7 +75,8 @@ for file in "$out"/files/*; do
 	done
 done
 
-step 3 4 "streaming $(du -ch "$out"/files/* | awk 'END { print $1 }') of files through 32 pipes, on Linux $kernel"
+size=$(du -ch "$out"/files/* | awk 'END { print $1 }')
+step 3 4 "streaming $size of files through 32 pipes, on Linux $kernel"
 status=0
 name=demo-$kernel
 "$TOP/scripts/run-vm.sh" --cpus "${CPUS:-4}" --name "$name" "$kernel" \

@@ -453,9 +453,11 @@ static void judge(const struct usage *last)
 	verdict(victims && reclaims == victims,
 		"%llu pipes were given up, and %u readers and their writers were told so",
 		reclaims, victims);
-	verdict(older_ms <= TIE_MS, "each held the oldest data (%llu held older, by at most %llu ms; a tie is %d ms)",
+	verdict(older_ms <= TIE_MS,
+		"each held the oldest data (%llu held older, by at most %llu ms; a tie is %d ms)",
 		older, older_ms, TIE_MS);
-	verdict(complete && !wrong, "%u streams came through whole, %u readers got the beginning: %.1f MiB compared, %u wrong",
+	verdict(complete && !wrong,
+		"%u streams came through whole, %u readers got the beginning: %.1f MiB compared, %u wrong",
 		complete, victims, bytes / MIB, wrong);
 	verdict(!odd, "%u streams ended for another reason", odd);
 	verdict(drained.total == 0, "with everything closed the total is %llu",
