@@ -246,6 +246,7 @@ static void slot_void(struct memquota_cpu *c, struct memquota_slot *s)
 	WRITE_ONCE(s->words[MEMQUOTA_SLOT_AVAIL], 0);
 	WRITE_ONCE(s->words[MEMQUOTA_SLOT_ROOM], 0);
 	WRITE_ONCE(s->record, NULL);
+	c->granted -= c->quick;
 	c->quick = 0;
 }
 
@@ -291,7 +292,7 @@ static void sweep(struct memquota_cpu *c)
 	}
 }
 
-/* How many misses may do without looking for free slots, or sweeping. */
+/* How many misses may do without looking for free slots. */
 static unsigned int quick_misses(const struct memquota_cpu *c)
 {
 	unsigned int i;
@@ -315,9 +316,13 @@ static struct memquota_slot *slot_claim(struct memquota_cpu *c,
 	struct memquota_slot *home = &c->slots[READ_ONCE(r->slot)], *s;
 	struct memquota_tracker *other;
 
-	/* Nobody was in a hurry: look who is idle. */
-	if (!c->quick)
+	c->misses += c->granted - c->quick + 1;
+	c->granted = 0;
+	c->quick = 0;
+	if (unlikely(c->misses >= SWEEP_MISSES)) {
+		c->misses = 0;
 		sweep(c);
+	}
 	/* One slot a CPU for each: not the one from before it moved, too. */
 	if (unlikely(r->flags & RECORD_MOVED))
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
@@ -431,8 +436,14 @@ static int obtain(struct memquota_record *r, u64 key, u64 need, u64 *extra,
 			return REFUSED_BY_ACCOUNT;
 	}
 	if (unlikely((u64)atomic64_read(&a->word) + need + *extra >
-		     READ_ONCE(a->max)))
+		     READ_ONCE(a->max))) {
 		*extra = 0;
+		/* What the account refuses is not to reach the total. */
+		if (refusable &&
+		    (u64)atomic64_read(&a->word) + need > READ_ONCE(a->max))
+			return memquota_account_closed(a) ? -ESTALE :
+							    REFUSED_BY_ACCOUNT;
+	}
 
 	if (unlikely(share->bytes < need + *extra)) {
 		u64 lack = need - min(need, share->bytes);
@@ -500,6 +511,7 @@ static noinline int visit(struct memquota_participant *p, struct memquota_record
 		keep = full / 2;
 		err = obtain(r, key, charge - have, &keep, pins, mode);
 		if (unlikely(err)) {
+			share_settle(t, this_cpu_ptr(t->shares));
 			if (err == -ESTALE || err == -ESHUTDOWN)
 				forget(p, r);
 			return err;
@@ -523,6 +535,7 @@ static noinline int visit(struct memquota_participant *p, struct memquota_record
 		s->seen = ~0;
 		WRITE_ONCE(s->record, r);
 		c->quick = quick_misses(c);
+		c->granted = c->quick;
 	}
 	share_settle(t, this_cpu_ptr(t->shares));
 	derive_arrival(r, memquota_record_used(r));
@@ -642,10 +655,13 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s, 0);
 	}
+	if (unlikely(atomic64_add_return(gained, &a->word) < 0)) {
+		atomic64_sub(gained, &a->word);
+		WRITE_ONCE(share->bytes, left);
+		return miss_slow(p, bytes, mode, flags, s, 0);
+	}
 	left -= gained;
 	WRITE_ONCE(share->bytes, left);
-	if (unlikely(atomic64_add_return(gained, &a->word) < 0))
-		return miss_slow(p, bytes, mode, flags, s, gained);
 	old = atomic64_read_acquire(&r->word);
 	new = old + gained * RECORD_BYTE + RECORD_REF;
 	key = READ_ONCE(r->key);

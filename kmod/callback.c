@@ -9,10 +9,10 @@
  *
  * A sleeping participant is asked by a work item of its own:
  *
- *	idle ──get()──> asked ──> called ──returns──> returned
- *	                  │          │                   │
- *	                  │          └──answered─────────┤  (in either order)
- *	                  └──give_up_ms pass: expired────┤
+ *	idle --get()--> asked --> called --returns--> returned
+ *	                  |          |                   |
+ *	                  |          `--answered---------+  (in either order)
+ *	                  `--give_up_ms pass: expired----+
  *	                                                 v
  *	                         put(), module_put(), idle again
  *
@@ -102,27 +102,27 @@ bool memquota_in_callback(void)
 }
 #endif
 
-static void end_callback(struct memquota_record *r)
+/* Around one atomic callback, or several in a row. */
+void memquota_callbacks_begin(void)
+	__acquires(&memquota_callback_lock)
 {
-	lock_map_release(&callback_map);
-	/* Pairs with memquota_wait_callback(): what the callback did is done. */
-	smp_store_release(&running, NULL);
-	WRITE_ONCE(runner, NULL);
-#ifdef CONFIG_PREEMPT_RT
-	spin_unlock(&running_lock);
-#endif
-	rcu_read_unlock();
-	local_bh_enable();
+	mutex_lock(&memquota_callback_lock);
+}
+
+void memquota_callbacks_end(void)
+	__releases(&memquota_callback_lock)
+{
 	mutex_unlock(&memquota_callback_lock);
 }
 
 /*
- * From here to end_callback() the owner's object is there. Returns false where
- * it is not, or its module is going. The module stays until module_put().
+ * From here to end_callback() the owner's object is there if callable() says
+ * so: who leaves waits.
  */
-static bool begin_callback(struct memquota_record *r)
+static void begin_callback(struct memquota_record *r)
+	__acquires(RCU)
 {
-	mutex_lock(&memquota_callback_lock);
+	lockdep_assert_held(&memquota_callback_lock);
 	local_bh_disable();
 	rcu_read_lock();
 #ifdef CONFIG_PREEMPT_RT
@@ -133,10 +133,30 @@ static bool begin_callback(struct memquota_record *r)
 	lock_map_acquire(&callback_map);
 	/* Pairs with the atomic_fetch_or() in memquota_record_retire(). */
 	smp_mb();
-	if (!(atomic64_read(&r->word) & RECORD_LEFT) && try_module_get(r->owner))
-		return true;
-	end_callback(r);
-	return false;
+}
+
+static void end_callback(struct memquota_record *r)
+	__releases(RCU)
+{
+	lock_map_release(&callback_map);
+	/* Pairs with memquota_wait_callback(): what the callback did is done. */
+	smp_store_release(&running, NULL);
+	WRITE_ONCE(runner, NULL);
+#ifdef CONFIG_PREEMPT_RT
+	spin_unlock(&running_lock);
+#endif
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/*
+ * Whether the participant has not left and its module is not going. If so the
+ * module stays until module_put().
+ */
+static bool callable(struct memquota_record *r)
+{
+	return !(atomic64_read(&r->word) & RECORD_LEFT) &&
+	       try_module_get(r->owner);
 }
 
 /*
@@ -155,6 +175,7 @@ void memquota_wait_callback(struct memquota_record *r)
 	lock_map_release(&callback_map);
 	local_irq_restore(flags);
 
+	/* Pairs with the release in end_callback(). */
 	while (smp_load_acquire(&running) == r) {
 #ifdef CONFIG_PREEMPT_RT
 		spin_lock(&running_lock);
@@ -168,39 +189,57 @@ void memquota_wait_callback(struct memquota_record *r)
 bool memquota_call_reclaim(struct memquota_record *r,
 			   const struct memquota_request *request, u64 *freed)
 {
+	bool called;
 	u64 before;
 
 	*freed = 0;
-	if (!begin_callback(r))
-		return false;
-	memquota_flush_local(r);
-	before = atomic64_read(&r->uncharged);
-	r->reclaim(r->participant, request);
-	memquota_flush_local(r);
-	*freed = atomic64_read(&r->uncharged) - before;
+	memquota_callbacks_begin();
+	begin_callback(r);
+	called = callable(r);
+	if (called) {
+		memquota_flush_local(r);
+		before = atomic64_read(&r->uncharged);
+		r->reclaim(r->participant, request);
+		memquota_flush_local(r);
+		*freed = atomic64_read(&r->uncharged) - before;
+	}
 	end_callback(r);
-	module_put(r->owner);
-	return true;
+	memquota_callbacks_end();
+	if (called)
+		module_put(r->owner);
+	return called;
 }
 
+/* Between memquota_callbacks_begin() and _end(). */
 bool memquota_call_oldest(struct memquota_record *r, u64 *ns)
 {
-	if (!begin_callback(r))
-		return false;
-	*ns = r->ops->oldest(r->participant);
+	bool called;
+
+	begin_callback(r);
+	called = callable(r);
+	if (called)
+		*ns = r->ops->oldest(r->participant);
 	end_callback(r);
-	module_put(r->owner);
-	return true;
+	if (called)
+		module_put(r->owner);
+	return called;
 }
 
 void memquota_call_trim(struct memquota_record *r)
 {
-	if (!begin_callback(r))
-		return;
-	r->ops->trim(r->participant);
-	memquota_flush_local(r);
+	bool called;
+
+	memquota_callbacks_begin();
+	begin_callback(r);
+	called = callable(r);
+	if (called) {
+		r->ops->trim(r->participant);
+		memquota_flush_local(r);
+	}
 	end_callback(r);
-	module_put(r->owner);
+	memquota_callbacks_end();
+	if (called)
+		module_put(r->owner);
 }
 
 /* Count a request as over; memquota_request_lock is held. */
@@ -232,16 +271,19 @@ static void finish(struct memquota_sleeper *s)
 	struct module *owner = r->owner;
 	unsigned long flags;
 	bool busy = false;
+	u64 freed;
 
 	r->ops->put(r->participant);
 	module_put(owner);
 
 	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
-		memquota_account_close(a);
+		atomic64_add(memquota_account_close(a), &t->freed);
 	} else if (!(r->flags & RECORD_COLLAPSING)) {
 		/* Other CPUs' slots may not have reported what was freed. */
 		memquota_tracker_drain(t);
-		busy = atomic64_read(&r->uncharged) == s->uncharged;
+		freed = atomic64_read(&r->uncharged) - s->uncharged;
+		atomic64_add(freed, &t->freed);
+		busy = !freed;
 	}
 
 	raw_spin_lock_irqsave(&memquota_request_lock, flags);
@@ -293,17 +335,21 @@ bool memquota_ask(struct memquota_record *r, u64 want, u64 until)
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_sleeper *s = r->sleeper;
 	unsigned long flags;
-	bool held;
+	bool called, held;
 
 	/* Only the kthread makes one that is idle busy. */
-	if (READ_ONCE(s->state) || !begin_callback(r))
+	if (READ_ONCE(s->state))
 		return false;
-	held = r->ops->get(r->participant);
+	memquota_callbacks_begin();
+	begin_callback(r);
+	called = callable(r);
+	held = called && r->ops->get(r->participant);
 	end_callback(r);
-	if (!held) {
+	memquota_callbacks_end();
+	if (called && !held)
 		module_put(r->owner);
+	if (!held)
 		return false;
-	}
 	memquota_record_ref(r);
 	memquota_index_take(r);
 	s->uncharged = atomic64_read(&r->uncharged);
@@ -350,10 +396,11 @@ void memquota_reclaim_done(u64 request, int result)
 EXPORT_SYMBOL_GPL(memquota_reclaim_done);
 
 /*
- * Requests whose time is over count as busy. They are in the order of their
- * deadlines. Returns how long until the next one, in jiffies.
+ * Requests whose time is over, or @all where the tracker ends, count as busy.
+ * They are in the order of their deadlines. Returns how long until the next
+ * one, in jiffies.
  */
-long memquota_expire_requests(struct memquota_tracker *t)
+long memquota_expire_requests(struct memquota_tracker *t, bool all)
 {
 	struct memquota_sleeper *s;
 	struct memquota_record *r;
@@ -365,7 +412,7 @@ long memquota_expire_requests(struct memquota_tracker *t)
 		s = list_first_entry_or_null(&t->requests,
 					     struct memquota_sleeper, requests);
 		left = s ? (long)(s->deadline - jiffies) : MAX_SCHEDULE_TIMEOUT;
-		if (left > 0) {
+		if (!s || (left > 0 && !all)) {
 			raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
 			return left;
 		}
@@ -377,8 +424,10 @@ long memquota_expire_requests(struct memquota_tracker *t)
 		if (s->state & SLEEPER_RETURNED)
 			queue_work(ask_wq, &s->work);
 		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
-		pr_warn("%s: %s has not answered for %u ms\n", t->name,
-			memquota_record_name(r), READ_ONCE(memquota_give_up_ms));
+		if (!all)
+			pr_warn("%s: %s has not answered for %u ms\n", t->name,
+				memquota_record_name(r),
+				READ_ONCE(memquota_give_up_ms));
 		memquota_record_unref(r);
 	}
 }
@@ -412,8 +461,8 @@ struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
  */
 void memquota_barrier(void)
 {
-	mutex_lock(&memquota_callback_lock);
-	mutex_unlock(&memquota_callback_lock);
+	memquota_callbacks_begin();
+	memquota_callbacks_end();
 	flush_workqueue(ask_wq);
 }
 EXPORT_SYMBOL_GPL(memquota_barrier);

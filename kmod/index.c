@@ -279,10 +279,12 @@ struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
 		raw_spin_unlock_irqrestore(&t->index_lock, flags);
 		if (!n)
 			return NULL;
+		memquota_callbacks_begin();
 		for (i = 0; i < n; i++) {
 			look(t, batch[i]);
 			memquota_record_unref(batch[i]);
 		}
+		memquota_callbacks_end();
 		want = min_t(unsigned int, want * 2, BATCH);
 		cond_resched();
 	}

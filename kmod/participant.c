@@ -4,12 +4,12 @@
  *
  * The life of a record, by the bits of its word and by its place in the index:
  *
- *	joined, inactive ──activate──> active, nowhere
- *	active, nowhere ──first miss that charges──> in the tree
- *	in the tree ──looked at, holds nothing──> nowhere
- *	in the tree ──asked, freed nothing──> passed over ──end of run──> in the tree
- *	in the tree ──asked, sleeping──> nowhere, until answered
- *	any of them ──leave──> left: out of the index, void in the slots
+ *	joined, inactive --activate--> active, nowhere
+ *	active, nowhere --first miss that charges--> in the tree
+ *	in the tree --looked at, holds nothing--> nowhere
+ *	in the tree --asked, freed nothing--> passed over --end of run--> in the tree
+ *	in the tree --asked, sleeping--> nowhere, until answered
+ *	any of them --leave--> left: out of the index, void in the slots
  *
  * The struct memquota_participant in the owner's object is not touched by
  * memquota after memquota_leave() has returned.
@@ -255,10 +255,10 @@ out_free:
 }
 EXPORT_SYMBOL_GPL(memquota_join_account);
 
-static void join_private(struct memquota_participant *p,
-			 memquota_reclaim_fn reclaim,
-			 const struct memquota_ops *ops, struct module *owner,
-			 gfp_t gfp, const char *fmt, va_list args)
+static __printf(6, 0)
+void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
+		  const struct memquota_ops *ops, struct module *owner,
+		  gfp_t gfp, const char *fmt, va_list args)
 {
 	struct memquota_tracker *t = memquota_default_tracker();
 	struct memquota_private *private;
@@ -380,6 +380,8 @@ int memquota_activate(struct memquota_participant *p)
 	if (!err)
 		WRITE_ONCE(r->active, true);
 	raw_spin_unlock_irqrestore(&t->lock, flags);
+	/* Pairs with gain(), which changes the word before it reads @active. */
+	smp_mb();
 	if (!err && memquota_record_used(r))
 		memquota_index_insert(r);
 	return err;
@@ -413,8 +415,8 @@ void memquota_leave(struct memquota_participant *p)
 
 	a = r->account;
 	t = a->tracker;
-	memquota_record_retire(r);
-	memquota_index_remove(r);
+	if (memquota_record_retire(r) & RECORD_INDEXED)
+		memquota_index_remove(r);
 	raw_spin_lock_irqsave(&t->lock, flags);
 	list_del_init(&r->siblings);
 	list_del_init(&r->trimmers);

@@ -199,7 +199,9 @@ struct memquota_slot {
 
 struct memquota_cpu {
 	struct memquota_slot slots[MEMQUOTA_SLOTS];
-	unsigned int quick;	/* misses before free or idle slots are looked for */
+	unsigned int misses;	/* since the last sweep, but those granted */
+	unsigned int granted;	/* misses that need not look for free slots */
+	unsigned int quick;	/* those of them that are left */
 };
 
 DECLARE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
@@ -258,6 +260,7 @@ struct memquota_tracker {
 	/* reclaim.c */
 	struct task_struct *thread;
 	wait_queue_head_t wake;
+	atomic64_t freed;	/* by sleeping victims, not yet added to a run's */
 	u32 run;		/* runs of reclaim begun, never 0; the kthread's own */
 	u64 walk;		/* walks of the account graph begun; tracker->lock */
 	u64 round;		/* rounds begun; the kthread's own */
@@ -429,7 +432,9 @@ bool memquota_call_oldest(struct memquota_record *r, u64 *ns);
 void memquota_call_trim(struct memquota_record *r);
 bool memquota_ask(struct memquota_record *r, u64 want, u64 until);
 unsigned int memquota_asked(struct memquota_tracker *t);
-long memquota_expire_requests(struct memquota_tracker *t);
+long memquota_expire_requests(struct memquota_tracker *t, bool all);
+void memquota_callbacks_begin(void);
+void memquota_callbacks_end(void);
 void memquota_wait_callback(struct memquota_record *r);
 bool memquota_in_callback(void);
 struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,

@@ -261,7 +261,7 @@ static void await_answers(struct memquota_tracker *t, struct run *run)
 	long left;
 
 	while (memquota_asked(t) && !ending(t) && wanted(t, run)) {
-		left = memquota_expire_requests(t);
+		left = memquota_expire_requests(t, false);
 		if (!time_before(jiffies, next_round)) {
 			if (over_high(t))
 				return;
@@ -311,7 +311,7 @@ static void reclaim(struct memquota_tracker *t)
 	if (!++t->run)
 		t->run = 1;
 	memquota_index_restore(t);
-	pr_info_ratelimited("%s: reclaim starts at %llu bytes, high %llu, low_water %llu\n",
+	pr_info_ratelimited("%s: reclaiming from %llu bytes, high %llu, low_water %llu\n",
 			    t->name, total, READ_ONCE(t->high),
 			    READ_ONCE(t->low_water));
 	trace_memquota_reclaim_start(t, run.refused, pressure);
@@ -334,10 +334,11 @@ static void reclaim(struct memquota_tracker *t)
 		cond_resched();
 	}
 
+	run.freed += atomic64_xchg(&t->freed, 0);
 	if (run.victims)
 		WRITE_ONCE(t->reclaims, t->reclaims + 1);
 	trace_memquota_reclaim_end(t, run.victims, run.freed, reached);
-	pr_info_ratelimited("%s: reclaim ends at %llu bytes, %u victims, %llu bytes freed\n",
+	pr_info_ratelimited("%s: reclaimed to %llu bytes, %u victims, %llu bytes freed\n",
 			    t->name, memquota_tracker_total(t), run.victims,
 			    run.freed);
 #ifdef CONFIG_MEMQUOTA_DEBUG
@@ -348,7 +349,7 @@ static void reclaim(struct memquota_tracker *t)
 /* Sleep until there is something to do; between runs that failed, a second. */
 static void doze(struct memquota_tracker *t)
 {
-	long left = memquota_expire_requests(t);
+	long left = memquota_expire_requests(t, false);
 	long pause = t->backoff - jiffies;
 
 	if (t->backing_off && pause > 0) {
@@ -433,4 +434,6 @@ void memquota_reclaim_stop(struct memquota_tracker *t)
 	memquota_shrinker_destroy(t->shrinker);
 	kthread_stop(t->thread);
 	t->thread = NULL;
+	/* Nobody waits for answers any more: let go of who could give them. */
+	memquota_expire_requests(t, true);
 }

@@ -62,6 +62,8 @@ struct memquota_request {
 
 /**
  * typedef memquota_reclaim_fn - an atomic reclaim callback
+ * @participant: who is asked
+ * @request: for what; valid during the call
  *
  * Called with bottom halves off, in an RCU read-side section, under no lock
  * that charging, uncharging, joining or leaving take. It frees, and uncharges
@@ -148,6 +150,7 @@ static inline void memquota_debug_charge(void)
 static __always_inline bool
 memquota_counts_nothing(const struct memquota_participant *participant)
 {
+	/* Any value that was ever stored is right, see above. */
 	return !data_race(participant->nkey);
 }
 
