@@ -91,6 +91,9 @@ step 3 $steps "building the selftests"
 build_selftests
 step 4 $steps "KUnit on the kernel with every checker"
 kunit uml-debug || :
+in_vm kunit-splat '    ' --timeout 100 --expect 'exceeds its parts' \
+	--append 'SPLAT=y FILTER=memquota_splat.*' uml-debug \
+	"$TOP/scripts/guest/kunit.sh" || :
 n=5
 for kernel in 6.1 6.12 uml-debug; do
 	step $n $steps "selftests on $kernel"

@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 #
 # Runs the KUnit tests and judges. FILTER=glob selects suites, or cases by
-# suite.case. insmod succeeds even when tests fail, and a report of lockdep
+# suite.case; SPLAT=y runs those that make the kernel warn, too: they need a
+# boot of their own. insmod succeeds even when tests fail, and a report of lockdep
 # switches lockdep off for good: the verdict looks at both.
 
 debug=/sys/kernel/debug
@@ -26,7 +27,8 @@ if [ -e $kmemleak ]; then
 	echo clear >$kmemleak
 fi
 
-insmod /modules/memquota_kunit.ko || fail "the tests do not load"
+insmod /modules/memquota_kunit.ko ${SPLAT:+splat=1} ||
+	fail "the tests do not load"
 
 suites=0
 for results in "$debug"/kunit/*/results; do
