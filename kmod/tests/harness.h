@@ -166,7 +166,7 @@ static inline bool runner_ended(struct runner *runner)
 
 /* Warnings that a test provokes; older kernels cannot hold them back. */
 #ifdef kunit_warning_suppress
-#define needs_warnings(test)	do { (void)(test); } while (0)
+#define needs_warnings(test)	((void)(test))
 #else
 #define needs_warnings(test)	kunit_skip(test, "this kernel's KUnit cannot expect warnings")
 #define kunit_warning_suppress(test)	for (bool once = (test); once; once = false)
