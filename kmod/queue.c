@@ -10,6 +10,7 @@
  * towards too much.
  */
 #include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/poll.h>
 #include <linux/timekeeping.h>
 #include <memquota/queue.h>
@@ -18,12 +19,13 @@
 #define BATCH			32
 
 /* Free a list of items that nobody refers to any more; return what they cost. */
-static u64 free_items(struct memquota_queue *q, struct list_head *items)
+static u64 free_items(struct memquota_queue *q, struct memquota_item *item)
 {
-	struct memquota_item *item, *next;
+	struct memquota_item *next;
 	u64 bytes = 0;
 
-	list_for_each_entry_safe(item, next, items, node) {
+	for (; item; item = next) {
+		next = item->next;
 		bytes += item->cost_bytes;
 		q->free_item(q, item);
 	}
@@ -66,8 +68,8 @@ static void tell_hooks(struct memquota_queue *q, int reason)
 /* The first to end the queue does all that follows from it. */
 static void end_queue(struct memquota_queue *q, int reason)
 {
+	struct memquota_item *items;
 	unsigned long flags;
-	LIST_HEAD(items);
 
 	spin_lock_irqsave(&q->lock, flags);
 	if (q->reason) {
@@ -75,10 +77,11 @@ static void end_queue(struct memquota_queue *q, int reason)
 		return;
 	}
 	WRITE_ONCE(q->reason, reason);
-	list_splice_init(&q->items, &items);
+	items = q->head;
+	q->head = NULL;
 	spin_unlock_irqrestore(&q->lock, flags);
 
-	memquota_uncharge(&q->participant, free_items(q, &items));
+	memquota_uncharge(&q->participant, free_items(q, items));
 	/* Without a key: it wakes pollers whatever they wait for. */
 	wake_up_all(&q->wait);
 	tell_hooks(q, reason);
@@ -96,29 +99,31 @@ static void give_oldest(struct memquota_participant *p,
 {
 	struct memquota_queue *q =
 		container_of(p, struct memquota_queue, participant);
-	struct memquota_item *item;
+	struct memquota_item **end, *items;
+	u64 want = request->want_bytes, bytes;
 	unsigned long flags;
-	u64 want = request->want_bytes;
 	unsigned int n;
 
 	do {
-		LIST_HEAD(items);
-		u64 bytes = 0;
-
+		bytes = 0;
 		n = 0;
 		spin_lock_irqsave(&q->lock, flags);
-		while (n < BATCH && bytes < want && !list_empty(&q->items)) {
-			item = list_first_entry(&q->items,
-						struct memquota_item, node);
-			if (item->arrival_ns > request->until_ns)
+		for (end = &q->head; *end && n < BATCH && bytes < want;
+		     end = &(*end)->next) {
+			if ((*end)->arrival_ns > request->until_ns)
 				break;
-			list_move_tail(&item->node, &items);
-			bytes += item->cost_bytes;
+			bytes += (*end)->cost_bytes;
 			n++;
+		}
+		items = NULL;
+		if (n) {
+			items = q->head;
+			q->head = *end;
+			*end = NULL;
 		}
 		spin_unlock_irqrestore(&q->lock, flags);
 		want -= min(want, bytes);
-		memquota_uncharge(p, free_items(q, &items));
+		memquota_uncharge(p, free_items(q, items));
 	} while (n == BATCH && want);
 }
 
@@ -145,6 +150,27 @@ static const struct memquota_ops partial_ops = {
 	.oldest = oldest,
 	.owner = THIS_MODULE,
 };
+
+/*
+ * The coarse clock moves once a jiffy, and costs more to read than all that is
+ * done under the lock. Where jiffies has moved and the clock is about to, the
+ * arrival is a tick too old: a tie (R2). Under the lock, so that no item is
+ * older than the one before it.
+ */
+static noinline void new_jiffy(struct memquota_queue *q, unsigned long now)
+{
+	q->now_jiffies = now;
+	q->now_ns = ktime_get_coarse_ns();
+}
+
+static __always_inline u64 queue_now(struct memquota_queue *q)
+{
+	unsigned long now = READ_ONCE(jiffies);
+
+	if (unlikely(q->now_jiffies != now))
+		new_jiffy(q, now);
+	return q->now_ns;
+}
 
 /**
  * memquota_queue_init - make a queue that is a participant of an account
@@ -183,7 +209,7 @@ int memquota_queue_init(struct memquota_queue *queue,
 
 	*queue = (struct memquota_queue) { .free_item = free_item };
 	spin_lock_init(&queue->lock);
-	INIT_LIST_HEAD(&queue->items);
+	new_jiffy(queue, jiffies);
 	INIT_LIST_HEAD(&queue->hooks);
 	init_waitqueue_head(&queue->wait);
 	if (!(flags & ~MEMQUOTA_QUEUE_PARTIAL)) {
@@ -199,27 +225,37 @@ int memquota_queue_init(struct memquota_queue *queue,
 }
 EXPORT_SYMBOL_GPL(memquota_queue_init);
 
+static noinline int give_back(struct memquota_queue *q,
+			      struct memquota_item *item, int reason)
+{
+	memquota_uncharge(&q->participant, item->cost_bytes);
+	return reason;
+}
+
 /* The second half of sending: the item's cost is charged. */
-static int enqueue(struct memquota_queue *q, struct memquota_item *item)
+static __always_inline int enqueue(struct memquota_queue *q,
+				   struct memquota_item *item)
 {
 	unsigned long flags;
 	int reason;
 
 	spin_lock_irqsave(&q->lock, flags);
 	reason = q->reason;
-	if (likely(!reason)) {
-		/* Under the lock: no item is older than the one before it. */
-		item->arrival_ns = ktime_get_coarse_ns();
-		list_add_tail(&item->node, &q->items);
+	if (unlikely(reason)) {
+		spin_unlock_irqrestore(&q->lock, flags);
+		return give_back(q, item, reason);
 	}
+	item->arrival_ns = queue_now(q);
+	item->next = NULL;
+	if (q->head)
+		q->tail->next = item;
+	else
+		q->head = item;
+	q->tail = item;
 	spin_unlock_irqrestore(&q->lock, flags);
 
-	if (unlikely(reason)) {
-		memquota_uncharge(&q->participant, item->cost_bytes);
-		return reason;
-	}
 	/* Pairs with the barrier of whoever adds itself and looks again. */
-	if (wq_has_sleeper(&q->wait))
+	if (unlikely(wq_has_sleeper(&q->wait)))
 		wake_up_poll(&q->wait, EPOLLIN | EPOLLRDNORM);
 	return 0;
 }
@@ -306,16 +342,16 @@ struct memquota_item *memquota_queue_recv(struct memquota_queue *queue)
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	item = list_first_entry_or_null(&queue->items, struct memquota_item,
-					node);
-	if (likely(item))
-		__list_del_entry(&item->node);
-	else if (queue->reason)
-		item = ERR_PTR(queue->reason);
+	item = queue->head;
+	if (unlikely(!item)) {
+		item = queue->reason ? ERR_PTR(queue->reason) : NULL;
+		spin_unlock_irqrestore(&queue->lock, flags);
+		return item;
+	}
+	queue->head = item->next;
 	spin_unlock_irqrestore(&queue->lock, flags);
 
-	if (!IS_ERR_OR_NULL(item))
-		memquota_uncharge(&queue->participant, item->cost_bytes);
+	memquota_uncharge(&queue->participant, item->cost_bytes);
 	return item;
 }
 EXPORT_SYMBOL_GPL(memquota_queue_recv);
@@ -340,7 +376,7 @@ bool memquota_queue_readable(struct memquota_queue *queue)
 	 * later sees who waits.
 	 */
 	spin_lock_irqsave(&queue->lock, flags);
-	ret = !list_empty(&queue->items) || queue->reason;
+	ret = queue->head || queue->reason;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return ret;
 }
@@ -360,9 +396,8 @@ u64 memquota_queue_oldest(struct memquota_queue *queue)
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (!list_empty(&queue->items))
-		ns = list_first_entry(&queue->items, struct memquota_item,
-				      node)->arrival_ns;
+	if (queue->head)
+		ns = queue->head->arrival_ns;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return ns;
 }

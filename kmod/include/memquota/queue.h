@@ -13,12 +13,12 @@
 
 /**
  * struct memquota_item - embedded in the caller's object
- * @node: place in the queue
+ * @next: the item that arrived after it; the queue's
  * @cost_bytes: what the object is charged with; set by memquota_queue_send()
  * @arrival_ns: when it was queued, on CLOCK_MONOTONIC_COARSE
  */
 struct memquota_item {
-	struct list_head node;
+	struct memquota_item *next;
 	size_t cost_bytes;
 	u64 arrival_ns;
 };
@@ -43,10 +43,13 @@ struct memquota_queue_hook {
 
 /**
  * struct memquota_queue - a FIFO under the quota
+ * @lock: protects what follows the participant, and the items' fields; taken
+ *	with interrupts off; nothing is called and nothing is charged under it
  * @participant: its participant
- * @lock: protects what follows, and the items' fields; taken with interrupts
- *	off; nothing is called and nothing is charged under it
- * @items: oldest first
+ * @head: the oldest item
+ * @tail: the youngest item; of no meaning while there is none
+ * @now_ns: arrival of items that are sent in the same jiffy as the last one
+ * @now_jiffies: that jiffy
  * @hooks: whom to tell, in the order in which they registered
  * @telling: the hook that is being called
  * @reason: 0 while open; why it ended; written once, read without the lock as
@@ -55,10 +58,13 @@ struct memquota_queue_hook {
  * @free_item: frees an item that nobody will receive; const
  */
 struct memquota_queue {
-	struct memquota_participant participant;
 	spinlock_t lock;	/* see above */
+	struct memquota_participant participant;
 	int reason;
-	struct list_head items;
+	struct memquota_item *head;
+	struct memquota_item *tail;
+	u64 now_ns;
+	unsigned long now_jiffies;
 	struct list_head hooks;
 	struct memquota_queue_hook *telling;
 	wait_queue_head_t wait;
