@@ -11,14 +11,6 @@
 /* Records that are added up before the lock is dropped (R11). */
 #define BATCH			64
 
-/* T3: by how much the total may be too high. */
-static u64 cache_bound(struct memquota_tracker *t)
-{
-	return (u64)num_possible_cpus() *
-	       (READ_ONCE(t->share_bytes) +
-		MEMQUOTA_SLOTS * READ_ONCE(t->slot_bytes));
-}
-
 static u64 sum_records(struct memquota_account *a, u64 walk)
 {
 	struct memquota_tracker *t = a->tracker;
@@ -90,7 +82,7 @@ bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 	*sum = sum_parts(t, &agree);
 	*sum += memquota_shares_gained(t) - gained;
 	*total = memquota_tracker_total(t);
-	return *sum + cache_bound(t) >= *total;
+	return *sum + memquota_cache_bound(t) >= *total;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_audit);
 

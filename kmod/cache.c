@@ -620,9 +620,8 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	a = r->account;
 	t = a->tracker;
 	from = other->account;
-	if (unlikely(other == r || from->tracker != t ||
-		     READ_ONCE(t->state) != MEMQUOTA_COUNTING ||
-		     READ_ONCE(t->waiting) ||
+	full = READ_ONCE(t->slot_bytes);
+	if (unlikely(other == r || from->tracker != t || !full ||
 		     data_race(a->max) != MEMQUOTA_UNLIMITED))
 		return miss_slow(p, bytes, mode, flags, NULL, 0);
 	__this_cpu_dec(memquota_cpu.quick);
@@ -649,7 +648,6 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	}
 
 	/* This one gains what it asks for, and half a slot. */
-	full = READ_ONCE(t->slot_bytes);
 	gained = bytes + full / 2;
 	if (unlikely(left < gained)) {
 		WRITE_ONCE(share->bytes, left);
@@ -997,15 +995,25 @@ void memquota_debug_charge(void)
 EXPORT_SYMBOL_GPL(memquota_debug_charge);
 #endif
 
+/* T3: what all CPUs hold of a tracker in advance, at the most. */
+u64 memquota_cache_bound(struct memquota_tracker *t)
+{
+	return min((u64)num_possible_cpus() * CPU_CACHE_MAX,
+		   READ_ONCE(t->low_water) / 8);
+}
+
 /*
- * T3: the slots of a CPU and its share together stay within 64 KiB, and those
- * of all CPUs within an eighth of low_water.
+ * T3: each CPU has a like part of the bound, a quarter of it for its share.
+ * Nothing is held in advance while anyone waits for quota, or when nothing is
+ * taken on any more; miss() relies on that. t->wait_lock is held.
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {
-	u64 cpu = min_t(u64, CPU_CACHE_MAX,
-			READ_ONCE(t->low_water) / 8 / num_possible_cpus());
+	u64 cpu = div_u64(memquota_cache_bound(t), num_possible_cpus());
 
+	lockdep_assert_held(&t->wait_lock);
+	if (t->waiting || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
+		cpu = 0;
 	WRITE_ONCE(t->share_bytes, cpu / 4);
 	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);
 }
@@ -1038,6 +1046,34 @@ u64 memquota_shares_lost(struct memquota_tracker *t)
 }
 #endif
 
+struct cached {
+	struct memquota_tracker *t;
+	u64 bytes;
+};
+
+static void count_cached(void *data)
+{
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct cached *cached = data;
+	struct memquota_slot *s;
+
+	cached->bytes = this_cpu_ptr(cached->t->shares)->bytes;
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+		if (s->record && s->record->account->tracker == cached->t)
+			cached->bytes += slot_word(s, MEMQUOTA_SLOT_AVAIL) +
+					 slot_freed(s);
+}
+
+/* What a CPU holds of a tracker in advance. May sleep. */
+u64 memquota_cached_bytes(struct memquota_tracker *t, int cpu)
+{
+	struct cached cached = { .t = t };
+
+	smp_call_function_single(cpu, count_cached, &cached, true);
+	return cached.bytes;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_cached_bytes);
+
 /* T3: what a CPU that is gone held in advance. */
 static int cpu_is_dead(unsigned int cpu)
 {
@@ -1047,6 +1083,8 @@ static int cpu_is_dead(unsigned int cpu)
 	list_for_each_entry(t, &memquota_trackers, trackers) {
 		local_irq_disable();
 		drain_cpu(t, cpu);
+		/* Its slots went to this CPU's share. */
+		drain_this_cpu(t);
 		local_irq_enable();
 	}
 	mutex_unlock(&memquota_trackers_lock);

@@ -102,6 +102,9 @@ bool memquota_in_callback(void)
 }
 #endif
 
+/* The module that the last callback was in, kept for the next; same lock. */
+static struct module *held_owner;
+
 /* Around one atomic callback, or several in a row. */
 void memquota_callbacks_begin(void)
 	__acquires(&memquota_callback_lock)
@@ -112,6 +115,8 @@ void memquota_callbacks_begin(void)
 void memquota_callbacks_end(void)
 	__releases(&memquota_callback_lock)
 {
+	module_put(held_owner);
+	held_owner = NULL;
 	mutex_unlock(&memquota_callback_lock);
 }
 
@@ -151,12 +156,19 @@ static void end_callback(struct memquota_record *r)
 
 /*
  * Whether the participant has not left and its module is not going. If so the
- * module stays until module_put().
+ * module stays until memquota_callbacks_end(), or the next one is called.
  */
 static bool callable(struct memquota_record *r)
 {
-	return !(atomic64_read(&r->word) & RECORD_LEFT) &&
-	       try_module_get(r->owner);
+	if (atomic64_read(&r->word) & RECORD_LEFT)
+		return false;
+	if (r->owner == held_owner)
+		return true;
+	if (!try_module_get(r->owner))
+		return false;
+	module_put(held_owner);
+	held_owner = r->owner;
+	return true;
 }
 
 /*
@@ -165,16 +177,19 @@ static bool callable(struct memquota_record *r)
  */
 void memquota_wait_callback(struct memquota_record *r)
 {
+#ifdef CONFIG_LOCKDEP
 	unsigned long flags;
+#endif
 
 	if (READ_ONCE(runner) == current && !in_serving_softirq())
 		return;
+#ifdef CONFIG_LOCKDEP
 	/* As timers do: an interrupt must not see the map held. */
 	local_irq_save(flags);
 	lock_map_acquire(&callback_map);
 	lock_map_release(&callback_map);
 	local_irq_restore(flags);
-
+#endif
 	/* Pairs with the release in end_callback(). */
 	while (smp_load_acquire(&running) == r) {
 #ifdef CONFIG_PREEMPT_RT
@@ -205,8 +220,6 @@ bool memquota_call_reclaim(struct memquota_record *r,
 	}
 	end_callback(r);
 	memquota_callbacks_end();
-	if (called)
-		module_put(r->owner);
 	return called;
 }
 
@@ -220,26 +233,19 @@ bool memquota_call_oldest(struct memquota_record *r, u64 *ns)
 	if (called)
 		*ns = r->ops->oldest(r->participant);
 	end_callback(r);
-	if (called)
-		module_put(r->owner);
 	return called;
 }
 
 void memquota_call_trim(struct memquota_record *r)
 {
-	bool called;
-
 	memquota_callbacks_begin();
 	begin_callback(r);
-	called = callable(r);
-	if (called) {
+	if (callable(r)) {
 		r->ops->trim(r->participant);
 		memquota_flush_local(r);
 	}
 	end_callback(r);
 	memquota_callbacks_end();
-	if (called)
-		module_put(r->owner);
 }
 
 /* Count a request as over; memquota_request_lock is held. */
@@ -335,19 +341,18 @@ bool memquota_ask(struct memquota_record *r, u64 want, u64 until)
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_sleeper *s = r->sleeper;
 	unsigned long flags;
-	bool called, held;
+	bool held;
 
 	/* Only the kthread makes one that is idle busy. */
 	if (READ_ONCE(s->state))
 		return false;
 	memquota_callbacks_begin();
 	begin_callback(r);
-	called = callable(r);
-	held = called && r->ops->get(r->participant);
+	held = callable(r) && r->ops->get(r->participant);
+	if (held)
+		__module_get(r->owner);
 	end_callback(r);
 	memquota_callbacks_end();
-	if (called && !held)
-		module_put(r->owner);
 	if (!held)
 		return false;
 	memquota_record_ref(r);

@@ -42,14 +42,6 @@ static int ioctl_info(union command *command)
 	return 0;
 }
 
-/* T3: what the caches of all CPUs hold at the most. */
-static u64 excess_max(struct memquota_tracker *t)
-{
-	return (u64)num_possible_cpus() *
-	       (READ_ONCE(t->share_bytes) +
-		MEMQUOTA_SLOTS * READ_ONCE(t->slot_bytes));
-}
-
 static int ioctl_tracker(union command *command)
 {
 	struct memquota_ioctl_tracker *answer = &command->tracker;
@@ -71,7 +63,7 @@ static int ioctl_tracker(union command *command)
 	answer->out_low_water = usage.limits.low_water;
 	answer->out_total = usage.total;
 	answer->out_peak = usage.peak;
-	answer->out_excess_max = excess_max(t);
+	answer->out_excess_max = memquota_cache_bound(t);
 	answer->out_reclaims = usage.reclaims;
 	answer->out_accounts = usage.accounts;
 	answer->out_participants = usage.participants;

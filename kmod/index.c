@@ -210,7 +210,6 @@ static bool holds_on(struct memquota_tracker *t, struct memquota_record *r)
 /* Bring a record's place up to date. The caller pins it. */
 static void look(struct memquota_tracker *t, struct memquota_record *r)
 {
-	unsigned long flags;
 	u64 ns;
 
 	if (out_of_play(r)) {
@@ -234,7 +233,7 @@ static void look(struct memquota_tracker *t, struct memquota_record *r)
 		return;
 	}
 
-	raw_spin_lock_irqsave(&t->index_lock, flags);
+	raw_spin_lock_irq(&t->index_lock);
 	if (r->place == RECORD_IN_TREE) {
 		r->looked = t->run;
 		if (r->key_ns != ns) {
@@ -243,7 +242,7 @@ static void look(struct memquota_tracker *t, struct memquota_record *r)
 			tree_insert(t, r);
 		}
 	}
-	raw_spin_unlock_irqrestore(&t->index_lock, flags);
+	raw_spin_unlock_irq(&t->index_lock);
 }
 
 /*

@@ -18,6 +18,7 @@
 #include <linux/mempool.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "quota.h"
 
 /* Joins that the reserve serves while the system gives no atomic memory. */
@@ -137,6 +138,16 @@ static void record_init(struct memquota_record *r, struct memquota_account *a,
 	}
 }
 
+/* Formatting costs most of a join: names that are plain are copied. */
+static __printf(2, 0)
+void set_name(char *name, const char *fmt, va_list args)
+{
+	if (strchr(fmt, '%'))
+		vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
+	else
+		strscpy(name, fmt, MEMQUOTA_NAME_SIZE);
+}
+
 /* Let charges find the record. The owner publishes its object afterwards. */
 static void attach(struct memquota_participant *p, struct memquota_record *r)
 {
@@ -228,7 +239,7 @@ int memquota_join_account(struct memquota_participant *p,
 		}
 	}
 	va_start(args, fmt);
-	vscnprintf(r->name, sizeof(r->name), fmt, args);
+	set_name(r->name, fmt, args);
 	va_end(args);
 
 	memquota_account_ref(a);
@@ -287,7 +298,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 		if (!r->sleeper)
 			goto failed_free;
 	}
-	vscnprintf(a->name, sizeof(a->name), fmt, args);
+	set_name(a->name, fmt, args);
 	memquota_account_ref(a);	/* the record's */
 	list_add(&r->siblings, &a->records);
 	if (memquota_account_publish(a, NULL, NULL))

@@ -227,8 +227,8 @@ struct memquota_tracker {
 	u64 max;		/* effective limits: READ_ONCE */
 	u64 high;
 	u64 low_water;
-	u32 slot_bytes;		/* the most that a slot holds */
-	u32 share_bytes;	/* the most that a share holds */
+	u32 slot_bytes;		/* the most that a slot holds; wait_lock */
+	u32 share_bytes;	/* the most that a share holds; wait_lock */
 	u8 state;		/* enum memquota_state; see tracker_error() */
 	bool awake;		/* the kthread needs no waking; see reclaim.c */
 	bool wake_everyone;	/* who waits is to see an error; xchg */
@@ -386,6 +386,7 @@ void memquota_give_back(struct memquota_account *account, u64 bytes);
 u64 memquota_record_retire(struct memquota_record *r);
 void memquota_flush_local(struct memquota_record *r);
 void memquota_drain_shared(struct memquota_tracker *t);
+u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
 void memquota_total_sub(struct memquota_tracker *t, u64 bytes);
 u64 memquota_shares_bytes(struct memquota_tracker *t);

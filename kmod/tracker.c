@@ -82,6 +82,15 @@ static void cleanup(struct work_struct *work)
 	}
 }
 
+static void cache_limits(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->wait_lock, flags);
+	memquota_cache_limits(t);
+	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
+}
+
 /*
  * T6: memory use must not go on unbounded when the accounting is wrong. Any
  * context but NMI.
@@ -94,6 +103,7 @@ void memquota_tracker_poison(struct memquota_tracker *t, const char *why)
 	WARN(1, "memquota: tracker %s: %s; it takes nothing on any more\n",
 	     t->name, why);
 	WRITE_ONCE(t->wake_everyone, true);
+	cache_limits(t);
 	WRITE_ONCE(t->draining, true);
 	irq_work_queue(&t->irq_work);
 }
@@ -133,7 +143,7 @@ static void set_limits(struct memquota_tracker *t,
 	WRITE_ONCE(t->max, derived->max);
 	WRITE_ONCE(t->high, derived->high);
 	WRITE_ONCE(t->low_water, derived->low_water);
-	memquota_cache_limits(t);
+	cache_limits(t);
 }
 
 /**
@@ -376,6 +386,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	mutex_lock(&t->config_lock);
 	if (t->state != MEMQUOTA_DISABLED)
 		xchg(&t->state, MEMQUOTA_GONE);
+	cache_limits(t);
 	mutex_unlock(&t->config_lock);
 
 	mutex_lock(&memquota_trackers_lock);

@@ -54,6 +54,7 @@ static void enqueue(struct memquota_account *a, struct waiter *w, int by)
 	if (list_empty(&w->all)) {
 		list_add_tail(&w->all, &t->all_waiters);
 		WRITE_ONCE(t->waiting, t->waiting + 1);
+		memquota_cache_limits(t);
 	}
 	if (by == REFUSED_BY_ACCOUNT && list_empty(&w->of_account))
 		list_add_tail(&w->of_account, &a->waiters);
@@ -79,6 +80,7 @@ static void dequeue(struct memquota_account *a, struct waiter *w)
 	raw_spin_lock_irqsave(&t->wait_lock, flags);
 	list_del(&w->all);
 	WRITE_ONCE(t->waiting, t->waiting - 1);
+	memquota_cache_limits(t);
 	if (!list_empty(&w->of_tracker)) {
 		list_del(&w->of_tracker);
 		WRITE_ONCE(t->waiting_bytes, t->waiting_bytes - w->bytes);
