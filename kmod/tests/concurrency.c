@@ -192,7 +192,7 @@ static void come_and_go(unsigned int cpu, void *arg)
 	unsigned int i, j;
 
 	prandom_seed_state(&dice, cpu + 1);
-	for (i = 0; i < ROUNDS / 5; i++) {
+	for (i = 0; i < ROUNDS / 20; i++) {
 		if (memquota_join_account(&own->p, c->accounts[i % ACTORS],
 					  &own->ops, GFP_KERNEL, "own"))
 			atomic_inc(&c->failures);
@@ -262,7 +262,7 @@ static void open_and_close(unsigned int cpu, void *arg)
 	unsigned int i;
 	u64 id;
 
-	for (i = 0; i < ROUNDS / 5; i++) {
+	for (i = 0; i < ROUNDS / 20; i++) {
 		a = memquota_account_create(c->t, c->accounts[i % ACTORS],
 					    GFP_KERNEL, "cpu-%u", cpu);
 		if (IS_ERR_OR_NULL(a)) {
