@@ -52,7 +52,7 @@
 #define CPU_CACHE_MAX		(64 * 1024)
 
 /* Misses between two looks for slots that nobody uses any more. */
-#define SWEEP_MISSES		64
+#define SWEEP_MISSES		256
 
 /* Totals above it are refused (T8); sums of two of them do not wrap. */
 #define TOTAL_MAX		((u64)S64_MAX / 2)
@@ -606,7 +606,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	struct memquota_share *share;
 	struct memquota_tracker *t;
 	struct memquota_slot *s;
-	u64 freed, out, full, gained, old, new, key, left;
+	u64 word, freed, out, half, gained, old, new, key, left;
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -620,19 +620,22 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	a = r->account;
 	t = a->tracker;
 	from = other->account;
-	full = READ_ONCE(t->slot_bytes);
-	if (unlikely(other == r || from->tracker != t || !full ||
+	half = READ_ONCE(t->slot_bytes) / 2;
+	/* A max that is set just now is as good as one that is set later. */
+	if (unlikely(other == r || from->tracker != t || !half ||
 		     data_race(a->max) != MEMQUOTA_UNLIMITED))
 		return miss_slow(p, bytes, mode, flags, NULL, 0);
 	__this_cpu_dec(memquota_cpu.quick);
 
 	/* The other record loses what its slot has. */
+	word = s->words[MEMQUOTA_SLOT_AVAIL];
 	freed = slot_freed(s);
-	out = slot_word(s, MEMQUOTA_SLOT_AVAIL) + freed;
+	/* The difference of two words with the same key is that of their bytes. */
+	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
 	old = atomic64_read_acquire(&other->word);
 	new = old - out * RECORD_BYTE - RECORD_REF;
-	if (unlikely(old & RECORD_LEFT || (s64)new < 0 ||
-		     READ_ONCE(other->key) != slot_key(s)))
+	if (unlikely(READ_ONCE(other->key) != word >> MEMQUOTA_KEY_SHIFT ||
+		     old & RECORD_LEFT || (s64)new < 0))
 		return miss_slow(p, bytes, mode, flags, NULL, 0);
 	if (unlikely(!try_cmpxchg_word(&other->word, old, new)))
 		return miss_slow(p, bytes, mode, flags, NULL, 0);
@@ -648,7 +651,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	}
 
 	/* This one gains what it asks for, and half a slot. */
-	gained = bytes + full / 2;
+	gained = bytes + half;
 	if (unlikely(left < gained)) {
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s, 0);
@@ -667,9 +670,10 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 		     (s64)new < 0 || !try_cmpxchg_word(&r->word, old, new)))
 		return miss_slow(p, bytes, mode, flags, s, gained);
 	WRITE_ONCE(share->gained, share->gained + gained);
-	slot_fill(s, key, full / 2, full - full / 2);
+	slot_fill(s, key, half, half);
 	s->seen = ~0;
 	WRITE_ONCE(s->record, r);
+	/* A mark that another CPU moves just now is looked at again. */
 	if (unlikely(left > READ_ONCE(t->share_bytes) ||
 		     (u64)atomic64_read(&r->uncharged) >= data_race(r->mark)))
 		return miss_rest(r, flags);
