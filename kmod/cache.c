@@ -477,8 +477,9 @@ static void forget(struct memquota_participant *p, struct memquota_record *r)
  * What a slot could not serve: charge and uncharge the record itself, and
  * leave its slot half full, so that both directions have as much ahead.
  */
-static noinline int visit(struct memquota_participant *p, struct memquota_record *r,
-		 u64 charge, u64 uncharge, enum charge_mode mode)
+static noinline int visit(struct memquota_participant *p,
+			  struct memquota_record *r, u64 charge, u64 uncharge,
+			  enum charge_mode mode)
 {
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
@@ -621,8 +622,8 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	t = a->tracker;
 	from = other->account;
 	half = READ_ONCE(t->slot_bytes) / 2;
-	/* A max that is set just now is as good as one that is set later. */
 	if (unlikely(other == r || from->tracker != t || !half ||
+		     /* One that is set just now is as good as set later. */
 		     data_race(a->max) != MEMQUOTA_UNLIMITED))
 		return miss_slow(p, bytes, mode, flags, NULL, 0);
 	__this_cpu_dec(memquota_cpu.quick);
@@ -673,8 +674,8 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	slot_fill(s, key, half, half);
 	s->seen = ~0;
 	WRITE_ONCE(s->record, r);
-	/* A mark that another CPU moves just now is looked at again. */
 	if (unlikely(left > READ_ONCE(t->share_bytes) ||
+		     /* One that moves just now is looked at again. */
 		     (u64)atomic64_read(&r->uncharged) >= data_race(r->mark)))
 		return miss_rest(r, flags);
 	local_irq_restore(flags);

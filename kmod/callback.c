@@ -107,13 +107,11 @@ static struct module *held_owner;
 
 /* Around one atomic callback, or several in a row. */
 void memquota_callbacks_begin(void)
-	__acquires(&memquota_callback_lock)
 {
 	mutex_lock(&memquota_callback_lock);
 }
 
 void memquota_callbacks_end(void)
-	__releases(&memquota_callback_lock)
 {
 	module_put(held_owner);
 	held_owner = NULL;

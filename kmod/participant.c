@@ -153,6 +153,7 @@ static void attach(struct memquota_participant *p, struct memquota_record *r)
 {
 	WRITE_ONCE(p->slot, memquota_slot_words(r->slot));
 	rcu_assign_pointer(p->record, r);
+	/* Who sees the key sees the slot and the record. */
 	smp_store_release(&p->nkey, -(r->key << MEMQUOTA_KEY_SHIFT));
 }
 

@@ -255,7 +255,7 @@ struct memquota_tracker {
 	struct list_head all_waiters;
 	struct list_head waiters;	/* for max, in order of arrival */
 	unsigned long drained;		/* jiffies of the last shared drain */
-	struct mutex drain_lock;
+	struct mutex drain_lock;	/* one shared drain at a time */
 
 	/* reclaim.c */
 	struct task_struct *thread;
@@ -277,9 +277,9 @@ struct memquota_tracker {
 	struct work_struct cleanup;
 	struct shrinker *shrinker;
 
-	struct mutex config_lock;
+	struct mutex config_lock;	/* one reconfiguration at a time */
 	struct memquota_limits limits;	/* as set; tracker->config_lock */
-	struct mutex graph_lock;
+	struct mutex graph_lock;	/* one search for circles at a time */
 
 	struct list_head trackers;	/* memquota_trackers_lock */
 	struct dentry *dir;		/* debugfs.c */

@@ -135,11 +135,6 @@ static void collect_victims(struct memquota_account *a, u64 round,
 	} while (more);
 }
 
-static void collapse(struct memquota_account *a, struct run *run)
-{
-	run->freed += memquota_account_close(a);
-}
-
 /*
  * Ask an atomic partial participant: once, or, where its account is about to
  * close, for everything, until it holds nothing or makes no progress (R5).
@@ -223,9 +218,11 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 	list_for_each_entry_safe(r, next, &victims, victim) {
 		if (!(r->flags & RECORD_COLLAPSING))
 			continue;
+		freed = 0;
 		if (r->flags & RECORD_SLEEPING ? r->asked :
 		    memquota_call_reclaim(r, &request, &freed)) {
-			collapse(r->account, run);
+			run->freed += freed +
+				      memquota_account_close(r->account);
 			if (r == oldest)
 				progress = true;
 		}
