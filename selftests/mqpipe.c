@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -611,6 +612,59 @@ TEST_F(plain, unload_and_reload)
 	ASSERT_EQ(0, put(CONTROL, "create a"));
 	ASSERT_EQ(0, open_pair(PIPE_A, &self->in, &self->out));
 	ASSERT_EQ(MIB, write_pattern(self->in, MIB, 4096));
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* T3: what a CPU held in advance goes with it, and the total is exact. */
+TEST_F_TIMEOUT(plain, t3_cpus_go_offline, 60)
+{
+	static unsigned char buf[4096];
+	long long each, kept = 0;
+	char path[64];
+	int cpu, i, n;
+
+	n = sysconf(_SC_NPROCESSORS_ONLN);
+	if (n < 2 || access("/sys/devices/system/cpu/cpu1/online", W_OK))
+		SKIP(return, "no CPU can be switched off");
+	pin(0);
+	ASSERT_EQ(sizeof(buf), write(self->in, buf, sizeof(buf)));
+	each = drained_total();
+	ASSERT_LE((long long)sizeof(buf), each);
+	kept++;
+	for (cpu = 1; cpu < n; cpu++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu);
+		pin(cpu);
+		for (i = 0; i < 10; i++)
+			ASSERT_EQ(sizeof(buf), write(self->in, buf, sizeof(buf)));
+		for (i = 0; i < 3; i++)
+			ASSERT_EQ(sizeof(buf), read(self->out, buf, sizeof(buf)));
+		kept += 7;
+		pin(0);
+		EXPECT_LT(kept * each, usage("total"));
+		ASSERT_EQ(0, put(path, "0"));
+		/* Only the CPUs that are left can be asked to drain. */
+		EXPECT_EQ(kept * each, drained_total());
+		EXPECT_EQ(0, usage("shares"));
+	}
+	for (cpu = 1; cpu < n; cpu++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu);
+		ASSERT_EQ(0, put(path, "1"));
+		pin(cpu);
+		for (i = 0; i < 7; i++)
+			ASSERT_EQ(sizeof(buf), read(self->out, buf, sizeof(buf)));
+		kept -= 7;
+		EXPECT_EQ(kept * each, drained_total());
+	}
 }
 
 /* Writers killed half-way: the reader gets the beginning, then the end. */
