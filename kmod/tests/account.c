@@ -402,6 +402,23 @@ static void a6_counters_saturate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, usage.refused, U64_MAX);
 }
 
+static void a6_reclaims_saturate(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct memquota_account_usage usage;
+
+	/* Some twenty rounds of it. */
+	actor->per_call = SZ_256K;
+	atomic64_set(&actor->account->reclaims, -3);
+	actor_charge(actor, HIGH + SZ_64K);
+	EXPECT_SETTLES(test, total(t) <= LOW_WATER);
+	settle(test, t);
+	KUNIT_EXPECT_GT(test, asked(actor), 3);
+	memquota_account_usage(actor->account, &usage);
+	KUNIT_EXPECT_EQ(test, usage.reclaims, U64_MAX);
+}
+
 static void a7_the_closed_account_refuses(struct kunit *test)
 {
 	struct memquota_account *closed = &memquota_closed_account;
@@ -482,6 +499,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a5_creating_takes_apart_what_was_closed),
 	KUNIT_CASE(a6_handles_saturate),
 	KUNIT_CASE(a6_counters_saturate),
+	KUNIT_CASE(a6_reclaims_saturate),
 	KUNIT_CASE(a7_the_closed_account_refuses),
 	KUNIT_CASE(a7_the_closed_participant_refuses),
 	KUNIT_CASE(a8_a_closed_account_refuses),

@@ -156,6 +156,36 @@ static void p1_callbacks_that_cannot_be(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ESTALE, memquota_try_charge(&atomic->p, 1, GFP_KERNEL));
 }
 
+static void p1_joining_twice_is_refused(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *other = new_account(test, t, NULL);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct memquota_usage before, after;
+
+	actor_charge(actor, SZ_64K);
+	memquota_tracker_usage(t, &before);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			memquota_join_account(&actor->p, actor->account,
+					      &actor->ops, GFP_KERNEL, "a"));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			memquota_join_account(&actor->p, other, &actor->ops,
+					      GFP_KERNEL, "a"));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			memquota_join_account(&actor->p, NULL, &actor->ops,
+					      GFP_KERNEL, "a"));
+	memquota_tracker_usage(t, &after);
+	KUNIT_EXPECT_EQ(test, after.participants, before.participants);
+	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_64K);
+	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), SZ_64K);
+
+	memquota_leave(&actor->p);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_join_account(&actor->p, actor->account,
+					      &actor->ops, GFP_KERNEL, "a"));
+	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), 0);
+}
+
 static void p2_nothing_is_asked_before_the_second_step(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
@@ -807,6 +837,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p1_an_answer_can_come_later),
 	KUNIT_CASE(p1_an_answer_can_come_before_the_callback_returns),
 	KUNIT_CASE(p1_callbacks_that_cannot_be),
+	KUNIT_CASE(p1_joining_twice_is_refused),
 	KUNIT_CASE(p2_nothing_is_asked_before_the_second_step),
 	KUNIT_CASE(p2_chosen_in_between_the_second_step_fails),
 	KUNIT_CASE(p2_a_collapse_in_between_fails_the_second_step),

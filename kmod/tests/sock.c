@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sockets as participants: rule P12. */
+/* Sockets as participants, and lists of buffers: rules P5 and P12. */
 #include <linux/net.h>
 #include <linux/skbuff.h>
 #include <memquota/sock.h>
@@ -107,6 +107,31 @@ static void p12_lists_are_charged_in_one_call(struct kunit *test)
 	sock_release(sock);
 }
 
+static void p5_a_list_is_refused_as_one(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = SZ_1M });
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	struct sk_buff_head queue;
+	u64 bytes;
+
+	fill(test, &queue);
+	bytes = truesize(&queue);
+	actor->per_call = 0;
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge_skbs(&actor->p, &queue, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+	memquota_charge_skbs(&actor->p, &queue);
+	KUNIT_EXPECT_EQ(test, bytes, exact_total(t));
+	memquota_uncharge_skbs(&actor->p, &queue);
+	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+	skb_queue_purge(&queue);
+	KUNIT_EXPECT_EQ(test, 0, memquota_skbs_bytes(&queue));
+	memquota_charge_skbs(&actor->p, &queue);
+	memquota_uncharge_skbs(&actor->p, &queue);
+	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+}
+
 static void p12_a_socket_is_asked_locked_and_held(struct kunit *test)
 {
 	struct memquota_tracker *t = borrow_default_tracker(test);
@@ -166,6 +191,7 @@ static void p12_nobody_is_asked_after_leaving_locked(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(p12_lists_are_charged_in_one_call),
+	KUNIT_CASE(p5_a_list_is_refused_as_one),
 	KUNIT_CASE(p12_a_socket_is_asked_locked_and_held),
 	KUNIT_CASE(p12_nobody_is_asked_after_leaving_locked),
 	{}

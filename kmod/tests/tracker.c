@@ -616,6 +616,33 @@ static void t9_caches_are_drained_before_refusing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 }
 
+static void t9_a_drain_serves_all_for_10_ms(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test,
+		&(struct memquota_limits){ .max = SZ_1M });
+	struct spread *s = new_spread(test, t, 3, 100);
+	struct actor *actor = lone_actor(test, t, 0, 9);
+	u64 exact = num_online_cpus() * 300;
+
+	if (num_online_cpus() == 1)
+		kunit_skip(test, "one CPU");
+	run_on_all_cpus(test, charge_each, s);
+	/* More than the whole: no reclaim that would drain begins. */
+	WRITE_ONCE(t->drained, jiffies + 60 * HZ);
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL));
+	KUNIT_EXPECT_GT(test, total(t), exact);
+	WRITE_ONCE(t->drained, jiffies - max(HZ / 100, 1));
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge(&actor->p, SZ_2M, GFP_ATOMIC));
+	KUNIT_EXPECT_GT(test, total(t), exact);
+	KUNIT_EXPECT_EQ(test, -EDQUOT,
+			memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, total(t), exact);
+	KUNIT_EXPECT_LE(test, jiffies - t->drained, 60 * HZ);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+}
+
 static void t9_refusal_starts_reclaim(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test,
@@ -743,6 +770,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t9_passing_max_is_refused),
 	KUNIT_CASE(t9_charge_counts_above_max),
 	KUNIT_CASE(t9_caches_are_drained_before_refusing),
+	KUNIT_CASE(t9_a_drain_serves_all_for_10_ms),
 	KUNIT_CASE(t9_refusal_starts_reclaim),
 	KUNIT_CASE(t9_account_max_limits_its_own),
 	KUNIT_CASE(t9_being_at_a_limit_can_be_asked),
