@@ -398,7 +398,8 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 			err = -ESHUTDOWN;
 		else if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
 			err = -EOVERFLOW;
-		else if (unlikely(READ_ONCE(r->key) != key))
+		else if (unlikely(old & RECORD_EMPTYING ||
+				  READ_ONCE(r->key) != key))
 			err = -EAGAIN;
 		if (unlikely(err)) {
 			account_lose(a, bytes);
@@ -554,21 +555,18 @@ static int static_error(const struct memquota_record *r)
 }
 
 /*
- * What miss() could not do alone. Interrupts are off, as @flags says they were.
- * If it had come as far as evicting what was in @s, that is finished; @gained
- * are bytes that the account has, and the record could not be given.
+ * What miss() could not do alone. Interrupts are off; @flags is what they were.
+ * If it had come as far as evicting what was in @s, that is finished.
  */
 static noinline int miss_slow(struct memquota_participant *p, u64 bytes,
 			      enum charge_mode mode, unsigned long flags,
-			      struct memquota_slot *s, u64 gained)
+			      struct memquota_slot *s)
 {
 	struct memquota_record *r = rcu_dereference_sched(p->record);
 	int err;
 
 	if (s)
 		slot_void(this_cpu_ptr(&memquota_cpu), s);
-	if (gained)
-		account_lose(r->account, gained);
 	if (unlikely(!r || r->flags & RECORD_STATIC))
 		err = static_error(r);
 	else
@@ -615,7 +613,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	if (unlikely(!r || r->flags & (RECORD_STATIC | RECORD_MOVED) ||
 		     bytes > MEMQUOTA_SLOT_BYTES ||
 		     !__this_cpu_read(memquota_cpu.quick)))
-		return miss_slow(p, bytes, mode, flags, NULL, 0);
+		return miss_slow(p, bytes, mode, flags, NULL);
 	s = (struct memquota_slot *)this_cpu_ptr(READ_ONCE(p->slot));
 	other = s->record;
 	a = r->account;
@@ -625,7 +623,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	if (unlikely(other == r || from->tracker != t || !half ||
 		     /* One that is set just now is as good as set later. */
 		     data_race(a->max) != MEMQUOTA_UNLIMITED))
-		return miss_slow(p, bytes, mode, flags, NULL, 0);
+		return miss_slow(p, bytes, mode, flags, NULL);
 	__this_cpu_dec(memquota_cpu.quick);
 
 	/* The other record loses what its slot has. */
@@ -637,9 +635,9 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	new = old - out * RECORD_BYTE - RECORD_REF;
 	if (unlikely(READ_ONCE(other->key) != word >> MEMQUOTA_KEY_SHIFT ||
 		     old & RECORD_LEFT || (s64)new < 0))
-		return miss_slow(p, bytes, mode, flags, NULL, 0);
+		return miss_slow(p, bytes, mode, flags, NULL);
 	if (unlikely(!try_cmpxchg_word(&other->word, old, new)))
-		return miss_slow(p, bytes, mode, flags, NULL, 0);
+		return miss_slow(p, bytes, mode, flags, NULL);
 	/* The slot does not pin it any more; its account's memory stays as long
 	 * as interrupts are off.
 	 */
@@ -655,21 +653,26 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	gained = bytes + half;
 	if (unlikely(left < gained)) {
 		WRITE_ONCE(share->bytes, left);
-		return miss_slow(p, bytes, mode, flags, s, 0);
+		return miss_slow(p, bytes, mode, flags, s);
 	}
 	if (unlikely(atomic64_add_return(gained, &a->word) < 0)) {
 		atomic64_sub(gained, &a->word);
 		WRITE_ONCE(share->bytes, left);
-		return miss_slow(p, bytes, mode, flags, s, 0);
+		return miss_slow(p, bytes, mode, flags, s);
 	}
 	left -= gained;
 	WRITE_ONCE(share->bytes, left);
 	old = atomic64_read_acquire(&r->word);
 	new = old + gained * RECORD_BYTE + RECORD_REF;
 	key = READ_ONCE(r->key);
-	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED)) != RECORD_INDEXED ||
-		     (s64)new < 0 || !try_cmpxchg_word(&r->word, old, new)))
-		return miss_slow(p, bytes, mode, flags, s, gained);
+	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED | RECORD_EMPTYING)) !=
+		     RECORD_INDEXED ||
+		     (s64)new < 0 || !try_cmpxchg_word(&r->word, old, new))) {
+		/* If the account closed meanwhile they left with it. */
+		if (atomic64_sub_return(gained, &a->word) >= 0)
+			WRITE_ONCE(share->bytes, left + gained);
+		return miss_slow(p, bytes, mode, flags, s);
+	}
 	WRITE_ONCE(share->gained, share->gained + gained);
 	slot_fill(s, key, half, half);
 	s->seen = ~0;
@@ -849,24 +852,36 @@ EXPORT_SYMBOL_GPL(__memquota_try_charge);
  */
 void memquota_uncharge_all(struct memquota_participant *p)
 {
+	struct memquota_tracker *t;
 	struct memquota_record *r;
-	u64 key, old, used;
+	u64 key, old, new, used;
 	unsigned long flags;
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
 	if (!r || r->flags & RECORD_STATIC)
 		goto out;
-	/* The slots' part leaves with the rest: a new key makes them void. */
+	t = r->account->tracker;
+	/*
+	 * The slots' part leaves with the rest: a new key makes them void.
+	 * Nothing is gained between the two changes of the word, so that no
+	 * slot has the new key and bytes that are about to leave; and the word
+	 * differs afterwards even if nothing was held, so that no slot gets the
+	 * old key and bytes that come later.
+	 */
+	raw_spin_lock(&t->lock);
+	atomic64_or(RECORD_EMPTYING, &r->word);
 	key = memquota_new_key();
 	WRITE_ONCE(r->key, key);
-	if (READ_ONCE(p->nkey))
-		WRITE_ONCE(p->nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	old = atomic64_read(&r->word);
 	do {
 		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
-	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old,
-					old - used * RECORD_BYTE));
+		new = old - used * RECORD_BYTE;
+		new = (new & ~RECORD_EMPTYING) ^ RECORD_EMPTIED;
+	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old, new));
+	if (READ_ONCE(p->nkey))
+		WRITE_ONCE(p->nkey, -(key << MEMQUOTA_KEY_SHIFT));
+	raw_spin_unlock(&t->lock);
 	evict_local(r);
 	atomic64_add(used, &r->uncharged);
 	if (used)

@@ -283,9 +283,12 @@ static void finish(struct memquota_sleeper *s)
 	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
 		atomic64_add(memquota_account_close(a), &t->freed);
 	} else if (!(r->flags & RECORD_COLLAPSING)) {
-		/* Other CPUs' slots may not have reported what was freed. */
-		memquota_tracker_drain(t);
 		freed = atomic64_read(&r->uncharged) - s->uncharged;
+		if (!freed) {
+			/* It may be in slots that have not reported yet. */
+			memquota_tracker_drain(t);
+			freed = atomic64_read(&r->uncharged) - s->uncharged;
+		}
 		atomic64_add(freed, &t->freed);
 		busy = !freed;
 	}

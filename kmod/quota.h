@@ -44,9 +44,11 @@
  */
 #define RECORD_INDEXED		BIT_ULL(0)
 #define RECORD_LEFT		BIT_ULL(1)
-#define RECORD_REF		BIT_ULL(2)
-#define RECORD_REFS		GENMASK_ULL(17, 2)
-#define RECORD_BYTE		BIT_ULL(18)
+#define RECORD_EMPTYING		BIT_ULL(2)	/* the key is about to change */
+#define RECORD_EMPTIED		BIT_ULL(3)	/* toggles when it has changed */
+#define RECORD_REF		BIT_ULL(4)
+#define RECORD_REFS		GENMASK_ULL(19, 4)
+#define RECORD_BYTE		BIT_ULL(20)
 #define RECORD_BYTES_MAX	((u64)S64_MAX / RECORD_BYTE)
 
 /* struct memquota_account.word: the bytes of its records, and whether closed. */
