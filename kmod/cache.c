@@ -466,6 +466,18 @@ static int obtain(struct memquota_record *r, u64 key, u64 need, u64 *extra,
 	return err;
 }
 
+/* For a slot. One that has left may have nothing that keeps its memory. */
+static bool record_pin(struct memquota_record *r)
+{
+	s64 old = atomic64_read(&r->word);
+
+	do {
+		if (unlikely(old & RECORD_LEFT))
+			return false;
+	} while (!atomic64_try_cmpxchg(&r->word, &old, old + RECORD_REF));
+	return true;
+}
+
 /* Nothing is counted here any more: later calls need not come this way. */
 static void forget(struct memquota_participant *p, struct memquota_record *r)
 {
@@ -521,14 +533,16 @@ static noinline int visit(struct memquota_participant *p,
 		if (freed)
 			atomic64_add(freed, &r->uncharged);
 	} else {
+		if (pins && unlikely(!record_pin(r))) {
+			share_settle(t, this_cpu_ptr(t->shares));
+			return -ESHUTDOWN;
+		}
 		keep = min(have - charge, full / 2);
 		/* More than all that is held: to be reported, not cached. */
 		if (unlikely(have - charge > memquota_record_used(r)))
 			keep = 0;
 		if (freed)
 			atomic64_add(freed, &r->uncharged);
-		if (pins)
-			memquota_record_ref(r);
 		if (have - charge > keep)
 			record_lose(r, key, have - charge - keep, 0);
 	}
@@ -811,6 +825,8 @@ void memquota_note_refusal(struct memquota_account *a, u64 bytes, int by)
 	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max))
 		return;
 	atomic64_add(bytes, &t->refused);
+	/* Pairs with the barrier in doze() of reclaim.c. */
+	smp_mb__after_atomic();
 	if (!READ_ONCE(t->awake))
 		irq_work_queue(&t->irq_work);
 }
@@ -996,11 +1012,12 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
 	if (r && !(r->flags & RECORD_STATIC)) {
-		WRITE_ONCE(r->arrival_ns, ns);
-		if (!(r->flags & RECORD_STORED)) {
+		/* Each call heals what a first miss may just have overwritten. */
+		if (READ_ONCE(r->mark) != RECORD_NOT_DERIVED)
 			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
+		if (!(r->flags & RECORD_STORED))
 			set_bit(RECORD_STORED_BIT, &r->flags);
-		}
+		WRITE_ONCE(r->arrival_ns, ns);
 	}
 	local_irq_restore(flags);
 }
