@@ -3,7 +3,8 @@
  * Waiting for quota (T10).
  *
  * Who waits stands in one queue per limit that refused: the account's, then
- * the tracker's. Only the first of its queues tries to charge. While anyone
+ * the tracker's, and in both only as the first of its account's. Only the first
+ * of its queues tries to charge. While anyone
  * waits, charges that miss their slot are refused where they can be, so that
  * nobody is overtaken but from cache slots.
  */
@@ -45,6 +46,16 @@ void memquota_wake_waiters(struct memquota_tracker *t)
 	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
 }
 
+static void leave_tracker_queue(struct memquota_tracker *t, struct waiter *w)
+{
+	lockdep_assert_held(&t->wait_lock);
+	if (list_empty(&w->of_tracker))
+		return;
+	list_del_init(&w->of_tracker);
+	WRITE_ONCE(t->waiting_bytes, t->waiting_bytes - w->bytes);
+	wake_first(&t->waiters, offsetof(struct waiter, of_tracker));
+}
+
 static void enqueue(struct memquota_account *a, struct waiter *w, int by)
 {
 	struct memquota_tracker *t = a->tracker;
@@ -56,8 +67,12 @@ static void enqueue(struct memquota_account *a, struct waiter *w, int by)
 		WRITE_ONCE(t->waiting, t->waiting + 1);
 		memquota_cache_limits(t);
 	}
-	if (by == REFUSED_BY_ACCOUNT && list_empty(&w->of_account))
-		list_add_tail(&w->of_account, &a->waiters);
+	if (by == REFUSED_BY_ACCOUNT) {
+		if (list_empty(&w->of_account))
+			list_add_tail(&w->of_account, &a->waiters);
+		/* Who waits for its account holds up nobody at the tracker's. */
+		leave_tracker_queue(t, w);
+	}
 	if (by == REFUSED_BY_TRACKER && list_empty(&w->of_tracker)) {
 		list_add_tail(&w->of_tracker, &t->waiters);
 		/* What is larger than the whole makes nobody give. */
@@ -81,11 +96,7 @@ static void dequeue(struct memquota_account *a, struct waiter *w)
 	list_del(&w->all);
 	WRITE_ONCE(t->waiting, t->waiting - 1);
 	memquota_cache_limits(t);
-	if (!list_empty(&w->of_tracker)) {
-		list_del(&w->of_tracker);
-		WRITE_ONCE(t->waiting_bytes, t->waiting_bytes - w->bytes);
-		wake_first(&t->waiters, offsetof(struct waiter, of_tracker));
-	}
+	leave_tracker_queue(t, w);
 	if (!list_empty(&w->of_account)) {
 		list_del(&w->of_account);
 		wake_first(&a->waiters, offsetof(struct waiter, of_account));
@@ -112,6 +123,8 @@ static bool is_first(struct memquota_account *a, struct waiter *w)
 static int wait_turn(struct memquota_participant *p, struct memquota_account *a,
 		     u64 bytes, struct waiter *w, int by, long timeout)
 {
+	unsigned long end = jiffies + timeout;
+	bool forever = timeout == MAX_SCHEDULE_TIMEOUT;
 	int err;
 
 	for (;;) {
@@ -127,6 +140,8 @@ static int wait_turn(struct memquota_participant *p, struct memquota_account *a,
 			set_current_state(TASK_KILLABLE);
 			enqueue(a, w, by);
 		}
+		if (!forever)
+			timeout = end - jiffies;
 		err = memquota_account_error(a);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
@@ -136,13 +151,8 @@ static int wait_turn(struct memquota_participant *p, struct memquota_account *a,
 			__set_current_state(TASK_RUNNING);
 			return err;
 		}
-		if (is_first(a, w)) {
-			long pause = min_t(long, timeout, POLL_INTERVAL);
-
-			timeout -= pause - schedule_timeout(pause);
-		} else {
-			timeout = schedule_timeout(timeout);
-		}
+		schedule_timeout(is_first(a, w) ?
+				 min_t(long, timeout, POLL_INTERVAL) : timeout);
 	}
 }
 

@@ -202,6 +202,50 @@ static void t10_one_queue_per_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 }
 
+static void t10_an_accounts_limit_holds_up_nobody_else(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	/* First for the tracker's, and then its account's limit is reached. */
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_account_set_max(full.actor->account, SZ_32K));
+	actor_uncharge(full.holder, SZ_512K);
+	EXPECT_SETTLES(test, !READ_ONCE(full.t->waiting_bytes));
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_try_charge(&full.holder->p, SZ_64K, GFP_KERNEL));
+	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_account_set_max(full.actor->account,
+						 MEMQUOTA_UNLIMITED));
+	expect_result(test, w, 0);
+}
+
+static void t10_two_queues_do_not_wait_for_each_other(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct memquota_account *account = full.actor->account;
+	struct actor *other = lone_actor(test, full.t, 0, 1);
+	struct waiter *first, *second, *third;
+
+	/* Two of one account, refused by the one limit and then the other. */
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(account, SZ_128K));
+	actor_charge(full.actor, SZ_128K);
+	first = new_waiter(test, full.t, full.actor, SZ_64K);
+	second = new_waiter(test, full.t, other, SZ_64K);
+	third = new_waiter(test, full.t, full.actor, SZ_32K);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_account_set_max(account, MEMQUOTA_UNLIMITED));
+	EXPECT_SETTLES(test, READ_ONCE(full.t->waiting_bytes) >= SZ_128K);
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(account, SZ_128K));
+	actor_uncharge(full.holder, FULL);
+	expect_result(test, second, 0);
+	KUNIT_EXPECT_EQ(test, 0,
+			memquota_account_set_max(account, MEMQUOTA_UNLIMITED));
+	expect_result(test, first, 0);
+	expect_result(test, third, 0);
+}
+
 static void t10_caches_are_drained_meanwhile(struct kunit *test)
 {
 	struct full full = new_full(test);
@@ -290,6 +334,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_nobody_overtakes),
 	KUNIT_CASE(t10_one_who_gives_up_lets_the_next_by),
 	KUNIT_CASE(t10_one_queue_per_limit),
+	KUNIT_CASE(t10_an_accounts_limit_holds_up_nobody_else),
+	KUNIT_CASE(t10_two_queues_do_not_wait_for_each_other),
 	KUNIT_CASE(t10_caches_are_drained_meanwhile),
 	KUNIT_CASE(t10_lifting_the_limit_ends_waiting),
 	KUNIT_CASE(t10_lifting_the_accounts_limit_ends_waiting),
