@@ -195,7 +195,7 @@ EXPORT_SYMBOL_GPL(memquota_account_create);
  */
 struct memquota_account *memquota_account_get(struct memquota_account *a)
 {
-	if (a)
+	if (a && a != &memquota_closed_account)
 		refcount_inc(&a->handles);
 	return a;
 }
@@ -209,7 +209,8 @@ EXPORT_SYMBOL_GPL(memquota_account_get);
  */
 void memquota_account_put(struct memquota_account *a)
 {
-	if (IS_ERR_OR_NULL(a) || !refcount_dec_and_test(&a->handles))
+	if (IS_ERR_OR_NULL(a) || a == &memquota_closed_account ||
+	    !refcount_dec_and_test(&a->handles))
 		return;
 	memquota_account_close(a);
 	memquota_account_unref(a);
@@ -392,7 +393,8 @@ static bool has_ancestor(struct memquota_account *first,
 				}
 				link->up_walk = walk;
 				list_move_tail(&link->of_child, &a->parents);
-				if (link->parent->up_walk == walk)
+				if (link->parent->up_walk == walk ||
+				    memquota_account_closed(link->parent))
 					continue;
 				link->parent->up_walk = walk;
 				memquota_account_ref(link->parent);

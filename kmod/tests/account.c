@@ -419,6 +419,23 @@ static void a6_reclaims_saturate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, usage.reclaims, U64_MAX);
 }
 
+static void a5_a_closed_account_makes_no_circle(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct memquota_account *b, *c;
+	unsigned int i;
+
+	/* At once, whether or not it has been taken apart already. */
+	for (i = 0; i < 100; i++) {
+		b = memquota_account_create(t, a, GFP_KERNEL, "b");
+		c = memquota_account_create(t, b, GFP_KERNEL, "c");
+		memquota_account_put(b);
+		KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(a, c));
+		memquota_account_put(c);
+	}
+}
+
 static void a7_the_closed_account_refuses(struct kunit *test)
 {
 	struct memquota_account *closed = &memquota_closed_account;
@@ -428,6 +445,8 @@ static void a7_the_closed_account_refuses(struct kunit *test)
 	struct memquota_account_usage usage;
 
 	KUNIT_EXPECT_PTR_EQ(test, memquota_account_get(closed), closed);
+	memquota_account_put(closed);
+	/* As often as it was used for initialising. */
 	memquota_account_put(closed);
 	KUNIT_EXPECT_EQ(test, -ESTALE,
 			memquota_join_account(&actor->p, closed, &actor->ops,
@@ -500,6 +519,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a6_handles_saturate),
 	KUNIT_CASE(a6_counters_saturate),
 	KUNIT_CASE(a6_reclaims_saturate),
+	KUNIT_CASE(a5_a_closed_account_makes_no_circle),
 	KUNIT_CASE(a7_the_closed_account_refuses),
 	KUNIT_CASE(a7_the_closed_participant_refuses),
 	KUNIT_CASE(a8_a_closed_account_refuses),
