@@ -34,7 +34,9 @@ static u64 sum_records(struct memquota_account *a, u64 walk)
 			}
 			r->audited = walk;
 			list_move_tail(&r->siblings, &a->records);
-			sum += memquota_record_used(r);
+			/* What it held has left the account before. */
+			if (!(atomic64_read(&r->word) & RECORD_LEFT))
+				sum += memquota_record_used(r);
 		}
 		raw_spin_unlock_irqrestore(&t->lock, flags);
 	} while (more);

@@ -246,11 +246,12 @@ static void look(struct memquota_tracker *t, struct memquota_record *r)
 }
 
 /*
- * The record with the oldest data, pinned; NULL if nobody is a candidate.
- * Victims of the round @skip are not meant. The kthread's own.
+ * The record with the oldest data, pinned; NULL if there is no candidate but
+ * victims of the round @skip, or none near: then nobody else has data from
+ * before *@edge. The kthread's own.
  */
-struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
-					      u64 skip)
+static struct memquota_record *oldest(struct memquota_tracker *t, u64 skip,
+				      u64 *edge)
 {
 	struct memquota_record *batch[BATCH], *r;
 	unsigned int i, n, steps, want = 1;
@@ -263,6 +264,7 @@ struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
 		for (n = 0, steps = 0; node && n < want && steps < BATCH;
 		     steps++, node = rb_next(node)) {
 			r = rb_entry(node, struct memquota_record, node);
+			*edge = r->key_ns;
 			if (skip && r->round == skip)
 				continue;
 			if (n && r->looked == t->run)
@@ -276,8 +278,11 @@ struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
 			}
 		}
 		raw_spin_unlock_irqrestore(&t->index_lock, flags);
-		if (!n)
+		if (!n) {
+			if (!node)
+				*edge = U64_MAX;
 			return NULL;
+		}
 		memquota_callbacks_begin();
 		for (i = 0; i < n; i++) {
 			look(t, batch[i]);
@@ -288,4 +293,28 @@ struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
 		cond_resched();
 	}
 }
+
+/* The record with the oldest data, pinned; NULL if nobody is a candidate. */
+struct memquota_record *memquota_index_oldest(struct memquota_tracker *t)
+{
+	u64 edge;
+
+	return oldest(t, 0, &edge);
+}
 MEMQUOTA_EXPORT_INTERNAL(memquota_index_oldest);
+
+/*
+ * Where the data of the next account in order begins, victims of the round
+ * @skip left out: nobody else has older data.
+ */
+u64 memquota_index_bound(struct memquota_tracker *t, u64 skip)
+{
+	u64 edge;
+	struct memquota_record *r = oldest(t, skip, &edge);
+
+	if (r) {
+		edge = r->key_ns;
+		memquota_record_unref(r);
+	}
+	return edge;
+}

@@ -422,8 +422,8 @@ void memquota_index_remove(struct memquota_record *r);
 void memquota_index_take(struct memquota_record *r);
 void memquota_index_put(struct memquota_record *r, bool pass_over);
 void memquota_index_restore(struct memquota_tracker *t);
-struct memquota_record *memquota_index_oldest(struct memquota_tracker *t,
-					      u64 skip_round);
+struct memquota_record *memquota_index_oldest(struct memquota_tracker *t);
+u64 memquota_index_bound(struct memquota_tracker *t, u64 skip);
 
 /* callback.c */
 extern unsigned int memquota_answer_ms;

@@ -186,10 +186,7 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 	}
 
 	/* Up to where the data of the next account in order begins (R6). */
-	r = memquota_index_oldest(t, round);
-	request.until_ns = r ? max(r->key_ns, arrival) : U64_MAX;
-	if (r)
-		memquota_record_unref(r);
+	request.until_ns = max(memquota_index_bound(t, round), arrival);
 
 	/* The sleeping ones at once, none waiting for another (R4). */
 	list_for_each_entry(r, &victims, victim) {
@@ -319,7 +316,7 @@ static void reclaim(struct memquota_tracker *t)
 		reached = !want;
 		if (reached)
 			break;
-		oldest = memquota_index_oldest(t, 0);
+		oldest = memquota_index_oldest(t);
 		if (oldest) {
 			ask_round(t, oldest, want, &run);
 			memquota_record_unref(oldest);
@@ -374,6 +371,9 @@ static int reclaim_thread(void *data)
 		if (READ_ONCE(t->draining)) {
 			/* Poisoned: what caches hold is void. */
 			WRITE_ONCE(t->draining, false);
+			raw_spin_lock_irq(&t->wait_lock);
+			memquota_cache_limits(t);
+			raw_spin_unlock_irq(&t->wait_lock);
 			memquota_tracker_drain(t);
 			memquota_wake_waiters(t);
 		}

@@ -58,7 +58,7 @@ static u64 choose(struct memquota_tracker *t)
 	struct memquota_record *r;
 
 	t->run++;
-	r = memquota_index_oldest(t, 0);
+	r = memquota_index_oldest(t);
 	if (!r)
 		return 0;
 	memquota_index_take(r);
