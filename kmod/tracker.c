@@ -4,7 +4,10 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/export.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -103,7 +106,6 @@ void memquota_tracker_poison(struct memquota_tracker *t, const char *why)
 	WARN(1, "memquota: tracker %s: %s; it takes nothing on any more\n",
 	     t->name, why);
 	WRITE_ONCE(t->wake_everyone, true);
-	cache_limits(t);
 	WRITE_ONCE(t->draining, true);
 	irq_work_queue(&t->irq_work);
 }
@@ -389,9 +391,6 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	cache_limits(t);
 	mutex_unlock(&t->config_lock);
 
-	mutex_lock(&memquota_trackers_lock);
-	list_del(&t->trackers);
-	mutex_unlock(&memquota_trackers_lock);
 	memquota_debugfs_remove(t);
 
 	if (t->thread)
@@ -399,7 +398,13 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	while (memquota_close_next(t, &id))
 		cond_resched();
 	/* Charges in flight are over when each CPU has been asked. */
+	cpus_read_lock();
 	memquota_tracker_drain(t);
+	/* Until here a CPU that goes offline is drained by cpu_is_dead(). */
+	mutex_lock(&memquota_trackers_lock);
+	list_del(&t->trackers);
+	mutex_unlock(&memquota_trackers_lock);
+	cpus_read_unlock();
 	WRITE_ONCE(t->wake_everyone, true);
 	memquota_wake_waiters(t);
 	queue_work(memquota_wq, &t->cleanup);
@@ -426,7 +431,13 @@ int memquota_trackers_init(const struct memquota_limits *limits, bool disabled)
 
 void memquota_trackers_exit(void)
 {
-	memquota_tracker_destroy(default_tracker);
+	struct memquota_tracker *t = default_tracker;
+
+	/* The parameters' files outlive the module's exit function. */
+	kernel_param_lock(THIS_MODULE);
+	default_tracker = NULL;
+	kernel_param_unlock(THIS_MODULE);
+	memquota_tracker_destroy(t);
 	flush_workqueue(memquota_wq);
 	/* Records, then accounts, then trackers: each lets the next one go. */
 	rcu_barrier();
