@@ -519,10 +519,14 @@ static ssize_t mqpipe_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			return -ERESTARTSYS;
 		ret = read_some(pipe, to);
 		mutex_unlock(&pipe->read_mutex);
+		/* What is left of a segment is no longer in the queue. */
+		if (READ_ONCE(pipe->taken))
+			wake_up_poll(&pipe->queue.wait, EPOLLIN | EPOLLRDNORM);
 		if (ret != -EAGAIN || nonblocking(iocb))
 			return ret;
 		if (wait_event_interruptible(pipe->queue.wait,
 					     memquota_queue_readable(&pipe->queue) ||
+					     READ_ONCE(pipe->taken) ||
 					     !READ_ONCE(pipe->writers)))
 			return -ERESTARTSYS;
 	}
