@@ -324,7 +324,7 @@ static struct memquota_slot *slot_claim(struct memquota_cpu *c,
 		sweep(c);
 	}
 	/* One slot a CPU for each: not the one from before it moved, too. */
-	if (unlikely(r->flags & RECORD_MOVED))
+	if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED))
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 			if (s->record == r)
 				slot_evict(c, s);
@@ -581,7 +581,7 @@ static noinline int miss_slow(struct memquota_participant *p, u64 bytes,
 
 	if (s)
 		slot_void(this_cpu_ptr(&memquota_cpu), s);
-	if (unlikely(!r || r->flags & RECORD_STATIC))
+	if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC))
 		err = static_error(r);
 	else
 		do {
@@ -624,7 +624,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (unlikely(!r || r->flags & (RECORD_STATIC | RECORD_MOVED) ||
+	if (unlikely(!r || READ_ONCE(r->flags) & (RECORD_STATIC | RECORD_MOVED) ||
 		     bytes > MEMQUOTA_SLOT_BYTES ||
 		     !__this_cpu_read(memquota_cpu.quick)))
 		return miss_slow(p, bytes, mode, flags, NULL);
@@ -718,7 +718,7 @@ void __memquota_uncharge(struct memquota_participant *p, size_t bytes)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (likely(r && !(r->flags & RECORD_STATIC)))
+	if (likely(r && !(READ_ONCE(r->flags) & RECORD_STATIC)))
 		visit(p, r, 0, min_t(u64, bytes, RECORD_BYTES_MAX), CHARGE_FORCED);
 	local_irq_restore(flags);
 }
@@ -807,7 +807,7 @@ struct memquota_account *memquota_account_of(struct memquota_participant *p)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (r && !(r->flags & RECORD_STATIC)) {
+	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC)) {
 		a = r->account;
 		memquota_account_ref(a);
 	}
@@ -875,7 +875,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (!r || r->flags & RECORD_STATIC)
+	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
 		goto out;
 	t = r->account->tracker;
 	/*
@@ -956,7 +956,7 @@ bool memquota_at_limit(struct memquota_participant *p)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (r && !(r->flags & RECORD_STATIC) &&
+	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC) &&
 	    !memquota_account_error(r->account)) {
 		a = r->account;
 		limit = memquota_tracker_total(a->tracker) >= READ_ONCE(a->tracker->max) ||
@@ -985,7 +985,7 @@ u64 memquota_held(struct memquota_participant *p)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (r && !(r->flags & RECORD_STATIC) &&
+	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC) &&
 	    !memquota_account_error(r->account))
 		held = memquota_record_used(r);
 	local_irq_restore(flags);
@@ -1011,11 +1011,11 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
-	if (r && !(r->flags & RECORD_STATIC)) {
+	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC)) {
 		/* Each call heals what a first miss may just have overwritten. */
 		if (READ_ONCE(r->mark) != RECORD_NOT_DERIVED)
 			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
-		if (!(r->flags & RECORD_STORED))
+		if (!(READ_ONCE(r->flags) & RECORD_STORED))
 			set_bit(RECORD_STORED_BIT, &r->flags);
 		WRITE_ONCE(r->arrival_ns, ns);
 	}

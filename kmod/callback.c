@@ -282,7 +282,7 @@ static void finish(struct memquota_sleeper *s)
 
 	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
 		atomic64_add(memquota_account_close(a), &t->freed);
-	} else if (!(r->flags & RECORD_COLLAPSING)) {
+	} else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING)) {
 		freed = atomic64_read(&r->uncharged) - s->uncharged;
 		if (!freed) {
 			/* It may be in slots that have not reported yet. */

@@ -74,7 +74,7 @@ void memquota_index_insert(struct memquota_record *r)
 	    atomic64_fetch_or(RECORD_INDEXED, &r->word) &
 	    (RECORD_LEFT | RECORD_INDEXED))
 		goto out;
-	if (r->flags & (RECORD_SAYS_OLDEST | RECORD_STORED)) {
+	if (READ_ONCE(r->flags) & (RECORD_SAYS_OLDEST | RECORD_STORED)) {
 		/* The owner knows, and may know of older data. */
 		r->key_ns = 0;
 	} else {
@@ -218,7 +218,7 @@ static void look(struct memquota_tracker *t, struct memquota_record *r)
 	}
 	if (forget_if_empty(t, r))
 		return;
-	if (!(r->flags & RECORD_SAYS_OLDEST)) {
+	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
 		ns = READ_ONCE(r->arrival_ns);
 	} else if (!memquota_call_oldest(r, &ns)) {
 		memquota_index_put(r, true);

@@ -53,7 +53,7 @@ u64 memquota_new_key(void)
 
 const char *memquota_record_name(const struct memquota_record *r)
 {
-	return r->flags & RECORD_PRIVATE ? r->account->name : r->name;
+	return READ_ONCE(r->flags) & RECORD_PRIVATE ? r->account->name : r->name;
 }
 
 void memquota_private_free(struct memquota_private *private)
@@ -100,7 +100,7 @@ static void record_free_rcu(struct rcu_head *rcu)
 	struct memquota_account *a = r->account;
 
 	kfree(r->sleeper);
-	if (!(r->flags & RECORD_PRIVATE))
+	if (!(READ_ONCE(r->flags) & RECORD_PRIVATE))
 		kmem_cache_free(record_cache, r);
 	memquota_account_unref(a);
 }
@@ -170,7 +170,7 @@ static bool joined(struct memquota_participant *p)
 {
 	struct memquota_record *r = rcu_dereference_protected(p->record, true);
 
-	return r && !(r->flags & RECORD_STATIC);
+	return r && !(READ_ONCE(r->flags) & RECORD_STATIC);
 }
 
 static void disable(struct memquota_participant *p)
@@ -294,7 +294,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	memquota_account_init(a, t, true);
 	record_init(r, a, p, reclaim, ops, owner);
 	r->flags |= RECORD_PRIVATE;
-	if (r->flags & RECORD_SLEEPING) {
+	if (READ_ONCE(r->flags) & RECORD_SLEEPING) {
 		r->sleeper = memquota_sleeper_alloc(r, gfp);
 		if (!r->sleeper)
 			goto failed_free;
@@ -420,7 +420,7 @@ void memquota_leave(struct memquota_participant *p)
 	struct memquota_tracker *t;
 	unsigned long flags;
 
-	if (!r || r->flags & RECORD_STATIC)
+	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
 		return;
 	WRITE_ONCE(p->nkey, 0);
 	rcu_assign_pointer(p->record, &memquota_left_record);
@@ -435,7 +435,7 @@ void memquota_leave(struct memquota_participant *p)
 	WRITE_ONCE(t->nr_records, t->nr_records - 1);
 	raw_spin_unlock_irqrestore(&t->lock, flags);
 	memquota_wait_callback(r);
-	if (r->flags & RECORD_PRIVATE)
+	if (READ_ONCE(r->flags) & RECORD_PRIVATE)
 		memquota_account_put(a);
 	memquota_record_unref(r);
 }

@@ -128,7 +128,7 @@ static void collect_victims(struct memquota_account *a, u64 round,
 			}
 			memquota_record_ref(r);
 			list_add_tail(&r->victim, victims);
-			if (r->flags & RECORD_COLLAPSING)
+			if (READ_ONCE(r->flags) & RECORD_COLLAPSING)
 				a->collapses = true;
 		}
 		raw_spin_unlock_irqrestore(&t->lock, flags);
@@ -192,7 +192,7 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 	list_for_each_entry(r, &victims, victim) {
 		trace_memquota_victim(r, arrival, request.until_ns, want);
 		run->victims++;
-		if (!(r->flags & RECORD_SLEEPING))
+		if (!(READ_ONCE(r->flags) & RECORD_SLEEPING))
 			continue;
 		r->asked = memquota_ask(r, r->account->collapses ? U64_MAX : want,
 					r->account->collapses ? U64_MAX :
@@ -201,7 +201,7 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 			progress = r->asked;
 	}
 	list_for_each_entry(r, &victims, victim)
-		if (!(r->flags & (RECORD_SLEEPING | RECORD_COLLAPSING))) {
+		if (!(READ_ONCE(r->flags) & (RECORD_SLEEPING | RECORD_COLLAPSING))) {
 			bool freed_some = ask_partial(r, &request, run);
 
 			if (r == oldest)
@@ -213,10 +213,10 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 	request.want_bytes = U64_MAX;
 	request.until_ns = U64_MAX;
 	list_for_each_entry_safe(r, next, &victims, victim) {
-		if (!(r->flags & RECORD_COLLAPSING))
+		if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING))
 			continue;
 		freed = 0;
-		if (r->flags & RECORD_SLEEPING ? r->asked :
+		if (READ_ONCE(r->flags) & RECORD_SLEEPING ? r->asked :
 		    memquota_call_reclaim(r, &request, &freed)) {
 			run->freed += freed +
 				      memquota_account_close(r->account);
