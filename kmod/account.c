@@ -351,57 +351,67 @@ void memquota_walk_down(struct memquota_account *first,
 	}
 }
 
+/* The next parent that the walk has not come by, its memory kept. */
+static struct memquota_account *next_parent(struct memquota_account *a,
+					    u64 walk)
+{
+	struct memquota_tracker *t = a->tracker;
+	struct memquota_account *parent = NULL;
+	struct memquota_link *link;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	link = list_first_entry_or_null(&a->parents, struct memquota_link,
+					of_child);
+	if (link && link->up_walk != walk) {
+		link->up_walk = walk;
+		list_move_tail(&link->of_child, &a->parents);
+		parent = link->parent;
+		memquota_account_ref(parent);
+	}
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+	return parent;
+}
+
+static u64 new_walk(struct memquota_tracker *t)
+{
+	unsigned long flags;
+	u64 walk;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	walk = ++t->walk;
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+	return walk;
+}
+
 /* Whether @wanted is @first or one of its ancestors; graph_lock is held. */
 static bool has_ancestor(struct memquota_account *first,
 			 struct memquota_account *wanted)
 {
-	struct memquota_tracker *t = first->tracker;
 	struct memquota_account *a, *next;
-	struct memquota_link *link;
+	u64 walk = new_walk(first->tracker);
 	LIST_HEAD(accounts);
-	unsigned long flags;
 	bool found = false;
-	unsigned int n;
-	bool more;
-	u64 walk;
 
-	lockdep_assert_held(&t->graph_lock);
-	raw_spin_lock_irqsave(&t->lock, flags);
-	walk = ++t->walk;
-	raw_spin_unlock_irqrestore(&t->lock, flags);
+	lockdep_assert_held(&first->tracker->graph_lock);
 	first->up_walk = walk;
 	memquota_account_ref(first);
 	list_add_tail(&first->up, &accounts);
-
 	list_for_each_entry(a, &accounts, up) {
 		if (a == wanted) {
 			found = true;
 			break;
 		}
-		do {
-			more = false;
-			raw_spin_lock_irqsave(&t->lock, flags);
-			for (n = 0; !list_empty(&a->parents); n++) {
-				link = list_first_entry(&a->parents,
-							struct memquota_link,
-							of_child);
-				if (link->up_walk == walk)
-					break;
-				if (n == BATCH) {
-					more = true;
-					break;
-				}
-				link->up_walk = walk;
-				list_move_tail(&link->of_child, &a->parents);
-				if (link->parent->up_walk == walk ||
-				    memquota_account_closed(link->parent))
-					continue;
-				link->parent->up_walk = walk;
-				memquota_account_ref(link->parent);
-				list_add_tail(&link->parent->up, &accounts);
+		while ((next = next_parent(a, walk))) {
+			if (next->up_walk == walk ||
+			    memquota_account_closed(next)) {
+				memquota_account_unref(next);
+				continue;
 			}
-			raw_spin_unlock_irqrestore(&t->lock, flags);
-		} while (more);
+			next->up_walk = walk;
+			list_add_tail(&next->up, &accounts);
+		}
+		cond_resched();
 	}
 	list_for_each_entry_safe(a, next, &accounts, up)
 		memquota_account_unref(a);
@@ -412,34 +422,14 @@ static bool has_ancestor(struct memquota_account *first,
 static bool has_parent(struct memquota_account *a,
 		       struct memquota_account *parent)
 {
-	struct memquota_tracker *t = a->tracker;
-	struct memquota_link *link;
-	unsigned long flags;
-	bool found = false, more;
-	unsigned int n;
-	u64 walk;
+	u64 walk = new_walk(a->tracker);
+	struct memquota_account *other;
+	bool found = false;
 
-	raw_spin_lock_irqsave(&t->lock, flags);
-	walk = ++t->walk;
-	raw_spin_unlock_irqrestore(&t->lock, flags);
-	do {
-		more = false;
-		raw_spin_lock_irqsave(&t->lock, flags);
-		for (n = 0; !list_empty(&a->parents); n++) {
-			link = list_first_entry(&a->parents,
-						struct memquota_link, of_child);
-			if (link->up_walk == walk)
-				break;
-			if (n == BATCH) {
-				more = true;
-				break;
-			}
-			link->up_walk = walk;
-			list_move_tail(&link->of_child, &a->parents);
-			found |= link->parent == parent;
-		}
-		raw_spin_unlock_irqrestore(&t->lock, flags);
-	} while (more && !found);
+	while (!found && (other = next_parent(a, walk))) {
+		found = other == parent;
+		memquota_account_unref(other);
+	}
 	return found;
 }
 
