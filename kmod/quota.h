@@ -6,6 +6,7 @@
  * Lock order, outermost first; all but the mutexes are raw and taken with
  * interrupts off, since charging takes them under whatever its caller holds:
  *
+ *	cpus_read_lock()	(kernel's)	which CPUs are online
  *	memquota_trackers_lock	(mutex)	list of trackers, names
  *	tracker->config_lock	(mutex)	one reconfiguration at a time
  *	tracker->graph_lock	(mutex)	one memquota_account_add_parent() at a time
