@@ -33,7 +33,7 @@ kcsan) args+=(MEMQUOTA_DEBUG=y) ;;
 esac
 
 rm -f "$out/list"
-make -s --no-print-directory "${args[@]}" "$@" modules </dev/null >&2
+make -s --no-print-directory --output-sync=target "${args[@]}" "$@" modules </dev/null >&2
 # Absolute or relative, .ko or .o: it depends on the kernel's version.
 sed "s|^$out/||; s|\.k\{0,1\}o\$|.ko|; s|^|$out/|" "$out/modules.order" \
 	>"$out/list"
