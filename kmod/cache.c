@@ -870,7 +870,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 {
 	struct memquota_tracker *t;
 	struct memquota_record *r;
-	u64 key, old, new, used;
+	u64 nkey, key, old, new, used;
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -887,6 +887,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	 */
 	raw_spin_lock(&t->lock);
 	atomic64_or(RECORD_EMPTYING, &r->word);
+	nkey = -(r->key << MEMQUOTA_KEY_SHIFT);
 	key = memquota_new_key();
 	WRITE_ONCE(r->key, key);
 	old = atomic64_read(&r->word);
@@ -895,8 +896,8 @@ void memquota_uncharge_all(struct memquota_participant *p)
 		new = old - used * RECORD_BYTE;
 		new = (new & ~RECORD_EMPTYING) ^ RECORD_EMPTIED;
 	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old, new));
-	if (READ_ONCE(p->nkey))
-		WRITE_ONCE(p->nkey, -(key << MEMQUOTA_KEY_SHIFT));
+	/* Not if it was left, or found closed, meanwhile. */
+	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	raw_spin_unlock(&t->lock);
 	evict_local(r);
 	atomic64_add(used, &r->uncharged);
@@ -1082,34 +1083,6 @@ u64 memquota_shares_lost(struct memquota_tracker *t)
 	return shares_sum(t, offsetof(struct memquota_share, lost));
 }
 #endif
-
-struct cached {
-	struct memquota_tracker *t;
-	u64 bytes;
-};
-
-static void count_cached(void *data)
-{
-	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
-	struct cached *cached = data;
-	struct memquota_slot *s;
-
-	cached->bytes = this_cpu_ptr(cached->t->shares)->bytes;
-	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
-		if (s->record && s->record->account->tracker == cached->t)
-			cached->bytes += slot_word(s, MEMQUOTA_SLOT_AVAIL) +
-					 slot_freed(s);
-}
-
-/* What a CPU holds of a tracker in advance. May sleep. */
-u64 memquota_cached_bytes(struct memquota_tracker *t, int cpu)
-{
-	struct cached cached = { .t = t };
-
-	smp_call_function_single(cpu, count_cached, &cached, true);
-	return cached.bytes;
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_cached_bytes);
 
 /* T3: what a CPU that is gone held in advance. */
 static int cpu_is_dead(unsigned int cpu)

@@ -395,7 +395,6 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes);
 u64 memquota_shares_bytes(struct memquota_tracker *t);
 u64 memquota_shares_gained(struct memquota_tracker *t);
 u64 memquota_shares_lost(struct memquota_tracker *t);
-u64 memquota_cached_bytes(struct memquota_tracker *t, int cpu);
 u64 __percpu *memquota_slot_words(unsigned int slot);
 
 /* Who refused a charge; positive, apart from errnos. */
