@@ -156,14 +156,11 @@ static void account_lose(struct memquota_account *a, u64 bytes)
 	share_lost(share, bytes);
 }
 
-void memquota_give_back(struct memquota_account *a, u64 bytes)
+/* As account_lose(), and what is then too much goes on to the total. */
+static void give_back(struct memquota_account *a, u64 bytes)
 {
-	unsigned long flags;
-
-	local_irq_save(flags);
 	account_lose(a, bytes);
 	share_settle(a->tracker, this_cpu_ptr(a->tracker->shares));
-	local_irq_restore(flags);
 }
 
 static void report_excess(struct memquota_record *r, u64 bytes)
@@ -798,6 +795,17 @@ static void drain_local(struct memquota_tracker *t)
 	local_irq_restore(flags);
 }
 
+/*
+ * The record of a participant where something is counted, else NULL. It stays
+ * as long as interrupts are off.
+ */
+static struct memquota_record *record_of(struct memquota_participant *p)
+{
+	struct memquota_record *r = rcu_dereference_sched(p->record);
+
+	return r && !(READ_ONCE(r->flags) & RECORD_STATIC) ? r : NULL;
+}
+
 /* The account of a participant, its memory kept; NULL where there is none. */
 struct memquota_account *memquota_account_of(struct memquota_participant *p)
 {
@@ -806,8 +814,8 @@ struct memquota_account *memquota_account_of(struct memquota_participant *p)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC)) {
+	r = record_of(p);
+	if (r) {
 		a = r->account;
 		memquota_account_ref(a);
 	}
@@ -816,7 +824,7 @@ struct memquota_account *memquota_account_of(struct memquota_participant *p)
 }
 
 /* What a refusal means for the one who refused (T9). */
-void memquota_note_refusal(struct memquota_account *a, u64 bytes, int by)
+static void note_refusal(struct memquota_account *a, u64 bytes, int by)
 {
 	struct memquota_tracker *t = a->tracker;
 
@@ -849,7 +857,7 @@ int __memquota_try_charge(struct memquota_participant *p, size_t bytes,
 		err = memquota_charge_by(p, bytes, CHARGE_REFUSABLE);
 	}
 	if (err > 0) {
-		memquota_note_refusal(a, bytes, err);
+		note_refusal(a, bytes, err);
 		err = -EDQUOT;
 	}
 	memquota_account_unref(a);
@@ -874,8 +882,8 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
+	r = record_of(p);
+	if (!r)
 		goto out;
 	t = r->account->tracker;
 	/*
@@ -902,7 +910,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	evict_local(r);
 	atomic64_add(used, &r->uncharged);
 	if (used)
-		memquota_give_back(r->account, used);
+		give_back(r->account, used);
 out:
 	local_irq_restore(flags);
 }
@@ -920,7 +928,7 @@ u64 memquota_record_retire(struct memquota_record *r)
 	local_irq_save(flags);
 	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
 	if (memquota_word_used(old))
-		memquota_give_back(r->account, memquota_word_used(old));
+		give_back(r->account, memquota_word_used(old));
 	evict_local(r);
 	local_irq_restore(flags);
 	return old;
@@ -956,9 +964,8 @@ bool memquota_at_limit(struct memquota_participant *p)
 	bool limit = false;
 
 	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC) &&
-	    !memquota_account_error(r->account)) {
+	r = record_of(p);
+	if (r && !memquota_account_error(r->account)) {
 		a = r->account;
 		limit = memquota_tracker_total(a->tracker) >= READ_ONCE(a->tracker->max) ||
 			(u64)atomic64_read(&a->word) >= READ_ONCE(a->max) ||
@@ -985,9 +992,8 @@ u64 memquota_held(struct memquota_participant *p)
 	u64 held = 0;
 
 	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC) &&
-	    !memquota_account_error(r->account))
+	r = record_of(p);
+	if (r && !memquota_account_error(r->account))
 		held = memquota_record_used(r);
 	local_irq_restore(flags);
 	return held;
@@ -1011,8 +1017,8 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC)) {
+	r = record_of(p);
+	if (r) {
 		/* Each call heals what a first miss may just have overwritten. */
 		if (READ_ONCE(r->mark) != RECORD_NOT_DERIVED)
 			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);

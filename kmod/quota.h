@@ -385,7 +385,6 @@ static inline void memquota_record_unref(struct memquota_record *r)
 }
 
 /* cache.c */
-void memquota_give_back(struct memquota_account *account, u64 bytes);
 u64 memquota_record_retire(struct memquota_record *r);
 void memquota_flush_local(struct memquota_record *r);
 void memquota_drain_shared(struct memquota_tracker *t);
@@ -412,7 +411,6 @@ enum charge_mode {
 int memquota_charge_by(struct memquota_participant *p, u64 bytes,
 		       enum charge_mode mode);
 struct memquota_account *memquota_account_of(struct memquota_participant *p);
-void memquota_note_refusal(struct memquota_account *a, u64 bytes, int by);
 int memquota_cache_init(void);
 void memquota_cache_exit(void);
 
