@@ -234,16 +234,20 @@ bool memquota_call_oldest(struct memquota_record *r, u64 *ns)
 	return called;
 }
 
-void memquota_call_trim(struct memquota_record *r)
+/* Returns whether there is more to trim. */
+bool memquota_call_trim(struct memquota_record *r)
 {
+	bool more = false;
+
 	memquota_callbacks_begin();
 	begin_callback(r);
 	if (callable(r)) {
-		r->ops->trim(r->participant);
+		more = r->ops->trim(r->participant);
 		memquota_flush_local(r);
 	}
 	end_callback(r);
 	memquota_callbacks_end();
+	return more;
 }
 
 /* Count a request as over; memquota_request_lock is held. */

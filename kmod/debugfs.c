@@ -4,6 +4,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
+#include "chunk.h"
 #include "debugfs.h"
 #include "quota.h"
 
@@ -119,10 +120,18 @@ static int failed_joins_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(failed_joins_fops, failed_joins_get, NULL, "%llu\n");
 
+static int chunks_show(struct seq_file *m, void *v)
+{
+	memquota_chunk_show_pool(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(chunks);
+
 void memquota_debugfs_init(void)
 {
 	root = debugfs_create_dir("memquota", NULL);
 	debugfs_create_file("failed_joins", 0400, root, NULL, &failed_joins_fops);
+	debugfs_create_file("chunks", 0400, root, NULL, &chunks_fops);
 }
 
 void memquota_debugfs_exit(void)

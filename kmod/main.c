@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include "chardev.h"
+#include "chunk.h"
 #include "debugfs.h"
 #include "quota.h"
 
@@ -82,11 +83,21 @@ static int __init memquota_init(void)
 	err = memquota_trackers_init(&limits, disabled);
 	if (err)
 		goto out_cache;
-	err = memquota_chardev_init();
+	err = memquota_chunks_init();
 	if (err)
 		goto out_trackers;
+	err = memquota_arenas_init();
+	if (err)
+		goto out_chunks;
+	err = memquota_chardev_init();
+	if (err)
+		goto out_arenas;
 	return 0;
 
+out_arenas:
+	memquota_arenas_exit();
+out_chunks:
+	memquota_chunks_exit();
 out_trackers:
 	memquota_trackers_exit();
 out_cache:
@@ -105,6 +116,8 @@ out_debugfs:
 static void __exit memquota_exit(void)
 {
 	memquota_chardev_exit();
+	memquota_arenas_exit();
+	memquota_chunks_exit();
 	memquota_trackers_exit();
 	memquota_cache_exit();
 	memquota_participants_exit();

@@ -430,7 +430,7 @@ extern unsigned int memquota_give_up_ms;
 bool memquota_call_reclaim(struct memquota_record *r,
 			   const struct memquota_request *request, u64 *freed);
 bool memquota_call_oldest(struct memquota_record *r, u64 *ns);
-void memquota_call_trim(struct memquota_record *r);
+bool memquota_call_trim(struct memquota_record *r);
 bool memquota_ask(struct memquota_record *r, u64 want, u64 until);
 unsigned int memquota_asked(struct memquota_tracker *t);
 long memquota_expire_requests(struct memquota_tracker *t, bool all);

@@ -86,7 +86,8 @@ static void trim(struct memquota_tracker *t)
 		}
 		raw_spin_unlock_irqrestore(&t->lock, flags);
 		for (i = 0; i < n; i++) {
-			memquota_call_trim(batch[i]);
+			while (memquota_call_trim(batch[i]))
+				cond_resched();
 			memquota_record_unref(batch[i]);
 		}
 		cond_resched();

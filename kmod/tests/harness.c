@@ -277,7 +277,7 @@ static void actor_put(struct memquota_participant *p)
 	atomic_inc(&actor->puts);
 }
 
-static void actor_trim(struct memquota_participant *p)
+static bool actor_trim(struct memquota_participant *p)
 {
 	struct actor *actor = actor_of(p);
 	void (*then)(struct actor *actor) = READ_ONCE(actor->then);
@@ -285,6 +285,7 @@ static void actor_trim(struct memquota_participant *p)
 	atomic_inc(&actor->trims);
 	if (then)
 		then(actor);
+	return false;
 }
 
 /* An actor that has not joined yet. */

@@ -85,8 +85,9 @@ typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
  *	%MEMQUOTA_NO_DATA. Atomic, as @reclaim is. Without it and without
  *	memquota_set_oldest() the time is derived from what is charged and
  *	uncharged.
- * @trim: give back what can be given without loss, before any victim is
- *	chosen. Atomic, as @reclaim is.
+ * @trim: give back some of what can be given without loss, before any victim
+ *	is chosen; whether there is more, for another call. Atomic, as @reclaim
+ *	is.
  * @owner: the module that the callbacks are in. A running callback holds it.
  * @flags: %MEMQUOTA_COLLAPSING, %MEMQUOTA_INACTIVE
  *
@@ -99,7 +100,7 @@ struct memquota_ops {
 	bool (*get)(struct memquota_participant *participant);
 	void (*put)(struct memquota_participant *participant);
 	u64 (*oldest)(struct memquota_participant *participant);
-	void (*trim)(struct memquota_participant *participant);
+	bool (*trim)(struct memquota_participant *participant);
 	struct module *owner;
 	unsigned int flags;
 };
