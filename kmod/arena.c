@@ -265,6 +265,13 @@ static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
 	return chunk;
 }
 
+/* What a dropped arena answers, in the order of rule T7. */
+static void *dropped(struct memquota_arena_core *core)
+{
+	return ERR_PTR(memquota_try_charge(&core->participant, 0, GFP_NOWAIT) ?:
+		       -ESTALE);
+}
+
 /* Rule C7: by the mark, and if that cannot be had, the smallest that fits. */
 static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes)
 {
@@ -273,7 +280,7 @@ static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes)
 	struct memquota_store *store;
 
 	if (READ_ONCE(arena->core->dropped))
-		return ERR_PTR(-ESTALE);
+		return dropped(arena->core);
 	store = enter(arena);
 	/* Let go before the next one is reserved. */
 	retire(store);
@@ -295,7 +302,7 @@ static void *alloc_one_shot(struct memquota_arena *arena, size_t bytes,
 	unsigned long flags;
 
 	if (READ_ONCE(arena->core->dropped))
-		return ERR_PTR(-ESTALE);
+		return dropped(arena->core);
 	chunk = memquota_core_new_one_shot(arena->core, bytes);
 	if (IS_ERR(chunk))
 		return chunk;
@@ -481,11 +488,13 @@ static int preallocate(struct memquota_store *store, unsigned int class)
 	struct memquota_chunk *chunk;
 	unsigned long flags;
 
+	/* A smaller one would not be taken. */
+	class = max_t(unsigned int, class, store->mark);
 	chunk = memquota_core_new_chunk(store->core, class, true);
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 	raw_spin_lock_irqsave(&store->lock, flags);
-	store->mark = max_t(unsigned int, store->mark, class);
+	store->mark = class;
 	store->ever.chunks++;
 	raw_spin_unlock_irqrestore(&store->lock, flags);
 	memquota_store_keep(store, chunk);
@@ -515,7 +524,7 @@ int memquota_arena_preallocate(struct memquota_arena *arena, size_t size)
 	if (size > MAX_NORMAL_ALLOC_MAX)
 		return -EINVAL;
 	if (READ_ONCE(core->dropped))
-		return -ESTALE;
+		return PTR_ERR(dropped(core));
 	class = max_t(unsigned int, core->smallest,
 		      memquota_class_for(size + MEMQUOTA_CHUNK_HEADER));
 	if (!arena->bumps)
