@@ -299,10 +299,38 @@ struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 }
 
 /*
- * Find all descendants of an account. Lists of links are walked a batch at a
- * time: a link that was seen moves to the tail and bears the walk's number, so
- * that the walk finds its place again after dropping the lock, whatever was
- * added (at the head) or removed meanwhile. The accounts, the first one among
+ * Go through an account's records, a batch at a time. @visit is called with the
+ * tracker's lock held; it marks a record, or returns false where it has marked
+ * it before. A record that was visited moves to the tail, so that the walk
+ * finds its place again after dropping the lock, whatever was added (at the
+ * head) or removed meanwhile.
+ */
+void memquota_walk_records(struct memquota_account *a,
+			   bool (*visit)(struct memquota_record *r, void *arg),
+			   void *arg)
+{
+	struct memquota_tracker *t = a->tracker;
+	struct memquota_record *r;
+	unsigned long flags;
+	unsigned int n;
+
+	do {
+		raw_spin_lock_irqsave(&t->lock, flags);
+		for (n = 0; n < BATCH; n++) {
+			r = list_first_entry_or_null(&a->records,
+						     struct memquota_record,
+						     siblings);
+			if (!r || !visit(r, arg))
+				break;
+			list_move_tail(&r->siblings, &a->records);
+		}
+		raw_spin_unlock_irqrestore(&t->lock, flags);
+	} while (n == BATCH);
+}
+
+/*
+ * Find all descendants of an account. Lists of links are walked as those of
+ * records are, marked with the walk's number. The accounts, the first one among
  * them, end up on @accounts, each with its memory kept.
  */
 void memquota_walk_down(struct memquota_account *first,

@@ -8,39 +8,31 @@
 #include <linux/sched.h>
 #include "quota.h"
 
-/* Records that are added up before the lock is dropped (R11). */
-#define BATCH			64
+/* What sum_records() adds up. */
+struct sum {
+	u64 walk;
+	u64 bytes;
+};
+
+static bool add_record(struct memquota_record *r, void *arg)
+{
+	struct sum *sum = arg;
+
+	if (r->audited == sum->walk)
+		return false;
+	r->audited = sum->walk;
+	/* What it held has left the account before. */
+	if (!(atomic64_read(&r->word) & RECORD_LEFT))
+		sum->bytes += memquota_record_used(r);
+	return true;
+}
 
 static u64 sum_records(struct memquota_account *a, u64 walk)
 {
-	struct memquota_tracker *t = a->tracker;
-	struct memquota_record *r;
-	unsigned long flags;
-	unsigned int n;
-	u64 sum = 0;
-	bool more;
+	struct sum sum = { .walk = walk };
 
-	do {
-		more = false;
-		raw_spin_lock_irqsave(&t->lock, flags);
-		for (n = 0; !list_empty(&a->records); n++) {
-			r = list_first_entry(&a->records,
-					     struct memquota_record, siblings);
-			if (r->audited == walk)
-				break;
-			if (n == BATCH) {
-				more = true;
-				break;
-			}
-			r->audited = walk;
-			list_move_tail(&r->siblings, &a->records);
-			/* What it held has left the account before. */
-			if (!(atomic64_read(&r->word) & RECORD_LEFT))
-				sum += memquota_record_used(r);
-		}
-		raw_spin_unlock_irqrestore(&t->lock, flags);
-	} while (more);
-	return sum;
+	memquota_walk_records(a, add_record, &sum);
+	return sum.bytes;
 }
 
 /*

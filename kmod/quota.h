@@ -334,6 +334,9 @@ void memquota_take_apart(struct memquota_tracker *t, unsigned int pieces);
 bool memquota_close_next(struct memquota_tracker *t, u64 *id);
 struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id);
+void memquota_walk_records(struct memquota_account *a,
+			   bool (*visit)(struct memquota_record *r, void *arg),
+			   void *arg);
 void memquota_walk_down(struct memquota_account *account,
 			struct list_head *accounts);
 int memquota_accounts_init(void);

@@ -94,46 +94,41 @@ static void trim(struct memquota_tracker *t)
 	} while (n);
 }
 
+/* What collect_victims() looks for. */
+struct collection {
+	u64 round;
+	struct list_head *victims;
+};
+
+static bool collect_victim(struct memquota_record *r, void *arg)
+{
+	struct collection *c = arg;
+
+	if (r->round == c->round)
+		return false;
+	r->round = c->round;
+	if (!r->active) {
+		r->chosen = true;
+		return true;
+	}
+	memquota_record_ref(r);
+	list_add_tail(&r->victim, c->victims);
+	if (READ_ONCE(r->flags) & RECORD_COLLAPSING)
+		r->account->collapses = true;
+	return true;
+}
+
 /*
  * The records of an account that have joined for good become victims of the
- * round, each pinned. Those that were seen move to the tail, as links do in
- * memquota_walk_down().
+ * round, each pinned.
  */
 static void collect_victims(struct memquota_account *a, u64 round,
 			    struct list_head *victims)
 {
-	struct memquota_tracker *t = a->tracker;
-	struct memquota_record *r;
-	unsigned long flags;
-	unsigned int n;
-	bool more;
+	struct collection c = { .round = round, .victims = victims };
 
 	a->collapses = false;
-	do {
-		more = false;
-		raw_spin_lock_irqsave(&t->lock, flags);
-		for (n = 0; !list_empty(&a->records); n++) {
-			r = list_first_entry(&a->records,
-					     struct memquota_record, siblings);
-			if (r->round == round)
-				break;
-			if (n == BATCH) {
-				more = true;
-				break;
-			}
-			r->round = round;
-			list_move_tail(&r->siblings, &a->records);
-			if (!r->active) {
-				r->chosen = true;
-				continue;
-			}
-			memquota_record_ref(r);
-			list_add_tail(&r->victim, victims);
-			if (READ_ONCE(r->flags) & RECORD_COLLAPSING)
-				a->collapses = true;
-		}
-		raw_spin_unlock_irqrestore(&t->lock, flags);
-	} while (more);
+	memquota_walk_records(a, collect_victim, &c);
 }
 
 /*
