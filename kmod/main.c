@@ -10,6 +10,7 @@
 #include "chunk.h"
 #include "debugfs.h"
 #include "quota.h"
+#include "range.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -89,11 +90,16 @@ static int __init memquota_init(void)
 	err = memquota_arenas_init();
 	if (err)
 		goto out_chunks;
-	err = memquota_chardev_init();
+	err = memquota_ranges_init();
 	if (err)
 		goto out_arenas;
+	err = memquota_chardev_init();
+	if (err)
+		goto out_ranges;
 	return 0;
 
+out_ranges:
+	memquota_ranges_exit();
 out_arenas:
 	memquota_arenas_exit();
 out_chunks:
@@ -116,6 +122,7 @@ out_debugfs:
 static void __exit memquota_exit(void)
 {
 	memquota_chardev_exit();
+	memquota_ranges_exit();
 	memquota_arenas_exit();
 	memquota_chunks_exit();
 	memquota_trackers_exit();

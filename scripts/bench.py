@@ -23,6 +23,7 @@ INLINED = {
     "try_charge_uncharge_in_slot": "loop_try_charge",
     "charge_uncharge_4_in_turn": "loop_charge_in_turn",
     "disabled_charge_uncharge": "loop_charge_in_slot",
+    "range_bump": "loop_range_bump",
     "peer_percpu_sub_add": "loop_peer_percpu_sub_add",
     "peer_percpu_cmpxchg": "loop_peer_percpu_cmpxchg",
     "peer_atomic64": "loop_peer_atomic64",
@@ -31,6 +32,7 @@ CALLED = {
     "charge_uncharge_10000_in_turn": ("__memquota_charge",),
     "visit_to_total": ("__memquota_charge", "__memquota_uncharge"),
     "queue_send_recv": ("memquota_queue_send", "memquota_queue_recv"),
+    "range_churn_10000": ("__memquota_range_alloc", "__memquota_range_free"),
     "join_leave": ("memquota_join_account", "memquota_leave"),
     "join_private_leave": ("memquota_join_private", "memquota_leave"),
 }

@@ -47,6 +47,7 @@ static const struct {
 	{ "latency", bench_latency },
 	{ "memory", bench_memory },
 	{ "participants", bench_participants },
+	{ "range", bench_range },
 	{ "scaling", bench_scaling },
 };
 

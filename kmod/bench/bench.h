@@ -137,6 +137,7 @@ int bench_index(void);
 int bench_latency(void);
 int bench_memory(void);
 int bench_participants(void);
+int bench_range(void);
 int bench_scaling(void);
 
 extern const struct bench_case bench_peer_cases[];
