@@ -11,11 +11,10 @@
  * smallest, and among equals the lowest.
  *
  * Freeing must not fail, so the records are there before it. Between n blocks
- * that are allocated, before them and behind, there is room for n + 1 free
- * blocks that do not touch; that the bump region stands between two blocks
- * without a gap does not add to it. Hence n + 1 records always do. What is set
- * aside beyond that is the credit: each allocation takes one of it, each free
- * gives one back.
+ * that are allocated, before them and behind, are n + 1 places for free blocks
+ * that do not touch. One is the bump region's, even if it is empty, and that has
+ * its record in the range: n others always do. What is set aside beyond them is
+ * the credit: each allocation takes one of it, each free returns one.
  */
 #include <linux/bitmap.h>
 #include <linux/export.h>
@@ -25,8 +24,11 @@
 #include <memquota/range.h>
 #include "range.h"
 
-/* Records that are allocated and freed at a time. */
+/* Records that are allocated at a time. */
 #define BATCH			16
+
+/* What is left of the credit when there is too much. */
+#define CREDIT_KEPT		(S8_MAX / 2)
 
 /* 32 bits address so many. */
 #define MAX_UNITS		((1ULL << 32) / MEMQUOTA_RANGE_UNIT)
@@ -98,20 +100,6 @@ static void take_from_bin(struct memquota_range *range,
 		__clear_bit(n, range->filled);
 }
 
-static void bounds_change(struct memquota_range *range,
-			  struct memquota_block *b)
-{
-	if (b != range->bump)
-		take_from_bin(range, b);
-}
-
-static void bounds_changed(struct memquota_range *range,
-			   struct memquota_block *b)
-{
-	if (b != range->bump)
-		put_in_bin(range, b);
-}
-
 /* The first block in the bin that is at least so long. */
 static struct memquota_block *first_fit_in(struct rb_root_cached *bin,
 					   u32 units)
@@ -162,8 +150,8 @@ static void put_spare(struct memquota_range *range, struct memquota_block *b)
 	range->spare = b;
 }
 
-/* Records for some more allocations; the bulk calls want interrupts on. */
-static bool set_aside(struct memquota_range *range)
+/* The credit is one below 0. The bulk call wants interrupts on. */
+int memquota_range_set_aside(struct memquota_range *range)
 {
 	void *records[BATCH];
 	unsigned int n = 0;
@@ -175,33 +163,71 @@ static bool set_aside(struct memquota_range *range)
 					 records)) {
 		n = BATCH;
 	}
-	range->credit += n;
+	if (!n) {
+		range->credit = 0;
+		return -ENOMEM;
+	}
+	range->credit = n - 1;
 	while (n)
 		put_spare(range, records[--n]);
-	return range->credit;
+	return 0;
 }
+EXPORT_SYMBOL_GPL(memquota_range_set_aside);
 
-/* As many of them are spare as there is credit, at least. */
-static void give_back(struct memquota_range *range)
+/* The credit is one above 127. At least as many records are spare. */
+void memquota_range_give_back(struct memquota_range *range)
 {
-	while (range->credit > BATCH) {
+	unsigned int n;
+
+	for (n = S8_MAX + 1; n > CREDIT_KEPT; n--)
 		kmem_cache_free(block_cache, take_spare(range));
-		range->credit--;
-	}
+	range->credit = n;
 }
-
-static void drop_block(struct memquota_range *range, struct memquota_block *b)
-{
-	rb_erase(&b->by_offset, &range->blocks);
-	put_spare(range, b);
-}
+EXPORT_SYMBOL_GPL(memquota_range_give_back);
 
 static void note_below(struct memquota_range *range)
 {
 	struct memquota_block *b =
-		by_offset(rb_prev(&range->bump->by_offset));
+		by_offset(rb_prev(&range->bump.by_offset));
 
 	range->below = b ? b->end : 0;
+}
+
+static void set_bounds(struct memquota_range *range, struct memquota_block *b,
+		       u32 start, u32 end)
+{
+	if (b != &range->bump)
+		take_from_bin(range, b);
+	b->start = start;
+	b->end = end;
+	if (b != &range->bump)
+		put_in_bin(range, b);
+}
+
+/* What was between them becomes free: the bump region, if it is one, remains. */
+static void join(struct memquota_range *range, struct memquota_block *below,
+		 struct memquota_block *above)
+{
+	struct memquota_block *stays = below, *goes = above;
+
+	if (above == &range->bump)
+		swap(stays, goes);
+	take_from_bin(range, goes);
+	rb_erase(&goes->by_offset, &range->blocks);
+	put_spare(range, goes);
+	set_bounds(range, stays, below->start, above->end);
+}
+
+static void insert(struct memquota_range *range, u32 start, u32 end,
+		   struct rb_node *parent, struct rb_node **link)
+{
+	struct memquota_block *b = take_spare(range);
+
+	b->start = start;
+	b->end = end;
+	rb_link_node(&b->by_offset, parent, link);
+	rb_insert_color(&b->by_offset, &range->blocks);
+	put_in_bin(range, b);
 }
 
 /*
@@ -224,79 +250,73 @@ static void add_free(struct memquota_range *range, u32 start, u32 end)
 			link = &parent->rb_right;
 		}
 	}
+	if (below && below->end != start)
+		below = NULL;
 	if (above && above->start != end)
 		above = NULL;
-	if (below && below->end == start) {
-		bounds_change(range, below);
-		if (above) {
-			bounds_change(range, above);
-			end = above->end;
-			drop_block(range, above);
-			if (above == range->bump)
-				range->bump = below;
-		}
-		below->end = end;
-		bounds_changed(range, below);
-	} else if (above) {
-		bounds_change(range, above);
-		above->start = start;
-		bounds_changed(range, above);
-	} else {
-		b = take_spare(range);
-		b->start = start;
-		b->end = end;
-		rb_link_node(&b->by_offset, parent, link);
-		rb_insert_color(&b->by_offset, &range->blocks);
-		put_in_bin(range, b);
-	}
+	if (below && above)
+		join(range, below, above);
+	else if (below)
+		set_bounds(range, below, below->start, end);
+	else if (above)
+		set_bounds(range, above, start, above->end);
+	else
+		insert(range, start, end, parent, link);
 	note_below(range);
 }
 
-/* What is left of the old bump region touches nothing that is free. */
+/*
+ * What is left of the bump region stays in its place under a record of its own,
+ * and the bump region takes the place of @b.
+ */
 static void change_bump(struct memquota_range *range, struct memquota_block *b)
 {
-	struct memquota_block *old = range->bump;
+	struct memquota_block *bump = &range->bump, *left;
 
 	take_from_bin(range, b);
-	if (old->start < old->end)
-		put_in_bin(range, old);
-	else
-		drop_block(range, old);
-	range->bump = b;
+	if (bump->start < bump->end) {
+		left = take_spare(range);
+		left->start = bump->start;
+		left->end = bump->end;
+		rb_replace_node(&bump->by_offset, &left->by_offset,
+				&range->blocks);
+		put_in_bin(range, left);
+	} else {
+		rb_erase(&bump->by_offset, &range->blocks);
+	}
+	bump->start = b->start;
+	bump->end = b->end;
+	rb_replace_node(&b->by_offset, &bump->by_offset, &range->blocks);
+	put_spare(range, b);
 	note_below(range);
 }
 
-int __memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
+int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
 			   u32 *offset)
 {
-	struct memquota_block *b = range->bump;
-	u32 units = memquota_range_units(size);
+	struct memquota_block *b = &range->bump;
 
-	if (!size || !memquota_range_can_align(align))
+	if (!units || !memquota_range_can_align(align))
 		return -EINVAL;
 	if (units > b->end - b->start)
 		b = best_fit(range, units);
 	if (!b)
 		return -ENOSPC;
-	if (!range->credit && !set_aside(range))
+	if (memquota_range_take_credit(range))
 		return -ENOMEM;
-	range->credit--;
-	if (b != range->bump)
+	if (b != &range->bump)
 		change_bump(range, b);
-	*offset = b->start * MEMQUOTA_RANGE_UNIT;
-	b->start += units;
+	*offset = range->bump.start * MEMQUOTA_RANGE_UNIT;
+	range->bump.start += units;
 	memquota_debug_range(range);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(__memquota_range_alloc);
 
-void __memquota_range_free(struct memquota_range *range, u32 offset, u32 size)
+void __memquota_range_free(struct memquota_range *range, u32 start, u32 units)
 {
-	u32 start = offset / MEMQUOTA_RANGE_UNIT;
-
-	add_free(range, start, start + memquota_range_units(size));
-	if (++range->credit > MEMQUOTA_RANGE_CREDIT)
-		give_back(range);
+	add_free(range, start, start + units);
+	memquota_range_return_credit(range);
 	memquota_debug_range(range);
 }
 EXPORT_SYMBOL_GPL(__memquota_range_free);
@@ -309,28 +329,18 @@ EXPORT_SYMBOL_GPL(__memquota_range_free);
  * @gfp: what allocations of records may do, and whether charges may sleep, see
  *	memquota_try_charge()
  *
- * Context: any that @gfp allows.
- *
- * Return: 0, or -ENOMEM: out of memory; memquota_range_destroy() is allowed
- * then, and not needed.
+ * Context: any.
  */
-int memquota_range_init(struct memquota_range *range,
-			struct memquota_participant *participant, gfp_t gfp)
+void memquota_range_init(struct memquota_range *range,
+			 struct memquota_participant *participant, gfp_t gfp)
 {
-	struct memquota_block *b = kmem_cache_alloc(block_cache, gfp);
-
 	*range = (struct memquota_range) {
+		.bump = { .start = 1, .end = 1 },
 		.participant = participant,
 		.gfp = gfp,
 	};
-	if (!b)
-		return -ENOMEM;
-	b->start = 1;
-	b->end = 1;
-	rb_link_node(&b->by_offset, NULL, &range->blocks.rb_node);
-	rb_insert_color(&b->by_offset, &range->blocks);
-	range->bump = b;
-	return 0;
+	rb_link_node(&range->bump.by_offset, NULL, &range->blocks.rb_node);
+	rb_insert_color(&range->bump.by_offset, &range->blocks);
 }
 EXPORT_SYMBOL_GPL(memquota_range_init);
 
@@ -346,6 +356,7 @@ void memquota_range_destroy(struct memquota_range *range)
 {
 	struct memquota_block *b, *next;
 
+	rb_erase(&range->bump.by_offset, &range->blocks);
 	rbtree_postorder_for_each_entry_safe(b, next, &range->blocks, by_offset)
 		kmem_cache_free(block_cache, b);
 	while (range->spare)
@@ -464,7 +475,7 @@ static const char *check_block(const struct memquota_range *range,
 			       const struct memquota_block *b,
 			       const struct memquota_block *before)
 {
-	if (b->start > b->end || (b->start == b->end && b != range->bump))
+	if (b->start > b->end || (b->start == b->end && b != &range->bump))
 		return "a free block is empty";
 	if (b->start < 1 || b->end > range_end(range))
 		return "a free block is out of bounds";
@@ -472,9 +483,9 @@ static const char *check_block(const struct memquota_range *range,
 		return "free blocks overlap, or are out of order";
 	if (before && b->start == before->end)
 		return "free blocks touch";
-	if (b != range->bump && !is_in_bin(range, b))
+	if (b != &range->bump && !is_in_bin(range, b))
 		return "a free block is not in its bin";
-	if (b == range->bump && range->below != (before ? before->end : 0))
+	if (b == &range->bump && range->below != (before ? before->end : 0))
 		return "what is below the bump region is not known";
 	return NULL;
 }
@@ -519,7 +530,7 @@ const char *memquota_range_check(const struct memquota_range *range)
 		wrong = check_block(range, b, before);
 		if (wrong)
 			return wrong;
-		if (b == range->bump)
+		if (b == &range->bump)
 			bumps++;
 		else
 			binned++;
@@ -589,7 +600,7 @@ EXPORT_SYMBOL_GPL(memquota_debug_range_free);
 
 int memquota_ranges_init(void)
 {
-	BUILD_BUG_ON(MEMQUOTA_RANGE_CREDIT < 2 * BATCH);
+	BUILD_BUG_ON(CREDIT_KEPT < BATCH);
 	block_cache = KMEM_CACHE(memquota_block, 0);
 	return block_cache ? 0 : -ENOMEM;
 }

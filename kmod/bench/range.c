@@ -108,8 +108,8 @@ static int setup_range(struct bench *b, const struct bench_case *bc)
 	b->private = c;
 	if (!c)
 		return -ENOMEM;
-	err = memquota_range_init(&c->range, NULL, GFP_KERNEL) ?:
-	      memquota_range_add(&c->range, RANGE);
+	memquota_range_init(&c->range, NULL, GFP_KERNEL);
+	err = memquota_range_add(&c->range, RANGE);
 	if (err)
 		teardown_range(b);
 	return err;

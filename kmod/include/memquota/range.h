@@ -29,13 +29,7 @@
 #define MEMQUOTA_RANGE_EXACT	64
 #define MEMQUOTA_RANGE_BINS	(MEMQUOTA_RANGE_EXACT + 22)
 
-/* Allocations that records are set aside for in advance, at most. */
-#define MEMQUOTA_RANGE_CREDIT	48
-
-/*
- * A free block, in units: the record that is set aside for it. The bump region
- * is one as well, and the only one that may be empty.
- */
+/* A free block, in units. The bump region is one, and alone can be empty. */
 struct memquota_block {
 	struct rb_node by_offset;
 	union {
@@ -49,10 +43,11 @@ struct memquota_block {
 
 /**
  * struct memquota_range - embedded in the object that owns the range
- * @bump: the bump region
+ * @bump: the bump region; the range stays where it was initialised
  * @below: where the last free block below the bump region ends, in units; 0 if
  *	there is none
- * @credit: how many more allocations the records will do for
+ * @credit: how many more allocations the records will do for, 0 to 127: one
+ *	step beyond either end makes it negative
  * @blocks: all free blocks by offset
  * @spare: records that are set aside
  * @capacity_bytes: what was added in all; the owner may read it
@@ -64,9 +59,9 @@ struct memquota_block {
  * Whatever the owner serialises its calls with protects all of it.
  */
 struct memquota_range {
-	struct memquota_block *bump;
+	struct memquota_block bump;
 	u32 below;
-	u32 credit;
+	s8 credit;
 	struct rb_root blocks;
 	struct memquota_block *spare;
 	size_t capacity_bytes;
@@ -76,17 +71,19 @@ struct memquota_range {
 	struct rb_root_cached bins[MEMQUOTA_RANGE_BINS];
 };
 
-int memquota_range_init(struct memquota_range *range,
-			struct memquota_participant *participant, gfp_t gfp);
+void memquota_range_init(struct memquota_range *range,
+			 struct memquota_participant *participant, gfp_t gfp);
 void memquota_range_destroy(struct memquota_range *range);
 int __must_check memquota_range_add(struct memquota_range *range, size_t bytes);
 bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 			      u32 *size);
 const char *memquota_range_check(const struct memquota_range *range);
 
-int __memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
+int memquota_range_set_aside(struct memquota_range *range);
+void memquota_range_give_back(struct memquota_range *range);
+int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
 			   u32 *offset);
-void __memquota_range_free(struct memquota_range *range, u32 offset, u32 size);
+void __memquota_range_free(struct memquota_range *range, u32 start, u32 units);
 
 #ifdef CONFIG_MEMQUOTA_DEBUG
 void memquota_debug_range(const struct memquota_range *range);
@@ -115,6 +112,22 @@ static __always_inline bool memquota_range_can_align(u32 align)
 	return align <= MEMQUOTA_RANGE_UNIT && is_power_of_2(align);
 }
 
+/* So that freeing what is about to be allocated finds its record. */
+static __always_inline int
+memquota_range_take_credit(struct memquota_range *range)
+{
+	if (unlikely(--range->credit < 0))
+		return memquota_range_set_aside(range);
+	return 0;
+}
+
+static __always_inline void
+memquota_range_return_credit(struct memquota_range *range)
+{
+	if (unlikely(++range->credit < 0))
+		memquota_range_give_back(range);
+}
+
 /**
  * memquota_range_alloc - take a block out of the range
  * @range: the range
@@ -140,16 +153,16 @@ static __always_inline int __must_check
 memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
 		     u32 *offset)
 {
-	struct memquota_block *bump = range->bump;
+	struct memquota_block *bump = &range->bump;
 	u32 units = memquota_range_units(size);
 	u32 start = bump->start;
 
 	/* 0 - 1 is too long for any block. */
 	if (unlikely(units - 1 >= bump->end - start) ||
-	    unlikely(!range->credit) ||
 	    unlikely(!memquota_range_can_align(align)))
-		return __memquota_range_alloc(range, size, align, offset);
-	range->credit--;
+		return __memquota_range_alloc(range, units, align, offset);
+	if (memquota_range_take_credit(range))
+		return -ENOMEM;
 	bump->start = start + units;
 	*offset = start * MEMQUOTA_RANGE_UNIT;
 	memquota_debug_range(range);
@@ -171,20 +184,20 @@ memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
 static __always_inline void
 memquota_range_free(struct memquota_range *range, u32 offset, u32 size)
 {
-	struct memquota_block *bump = range->bump;
+	struct memquota_block *bump = &range->bump;
 	u32 start = offset / MEMQUOTA_RANGE_UNIT;
+	u32 units = memquota_range_units(size);
 
 	if (!memquota_debug_range_free(range, offset, size))
 		return;
 	/* Right before the bump region, and nothing free right before it. */
-	if (unlikely(start + memquota_range_units(size) != bump->start) ||
-	    unlikely(start <= range->below) ||
-	    unlikely(range->credit >= MEMQUOTA_RANGE_CREDIT)) {
-		__memquota_range_free(range, offset, size);
+	if (unlikely(start + units != bump->start) ||
+	    unlikely(start <= range->below)) {
+		__memquota_range_free(range, start, units);
 		return;
 	}
-	range->credit++;
 	bump->start = start;
+	memquota_range_return_credit(range);
 	memquota_debug_range(range);
 }
 
