@@ -151,7 +151,7 @@ static void put_spare(struct memquota_range *range, struct memquota_block *b)
 }
 
 /* The credit is one below 0. The bulk call wants interrupts on. */
-int memquota_range_set_aside(struct memquota_range *range)
+int __memquota_range_set_aside(struct memquota_range *range)
 {
 	void *records[BATCH];
 	unsigned int n = 0;
@@ -172,10 +172,10 @@ int memquota_range_set_aside(struct memquota_range *range)
 		put_spare(range, records[--n]);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(memquota_range_set_aside);
+EXPORT_SYMBOL_GPL(__memquota_range_set_aside);
 
 /* The credit is one above 127. At least as many records are spare. */
-void memquota_range_give_back(struct memquota_range *range)
+void __memquota_range_give_back(struct memquota_range *range)
 {
 	unsigned int n;
 
@@ -183,7 +183,7 @@ void memquota_range_give_back(struct memquota_range *range)
 		kmem_cache_free(block_cache, take_spare(range));
 	range->credit = n;
 }
-EXPORT_SYMBOL_GPL(memquota_range_give_back);
+EXPORT_SYMBOL_GPL(__memquota_range_give_back);
 
 static void note_below(struct memquota_range *range)
 {
@@ -350,7 +350,7 @@ EXPORT_SYMBOL_GPL(memquota_range_init);
  *
  * Uncharges its capacity. Blocks that are still allocated are nobody's.
  *
- * Context: any but NMI.
+ * Context: any that kfree() is allowed in.
  */
 void memquota_range_destroy(struct memquota_range *range)
 {

@@ -416,7 +416,8 @@ static void f3_no_more_than_two_units_are_lost(struct kunit *test)
 		for (offset = 2 * UNIT; offset + UNIT <= capacities[i];
 		     offset += 2 * UNIT)
 			put(test, range, offset, 5);
-		offset = size = 0;
+		offset = 0;
+		size = 0;
 		KUNIT_EXPECT_TRUE(test, memquota_range_next_free(range, &offset,
 								 &size));
 		KUNIT_EXPECT_GT(test, size + 2 * UNIT, capacities[i]);
@@ -729,18 +730,29 @@ static void f7_free_blocks_come_in_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, offset, 7 * UNIT);
 }
 
-/* Set it, see what the check says, and set it back. */
-#define EXPECT_FINDS(test, range, text, lvalue, value)			\
+/* Set a field, see what the check says, and set it back. */
+static void expect_finds(struct kunit *test, struct memquota_range *range,
+			 const char *text, void *field, const void *value,
+			 size_t size)
+{
+	const char *found;
+	u64 old;
+
+	KUNIT_ASSERT_LE(test, size, sizeof(old));
+	memcpy(&old, field, size);
+	memcpy(field, value, size);
+	found = memquota_range_check(range);
+	memcpy(field, &old, size);
+	KUNIT_EXPECT_STREQ(test, found ?: "", text);
+	KUNIT_EXPECT_PTR_EQ(test, memquota_range_check(range), NULL);
+}
+
+#define EXPECT_FINDS(test, range, text, field, value)			\
 ({									\
-	typeof(lvalue) finds_old = (lvalue);				\
-	const char *finds;						\
+	typeof(field) finds_value = (value);				\
 									\
-	(lvalue) = (value);						\
-	finds = memquota_range_check(range);				\
-	(lvalue) = finds_old;						\
-	KUNIT_EXPECT_NOT_NULL(test, finds);				\
-	KUNIT_EXPECT_STREQ(test, finds ?: "", text);			\
-	KUNIT_EXPECT_PTR_EQ(test, memquota_range_check(range), NULL);	\
+	expect_finds(test, range, text, &(field), &finds_value,		\
+		     sizeof(finds_value));				\
 })
 
 static void f7_the_check_finds_what_is_wrong(struct kunit *test)

@@ -79,8 +79,8 @@ bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 			      u32 *size);
 const char *memquota_range_check(const struct memquota_range *range);
 
-int memquota_range_set_aside(struct memquota_range *range);
-void memquota_range_give_back(struct memquota_range *range);
+int __memquota_range_set_aside(struct memquota_range *range);
+void __memquota_range_give_back(struct memquota_range *range);
 int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
 			   u32 *offset);
 void __memquota_range_free(struct memquota_range *range, u32 start, u32 units);
@@ -117,7 +117,7 @@ static __always_inline int
 memquota_range_take_credit(struct memquota_range *range)
 {
 	if (unlikely(--range->credit < 0))
-		return memquota_range_set_aside(range);
+		return __memquota_range_set_aside(range);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static __always_inline void
 memquota_range_return_credit(struct memquota_range *range)
 {
 	if (unlikely(++range->credit < 0))
-		memquota_range_give_back(range);
+		__memquota_range_give_back(range);
 }
 
 /**
@@ -175,11 +175,11 @@ memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
  * @offset: its offset, from memquota_range_alloc()
  * @size: the size that it was allocated with
  *
- * Never fails and allocates nothing; records may be given back. The block
- * merges with what is free before and behind it. Debug builds warn of a block
- * that is not allocated, and change nothing then.
+ * Never fails and allocates nothing; records may be given back to the slab. The
+ * block merges with what is free before and behind it. Debug builds warn of a
+ * block that is not allocated, and change nothing then.
  *
- * Context: any but NMI; the caller serialises.
+ * Context: any that kfree() is allowed in; the caller serialises.
  */
 static __always_inline void
 memquota_range_free(struct memquota_range *range, u32 offset, u32 size)
