@@ -504,6 +504,7 @@ static void f5_without_memory_nothing_changes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, take_without_memory(range, 1 * UNIT));
 	EXPECT_FREE(test, range, { 1 * UNIT, 5 * UNIT }, { 7 * UNIT, 3 * UNIT },
 		    { 11 * UNIT, 4 * UNIT });
+	KUNIT_EXPECT_EQ(test, range->bump.start, 16);
 	/* What does not fit is told before memory is looked for. */
 	KUNIT_EXPECT_EQ(test, -ENOSPC, take_without_memory(range, SZ_1M));
 	KUNIT_EXPECT_EQ(test, 0, try_take(range, 3 * UNIT));
