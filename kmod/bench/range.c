@@ -230,7 +230,7 @@ static int fill_gen_pool(struct bench *b, const struct bench_case *bc,
 			return -ENOMEM;
 		}
 	}
-	loop_peer_gen_pool_churn(b, LIVE / 4);
+	loop_peer_gen_pool_churn(b, LIVE);
 	return 0;
 }
 
