@@ -195,6 +195,7 @@ void memquota_chunk_show_pool(struct seq_file *m)
 		}
 	}
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_chunk_show_pool);
 
 /**
  * memquota_chunk_of - the chunk that memory is from
@@ -216,6 +217,7 @@ struct memquota_chunk *memquota_chunk_of(const void *memory)
 		private &= (unsigned long)memory & ~POOL_SLOT;
 	return (struct memquota_chunk *)private;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_chunk_of);
 
 /* Above a page it is not worth any trouble: a smaller one will do. */
 static gfp_t modest(gfp_t gfp)

@@ -298,6 +298,7 @@ bool memquota_store_trim(struct memquota_store *store)
 	release_list(&surplus);
 	return n == BATCH;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_store_trim);
 
 /* The bytes are on the books, the memory is not there yet. */
 static struct memquota_chunk *adopt(struct memquota_arena_core *core,

@@ -4,29 +4,6 @@
 #include <memquota/arena.h>
 #include "harness.h"
 
-static void destroy_arena(void *data)
-{
-	memquota_arena_destroy(data);
-}
-
-static struct memquota_arena *
-new_arena(struct kunit *test, struct memquota_account *account,
-	  const struct memquota_arena_config *config)
-{
-	struct memquota_arena *arena = kunit_kzalloc(test, sizeof(*arena),
-						     GFP_KERNEL);
-	struct memquota_arena_config filled = *config;
-
-	KUNIT_ASSERT_NOT_NULL(test, arena);
-	if (!filled.gfp)
-		filled.gfp = GFP_KERNEL;
-	filled.flags |= MEMQUOTA_ARENA_IN_ACCOUNT;
-	filled.account = account;
-	KUNIT_ASSERT_EQ(test, 0, memquota_arena_init(arena, &filled, "arena"));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, destroy_arena, arena));
-	return arena;
-}
-
 static void n1_what_is_handed_out_is_apart(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);

@@ -18,6 +18,7 @@ struct stage {
 	struct list_head trackers;
 	struct list_head accounts;
 	struct list_head actors;
+	struct list_head arenas;
 	bool borrowed;
 };
 
@@ -39,6 +40,7 @@ int stage_init(struct kunit *test)
 	INIT_LIST_HEAD(&stage->trackers);
 	INIT_LIST_HEAD(&stage->accounts);
 	INIT_LIST_HEAD(&stage->actors);
+	INIT_LIST_HEAD(&stage->arenas);
 	atomic_set(&turns, 0);
 	beginning = ktime_get_coarse_ns();
 	test->priv = stage;
@@ -89,6 +91,11 @@ void stage_exit(struct kunit *test)
 
 	if (!stage)
 		return;
+	list_for_each_entry_safe(prop, next, &stage->arenas, node) {
+		memquota_arena_destroy(prop->thing);
+		kfree(prop->thing);
+		kfree(prop);
+	}
 	list_for_each_entry(prop, &stage->trackers, node)
 		check_sums(test, prop->thing);
 	list_for_each_entry(actor, &stage->actors, node)
@@ -354,6 +361,65 @@ void actor_uncharge(struct actor *actor, u64 bytes)
 unsigned int asked(struct actor *actor)
 {
 	return atomic_read(&actor->asked);
+}
+
+/* An arena in the account; GFP_KERNEL unless it says otherwise. */
+struct memquota_arena *new_arena(struct kunit *test,
+				 struct memquota_account *account,
+				 const struct memquota_arena_config *config)
+{
+	struct memquota_arena_config filled = *config;
+	struct stage *stage = test->priv;
+	struct memquota_arena *arena;
+	int err;
+
+	if (!filled.gfp)
+		filled.gfp = GFP_KERNEL;
+	filled.flags |= MEMQUOTA_ARENA_IN_ACCOUNT;
+	filled.account = account;
+	arena = kzalloc(sizeof(*arena), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	err = memquota_arena_init(arena, &filled, "arena-%d",
+				  atomic_inc_return(&names));
+	if (err)
+		kfree(arena);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	keep(test, &stage->arenas, arena);
+	return arena;
+}
+
+/* An arena with an account of the tracker's to itself. */
+struct memquota_arena *lone_arena(struct kunit *test,
+				  struct memquota_tracker *t,
+				  const struct memquota_arena_config *config)
+{
+	return new_arena(test, new_account(test, t, NULL), config);
+}
+
+/* Destroy an arena before the test ends. */
+void end_arena(struct kunit *test, struct memquota_arena *arena)
+{
+	struct stage *stage = test->priv;
+
+	KUNIT_ASSERT_TRUE(test, forget(&stage->arenas, arena));
+	memquota_arena_destroy(arena);
+	kfree(arena);
+}
+
+struct memquota_arena_stats stats_of(struct memquota_arena *arena)
+{
+	struct memquota_arena_stats stats;
+
+	memquota_arena_stats(arena, &stats);
+	return stats;
+}
+
+/* What was allocated, which must have succeeded. */
+void *got(struct kunit *test, void *memory)
+{
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, memory);
+	KUNIT_ASSERT_PTR_NE(test, memory, ZERO_SIZE_PTR);
+	return memory;
 }
 
 u64 total(struct memquota_tracker *t)

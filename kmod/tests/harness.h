@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share. A test has a stage: trackers, accounts and actors that
- * it takes from here are let go, in that order backwards, when it ends, however
- * it ends; and every tracker that still counts must add up then (rule P6).
+ * What the tests share. A test has a stage: trackers, accounts, actors and
+ * arenas that it takes from here are let go, in that order backwards, when it
+ * ends, however it ends; and every tracker that still counts must add up then
+ * (rule P6).
  *
  * Test functions are named after the rule that they cover.
  */
@@ -16,6 +17,7 @@
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 #include <memquota/account.h>
+#include <memquota/arena.h>
 #include <memquota/participant.h>
 #include <memquota/tracker.h>
 
@@ -110,6 +112,16 @@ void actor_charge(struct actor *actor, u64 bytes);
 void actor_uncharge(struct actor *actor, u64 bytes);
 u64 actor_free(struct actor *actor, u64 bytes);
 unsigned int asked(struct actor *actor);
+
+struct memquota_arena *new_arena(struct kunit *test,
+				 struct memquota_account *account,
+				 const struct memquota_arena_config *config);
+struct memquota_arena *lone_arena(struct kunit *test,
+				  struct memquota_tracker *t,
+				  const struct memquota_arena_config *config);
+void end_arena(struct kunit *test, struct memquota_arena *arena);
+struct memquota_arena_stats stats_of(struct memquota_arena *arena);
+void *got(struct kunit *test, void *memory);
 
 u64 total(struct memquota_tracker *t);
 u64 exact_total(struct memquota_tracker *t);
