@@ -239,9 +239,12 @@ void memquota_arena_reset(struct memquota_arena *arena)
 }
 EXPORT_SYMBOL_GPL(memquota_arena_reset);
 
-/* A chunk of a class, from the cache or from the system; or an ERR_PTR(). */
+/*
+ * A chunk of a class, from the cache or from the system; or an ERR_PTR(). At
+ * the @last attempt it may wait, and costs what is cached.
+ */
 static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
-					unsigned int class, bool wait)
+					unsigned int class, bool last)
 {
 	struct memquota_arena_core *core = arena->core;
 	struct memquota_chunk *chunk;
@@ -252,7 +255,7 @@ static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
 	chunk = memquota_store_take(store, class);
 	leave(arena);
 	if (!chunk) {
-		chunk = memquota_core_new_chunk(core, class, wait);
+		chunk = memquota_core_new_chunk(core, class, last);
 		if (IS_ERR(chunk))
 			return chunk;
 		raw_spin_lock_irqsave(&store->lock, flags);
@@ -490,7 +493,7 @@ static int preallocate(struct memquota_store *store, unsigned int class)
 
 	/* A smaller one would not be taken. */
 	class = max_t(unsigned int, class, store->mark);
-	chunk = memquota_core_new_chunk(store->core, class, true);
+	chunk = memquota_core_new_chunk(store->core, class, false);
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 	raw_spin_lock_irqsave(&store->lock, flags);
@@ -506,7 +509,8 @@ static int preallocate(struct memquota_store *store, unsigned int class)
  * @arena: the arena; if it is per CPU each online CPU gets a chunk
  * @size: bytes that allocations are to find in it
  *
- * The arena's next chunk will be at least as large.
+ * The arena's next chunk will be at least as large. It does not wait for quota,
+ * and costs nothing that is cached.
  *
  * Context: as the arena's gfp flags say; one per CPU sleeps. The caller
  * serialises, also if the arena is per CPU.

@@ -81,7 +81,7 @@ static void leave_later(struct memquota_chunk *chunk)
  * The budget, then the quota; nothing is changed where either refuses. A
  * budget of 0 wraps to the largest one.
  */
-static int take_on(struct memquota_arena_core *core, size_t bytes, bool wait)
+static int reserve(struct memquota_arena_core *core, size_t bytes, bool wait)
 {
 	const struct memquota_arena_config *config = &core->config;
 	long held = atomic_long_read(&core->held_bytes), sum;
@@ -94,7 +94,7 @@ static int take_on(struct memquota_arena_core *core, size_t bytes, bool wait)
 			return -EDQUOT;
 	} while (!atomic_long_try_cmpxchg(&core->held_bytes, &held, sum));
 
-	if (wait && config->wait && gfpflags_allow_blocking(config->gfp))
+	if (wait)
 		err = memquota_try_charge_wait(&core->participant, bytes,
 					       config->wait);
 	else
@@ -300,6 +300,34 @@ bool memquota_store_trim(struct memquota_store *store)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_store_trim);
 
+/* Returns whether anything was cached. */
+static bool empty_caches(struct memquota_arena_core *core)
+{
+	long held = atomic_long_read(&core->held_bytes);
+	unsigned int i;
+
+	for (i = 0; i < core->nr_stores; i++)
+		while (memquota_store_trim(&core->stores[i]))
+			;
+	return atomic_long_read(&core->held_bytes) < held;
+}
+
+/*
+ * Reserve bytes. At the @last attempt, what the arena itself caches is in
+ * nobody's way: no reclaim would take it for the sake of a budget or of the
+ * account's limit.
+ */
+static int take_on(struct memquota_arena_core *core, size_t bytes, bool last)
+{
+	bool wait = core->config.wait &&
+		    gfpflags_allow_blocking(core->config.gfp);
+	int err = reserve(core, bytes, false);
+
+	if (err == -EDQUOT && last && (empty_caches(core) || wait))
+		err = reserve(core, bytes, wait);
+	return err;
+}
+
 /* The bytes are on the books, the memory is not there yet. */
 static struct memquota_chunk *adopt(struct memquota_arena_core *core,
 				    struct memquota_chunk *chunk, size_t bytes)
@@ -316,10 +344,10 @@ static struct memquota_chunk *adopt(struct memquota_arena_core *core,
 
 /* A chunk of a class from the system, charged; or an ERR_PTR(). */
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
-					       unsigned int class, bool wait)
+					       unsigned int class, bool last)
 {
 	size_t bytes = memquota_class_bytes(class);
-	int err = take_on(core, bytes, wait);
+	int err = take_on(core, bytes, last);
 
 	if (err)
 		return ERR_PTR(err);
