@@ -491,8 +491,9 @@ static int preallocate(struct memquota_store *store, unsigned int class)
 	struct memquota_chunk *chunk;
 	unsigned long flags;
 
-	/* A smaller one would not be taken. */
-	class = max_t(unsigned int, class, store->mark);
+	/* The next refill asks for no less; below the floor nothing stays. */
+	class = max3(class, (unsigned int)store->mark,
+		     (unsigned int)READ_ONCE(store->floor));
 	chunk = memquota_core_new_chunk(store->core, class, false);
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
