@@ -43,6 +43,7 @@ static const struct {
 	{ "peers", bench_peers },
 	{ "charge", bench_charge },
 	{ "objects", bench_objects },
+	{ "arena", bench_arena },
 	{ "index", bench_index },
 	{ "latency", bench_latency },
 	{ "memory", bench_memory },

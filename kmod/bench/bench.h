@@ -43,6 +43,8 @@ struct bench {
  * @per: operations that one time of the loop stands for; 0 is 1
  * @times: how often the loop runs between two readings of the clock; 0 is
  *	10 000
+ * @rewind: for scaling: gives back what @times times of the loop use up, while
+ *	no thread is in it; then @times is also the most. Optional
  * @peer: the case that it is compared with; optional
  * @floor: for scaling: the case whose slow-down this one's is set against
  */
@@ -51,6 +53,7 @@ struct bench_case {
 	u64 (*loop)(struct bench *b, unsigned long n);
 	int (*setup)(struct bench *b, const struct bench_case *c);
 	void (*teardown)(struct bench *b);
+	void (*rewind)(struct bench *b);
 	unsigned int nr;
 	unsigned int per;
 	unsigned int times;
@@ -131,6 +134,7 @@ extern const struct memquota_ops bench_ops, bench_plain_ops;
 /* Groups, one a file. */
 int bench_peers(void);
 void bench_peers_exit(void);
+int bench_arena(void);
 int bench_charge(void);
 int bench_objects(void);
 int bench_index(void);
@@ -146,5 +150,7 @@ extern const struct bench_case bench_charge_cases[];
 extern const size_t bench_nr_charge_cases;
 extern const struct bench_case bench_object_cases[];
 extern const size_t bench_nr_object_cases;
+extern const struct bench_case bench_arena_shared_cases[];
+extern const size_t bench_nr_arena_shared_cases;
 
 #endif /* _MEMQUOTA_BENCH_H */

@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/percpu_counter.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <memquota/compat.h>
@@ -138,6 +139,133 @@ static noinline u64 loop_peer_kmem_cache(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
+#define BULK		64
+
+/* Per object. */
+static noinline u64 loop_peer_kmem_cache_bulk(struct bench *b, unsigned long n)
+{
+	struct live *live = b->private;
+	void *objects[BULK];
+	u64 start = bench_clock();
+
+	do {
+		if (!kmem_cache_alloc_bulk(live->cache, GFP_KERNEL, BULK,
+					   objects))
+			return BENCH_NONE;
+		kmem_cache_free_bulk(live->cache, BULK, objects);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+/* Fragments of pages, the oldest of which is freed. */
+struct frags {
+	struct page_frag_cache cache;
+	unsigned int next;
+	void *objects[LIVE];
+};
+
+static void teardown_frags(struct bench *b)
+{
+	struct frags *frags = b->private;
+	unsigned int i;
+
+	for (i = 0; i < LIVE && frags->objects[i]; i++)
+		page_frag_free(frags->objects[i]);
+	memquota_page_frag_cache_drain(&frags->cache);
+	kvfree(frags);
+}
+
+static int setup_frags(struct bench *b, const struct bench_case *c)
+{
+	struct frags *frags = kvzalloc(sizeof(*frags), GFP_KERNEL);
+	unsigned int i;
+
+	if (!frags)
+		return -ENOMEM;
+	b->private = frags;
+	for (i = 0; i < LIVE; i++) {
+		frags->objects[i] = page_frag_alloc(&frags->cache, 64,
+						    GFP_KERNEL);
+		if (!frags->objects[i]) {
+			teardown_frags(b);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static noinline u64 loop_peer_page_frag(struct bench *b, unsigned long n)
+{
+	struct frags *frags = b->private;
+	void **object = frags->objects + frags->next;
+	void **end = frags->objects + LIVE, *new;
+	u64 start = bench_clock(), elapsed;
+
+	do {
+		new = page_frag_alloc(&frags->cache, 64, GFP_KERNEL);
+		if (unlikely(!new))
+			return BENCH_NONE;
+		page_frag_free(*object);
+		*object = new;
+		if (++object == end)
+			object = frags->objects;
+	} while (--n);
+	elapsed = bench_clock() - start;
+	frags->next = object - frags->objects;
+	return elapsed;
+}
+
+/* What an arena is without chunks, references, alignment and a quota. */
+struct cursor {
+	char *at;
+	char *end;
+	void *block;
+};
+
+static void teardown_cursor(struct bench *b)
+{
+	struct cursor *cursor = b->private;
+
+	kvfree(cursor->block);
+	kfree(cursor);
+}
+
+static int setup_cursor(struct bench *b, const struct bench_case *c)
+{
+	struct cursor *cursor = kzalloc(sizeof(*cursor), GFP_KERNEL);
+
+	if (!cursor)
+		return -ENOMEM;
+	cursor->block = kvzalloc(SZ_64K, GFP_KERNEL);
+	if (!cursor->block) {
+		kfree(cursor);
+		return -ENOMEM;
+	}
+	cursor->end = cursor->block + SZ_64K;
+	b->private = cursor;
+	return 0;
+}
+
+static noinline u64 loop_peer_bare_cursor(struct bench *b, unsigned long n)
+{
+	struct cursor *cursor = b->private;
+	u64 start = bench_clock(), *object;
+	unsigned int left;
+
+	do {
+		cursor->at = cursor->block;
+		left = LIVE;
+		do {
+			object = (u64 *)cursor->at;
+			if (unlikely(cursor->end - cursor->at < 64))
+				return BENCH_NONE;
+			cursor->at += 64;
+			*object = left;
+		} while (--left);
+	} while (--n);
+	return bench_clock() - start;
+}
+
 const struct bench_case bench_peer_cases[] = {
 	{
 		.name = "peer_percpu_sub_add",
@@ -173,6 +301,25 @@ const struct bench_case bench_peer_cases[] = {
 		.setup = setup_live_accounted,
 		.teardown = teardown_live,
 		.times = 5 * LIVE,
+	}, {
+		.name = "peer_kmem_cache_bulk",
+		.loop = loop_peer_kmem_cache_bulk,
+		.setup = setup_live,
+		.teardown = teardown_live,
+		.per = BULK,
+		.times = 100,
+	}, {
+		.name = "peer_page_frag",
+		.loop = loop_peer_page_frag,
+		.setup = setup_frags,
+		.teardown = teardown_frags,
+	}, {
+		.name = "peer_bare_cursor",
+		.loop = loop_peer_bare_cursor,
+		.setup = setup_cursor,
+		.teardown = teardown_cursor,
+		.per = LIVE,
+		.times = 10,
 	},
 };
 

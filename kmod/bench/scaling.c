@@ -16,7 +16,7 @@
 #include "bench.h"
 #include "threads.h"
 
-#define CASES		24
+#define CASES		32
 /* How long a reading is to be: shorter than what a busy machine hands out. */
 #define READING_NS	(1500 * NSEC_PER_USEC)
 /* How often one is repeated until all threads were in it together. */
@@ -85,6 +85,8 @@ static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
 	int err;
 
 	do {
+		if (cell->c->rewind)
+			cell->c->rewind(&cell->b[0]);
 		err = bench_on_cpus(cpus, read_one, &reading);
 		if (err)
 			return err;
@@ -131,6 +133,8 @@ static int prepare_cell(struct cell *cell, const struct bench_case *c,
 	ticks = max(value * (c->per ?: 1), 1ULL);
 	cell->times = READING_NS * BENCH_UNIT /
 		      max(bench_ticks_to_unit(ticks), 1ULL);
+	if (c->rewind)
+		cell->times = min(cell->times, bench_times(c));
 	cell->times = rounddown(max(cell->times, step), step);
 	return 0;
 
@@ -242,6 +246,8 @@ int bench_scaling(void)
 	add_cells(bench_peer_cases, bench_nr_peer_cases, tracker, cpus);
 	add_cells(bench_charge_cases, bench_nr_charge_cases, tracker, cpus);
 	add_cells(bench_object_cases, bench_nr_object_cases, tracker, cpus);
+	add_cells(bench_arena_shared_cases, bench_nr_arena_shared_cases,
+		  tracker, cpus);
 
 	for (round = 0; !err && round < rounds; round++)
 		for (i = 0; i < nr_cells; i++)

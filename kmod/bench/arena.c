@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Arenas: objects, references, and the chunks behind them. */
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <memquota/account.h>
+#include <memquota/arena.h>
+#include "../chunk.h"
+#include "bench.h"
+
+#define LIVE		1000
+#define SIZE		64
+#define ALIGNMENT	sizeof(u64)
+
+/* Alone in a chunk of the largest class. */
+#define WHOLE_CHUNK	(MEMQUOTA_CHUNK_MAX - MEMQUOTA_CHUNK_HEADER)
+
+struct allocator {
+	struct memquota_arena *arena;
+	size_t size;
+	unsigned int next;
+	void *live[LIVE];	/* references */
+	struct memquota_arena own;
+};
+
+/* One arena that all threads use; set up by the first of them. */
+struct shared {
+	struct memquota_arena arena;
+	struct bench b;
+	unsigned int users;
+};
+
+static int make_arena(struct bench *b, struct memquota_arena *arena,
+		      unsigned int flags, size_t max_normal_alloc)
+{
+	const struct memquota_limits limits = { .max = 1ULL << 40 };
+	struct memquota_arena_config config = {
+		.gfp = GFP_KERNEL,
+		.flags = flags | MEMQUOTA_ARENA_IN_ACCOUNT,
+		.max_normal_alloc = max_normal_alloc,
+	};
+	int err;
+
+	if (!b->tracker) {
+		b->tracker = memquota_tracker_create("bench", &limits, 0);
+		if (IS_ERR_OR_NULL(b->tracker))
+			return -EINVAL;
+		b->own = b->tracker;
+	}
+	b->account = memquota_account_create(b->tracker, NULL, GFP_KERNEL,
+					     "bench");
+	if (IS_ERR_OR_NULL(b->account)) {
+		err = -EINVAL;
+		goto out_tracker;
+	}
+	config.account = b->account;
+	err = memquota_arena_init(arena, &config, "bench");
+	if (err)
+		goto out_account;
+	return 0;
+
+out_account:
+	memquota_account_put(b->account);
+out_tracker:
+	if (b->own)
+		memquota_tracker_destroy(b->own);
+	return err;
+}
+
+static void end_arena(struct bench *b, struct memquota_arena *arena)
+{
+	memquota_arena_destroy(arena);
+	memquota_account_put(b->account);
+	memquota_barrier();
+	if (b->own)
+		memquota_tracker_destroy(b->own);
+}
+
+static int make_allocator(struct bench *b, struct memquota_arena *arena)
+{
+	struct allocator *a = kvzalloc(sizeof(*a), GFP_KERNEL);
+
+	if (!a)
+		return -ENOMEM;
+	a->arena = arena ?: &a->own;
+	a->size = SIZE;
+	b->private = a;
+	return 0;
+}
+
+static void end_allocator(struct bench *b)
+{
+	struct allocator *a = b->private;
+	unsigned int i;
+
+	for (i = 0; i < LIVE; i++)
+		memquota_ref_put(a->live[i]);
+	if (a->arena == &a->own)
+		end_arena(b, a->arena);
+	kvfree(a);
+}
+
+static int make_own(struct bench *b, unsigned int flags,
+		    size_t max_normal_alloc)
+{
+	struct allocator *a;
+	int err = make_allocator(b, NULL);
+
+	if (err)
+		return err;
+	a = b->private;
+	err = make_arena(b, a->arena, flags, max_normal_alloc);
+	if (err)
+		kvfree(a);
+	return err;
+}
+
+static int setup_arena(struct bench *b, const struct bench_case *c)
+{
+	return make_own(b, 0, 0);
+}
+
+static int setup_whole_chunks(struct bench *b, const struct bench_case *c)
+{
+	return make_own(b, 0, WHOLE_CHUNK);
+}
+
+static int setup_percpu(struct bench *b, const struct bench_case *c)
+{
+	return make_own(b, MEMQUOTA_ARENA_PERCPU, 0);
+}
+
+static int setup_one_ref(struct bench *b, const struct bench_case *c)
+{
+	struct allocator *a;
+	int err = setup_arena(b, c);
+
+	if (err)
+		return err;
+	a = b->private;
+	a->live[0] = memquota_arena_alloc_ref(a->arena, SIZE, ALIGNMENT);
+	return 0;
+}
+
+/* Objects are written to, since that is what they are for. */
+#define LOOP_RESET(name, alloc)						\
+static noinline u64 loop_##name(struct bench *b, unsigned long n)	\
+{									\
+	struct allocator *a = b->private;					\
+	struct memquota_arena *arena = a->arena;			\
+	u64 start = bench_clock(), *object;				\
+	unsigned int left;						\
+									\
+	do {								\
+		left = LIVE;						\
+		do {							\
+			object = alloc;					\
+			if (IS_ERR(object))				\
+				return BENCH_NONE;			\
+			*object = left;					\
+		} while (--left);					\
+		memquota_arena_reset(arena);				\
+	} while (--n);							\
+	return bench_clock() - start;					\
+}
+
+LOOP_RESET(alloc_reset, memquota_arena_alloc(arena, SIZE, ALIGNMENT))
+LOOP_RESET(alloc_variable, memquota_arena_alloc(arena, READ_ONCE(a->size),
+						ALIGNMENT))
+LOOP_RESET(zalloc, memquota_arena_zalloc(arena, SIZE, ALIGNMENT))
+LOOP_RESET(alloc_percpu, memquota_arena_alloc_percpu(arena, SIZE, ALIGNMENT))
+
+/* The oldest reference is put. */
+#define LOOP_RING(name, alloc)						\
+static noinline u64 loop_##name(struct bench *b, unsigned long n)	\
+{									\
+	struct allocator *a = b->private;					\
+	struct memquota_arena *arena = a->arena;			\
+	void **live = a->live + a->next, **end = a->live + LIVE; \
+	u64 start = bench_clock(), elapsed, *object;			\
+									\
+	do {								\
+		object = alloc;						\
+		if (IS_ERR(object))					\
+			return BENCH_NONE;				\
+		*object = n;						\
+		memquota_ref_put(*live);				\
+		*live = object;						\
+		if (++live == end)					\
+			live = a->live;				\
+	} while (--n);							\
+	elapsed = bench_clock() - start;				\
+	a->next = live - a->live;					\
+	return elapsed;							\
+}
+
+LOOP_RING(ref_put, memquota_arena_alloc_ref(arena, SIZE, ALIGNMENT))
+LOOP_RING(ref_percpu_put, memquota_arena_alloc_ref_percpu(arena, SIZE,
+							  ALIGNMENT))
+
+static noinline u64 loop_reset(struct bench *b, unsigned long n)
+{
+	struct allocator *a = b->private;
+	u64 start = bench_clock();
+
+	do {
+		memquota_arena_reset(a->arena);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static noinline u64 loop_ref_get_put(struct bench *b, unsigned long n)
+{
+	struct allocator *a = b->private;
+	void *object = a->live[0];
+	u64 start = bench_clock();
+
+	do {
+		memquota_ref_get(object);
+		memquota_ref_put(object);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static void trim(struct memquota_arena *arena)
+{
+	struct memquota_arena_core *core = arena->core;
+
+	while (core->ops.trim(&core->participant))
+		;
+}
+
+/*
+ * Each object fills a chunk, and is put when the next one has taken the place
+ * of its chunk: so the chunk comes back, and goes to the cache or the system.
+ */
+static __always_inline u64 refill(struct bench *b, unsigned long n, bool fresh)
+{
+	struct allocator *a = b->private;
+	struct memquota_arena *arena = a->arena;
+	u64 start = bench_clock();
+	void *object;
+
+	do {
+		object = memquota_arena_alloc_ref(arena, WHOLE_CHUNK,
+						  ALIGNMENT);
+		memquota_ref_put(a->live[0]);
+		a->live[0] = object;
+		if (fresh)
+			trim(arena);
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static noinline u64 loop_refill(struct bench *b, unsigned long n)
+{
+	return refill(b, n, false);
+}
+
+static noinline u64 loop_refill_fresh(struct bench *b, unsigned long n)
+{
+	return refill(b, n, true);
+}
+
+/* What the last put leaves to a worker is done, too. */
+static void wait_for_worker(const struct memquota_arena_core *core)
+{
+	while (refcount_read(&core->refs) > 1)
+		schedule();
+}
+
+static __always_inline u64 one_shot(struct bench *b, unsigned long n,
+				    bool with_deferred_work)
+{
+	struct allocator *a = b->private;
+	struct memquota_arena *arena = a->arena;
+	u64 start = bench_clock(), elapsed;
+
+	do {
+		memquota_ref_put(memquota_arena_alloc_ref(arena, SZ_32K,
+							  ALIGNMENT));
+	} while (--n);
+	if (with_deferred_work)
+		wait_for_worker(arena->core);
+	elapsed = bench_clock() - start;
+	wait_for_worker(arena->core);
+	return elapsed;
+}
+
+static noinline u64 loop_one_shot(struct bench *b, unsigned long n)
+{
+	return one_shot(b, n, false);
+}
+
+static noinline u64 loop_one_shot_with_worker(struct bench *b, unsigned long n)
+{
+	return one_shot(b, n, true);
+}
+
+#define ARENA(how)							\
+	.setup = how,							\
+	.teardown = end_allocator
+
+static const struct bench_case arena_cases[] = {
+	{
+		.name = "arena_alloc_reset",
+		.loop = loop_alloc_reset,
+		ARENA(setup_arena),
+		.per = LIVE,
+		.times = 10,
+		.peer = "peer_bare_cursor",
+	}, {
+		.name = "arena_alloc_variable_size",
+		.loop = loop_alloc_variable,
+		ARENA(setup_arena),
+		.per = LIVE,
+		.times = 10,
+		.peer = "peer_bare_cursor",
+	}, {
+		.name = "arena_zalloc",
+		.loop = loop_zalloc,
+		ARENA(setup_arena),
+		.per = LIVE,
+		.times = 10,
+		.peer = "peer_bare_cursor",
+	}, {
+		.name = "arena_alloc_percpu",
+		.loop = loop_alloc_percpu,
+		ARENA(setup_percpu),
+		.per = LIVE,
+		.times = 10,
+		.peer = "peer_kmem_cache_bulk",
+	}, {
+		.name = "arena_alloc_ref_put",
+		.loop = loop_ref_put,
+		ARENA(setup_arena),
+		.peer = "peer_page_frag",
+	}, {
+		.name = "arena_alloc_ref_percpu_put",
+		.loop = loop_ref_percpu_put,
+		ARENA(setup_percpu),
+		.peer = "peer_page_frag",
+	}, {
+		.name = "ref_get_put",
+		.loop = loop_ref_get_put,
+		ARENA(setup_one_ref),
+		.peer = "peer_atomic64",
+	}, {
+		.name = "arena_reset",
+		.loop = loop_reset,
+		ARENA(setup_one_ref),
+	}, {
+		.name = "arena_refill",
+		.loop = loop_refill,
+		ARENA(setup_whole_chunks),
+		.times = 1000,
+	}, {
+		.name = "arena_refill_fresh",
+		.loop = loop_refill_fresh,
+		ARENA(setup_whole_chunks),
+		.times = 1000,
+	}, {
+		.name = "arena_one_shot",
+		.loop = loop_one_shot,
+		ARENA(setup_arena),
+		.times = 100,
+	}, {
+		.name = "arena_one_shot_with_deferred_work",
+		.loop = loop_one_shot_with_worker,
+		ARENA(setup_arena),
+		.times = 100,
+	},
+};
+
+int bench_arena(void)
+{
+	return bench_run_cases(arena_cases, ARRAY_SIZE(arena_cases));
+}
+
+/* --- All CPUs at once, in one arena --- */
+
+static struct shared shared_plain, shared_refs;
+
+static int setup_shared(struct bench *b, struct shared *shared)
+{
+	int err = make_allocator(b, &shared->arena);
+
+	if (!err && !shared->users) {
+		shared->b = (struct bench){ .tracker = b->tracker };
+		err = make_arena(&shared->b, &shared->arena,
+				 MEMQUOTA_ARENA_PERCPU, 0);
+		if (err)
+			kvfree(b->private);
+	}
+	if (!err)
+		shared->users++;
+	return err;
+}
+
+static void end_shared(struct bench *b, struct shared *shared)
+{
+	end_allocator(b);
+	if (!--shared->users)
+		end_arena(&shared->b, &shared->arena);
+}
+
+static int setup_shared_plain(struct bench *b, const struct bench_case *c)
+{
+	return setup_shared(b, &shared_plain);
+}
+
+static void teardown_shared_plain(struct bench *b)
+{
+	end_shared(b, &shared_plain);
+}
+
+static int setup_shared_refs(struct bench *b, const struct bench_case *c)
+{
+	return setup_shared(b, &shared_refs);
+}
+
+static void teardown_shared_refs(struct bench *b)
+{
+	end_shared(b, &shared_refs);
+}
+
+/* Resetting is no CPU's part: it would disturb the others. */
+static noinline u64 loop_alloc_shared(struct bench *b, unsigned long n)
+{
+	struct allocator *a = b->private;
+	struct memquota_arena *arena = a->arena;
+	u64 start = bench_clock(), *object;
+
+	do {
+		object = memquota_arena_alloc_percpu(arena, SIZE, ALIGNMENT);
+		if (IS_ERR(object))
+			return BENCH_NONE;
+		*object = n;
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static void reset_shared(struct bench *b)
+{
+	struct allocator *a = b->private;
+
+	memquota_arena_reset(a->arena);
+}
+
+const struct bench_case bench_arena_shared_cases[] = {
+	{
+		.name = "arena_alloc_percpu",
+		.loop = loop_alloc_shared,
+		.setup = setup_shared_plain,
+		.teardown = teardown_shared_plain,
+		.rewind = reset_shared,
+		.times = 16 * LIVE,
+		.floor = "peer_percpu_sub_add",
+	}, {
+		.name = "arena_alloc_ref_percpu_put",
+		.loop = loop_ref_percpu_put,
+		.setup = setup_shared_refs,
+		.teardown = teardown_shared_refs,
+		.floor = "peer_percpu_sub_add",
+	},
+};
+
+const size_t bench_nr_arena_shared_cases = ARRAY_SIZE(bench_arena_shared_cases);
