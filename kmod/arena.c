@@ -89,13 +89,16 @@ static void leave(struct memquota_arena *arena)
 		preempt_enable();
 }
 
-/* As memquota_bump_take(), for any alignment. */
+/* As memquota_bump_take(), for any alignment; or NULL. */
 static void *take(struct memquota_bump *bump, size_t size, size_t align,
 		  bool ref)
 {
-	if (ALIGN(bump->cursor, align) > bump->limit)
+	void *memory;
+
+	if (ALIGN(bump->cursor, align) > bump->limit ||
+	    !memquota_bump_take(bump, size, align, ref, &memory))
 		return NULL;
-	return memquota_bump_take(bump, size, align, ref);
+	return memory;
 }
 
 static void rewind(struct memquota_store *store, struct memquota_chunk *chunk)

@@ -212,25 +212,32 @@ void memquota_ref_put(const void *memory);
 	__memquota_arena_init(arena, config, THIS_MODULE, fmt, ##__VA_ARGS__)
 
 /*
- * Memory at the cursor, or NULL. @align is a power of two and no more than
- * MEMQUOTA_CHUNK_MIN, so that aligning never goes past the limit; one unsigned
- * comparison then refuses what is too large, what would wrap, and nothing.
+ * Memory at the cursor, if it has that much. @align is a power of two and no
+ * more than MEMQUOTA_CHUNK_MIN, so that aligning never goes past the limit; one
+ * unsigned comparison then refuses what is too large, what would wrap, and
+ * nothing. Whether there is memory is said apart from where it is: the compiler
+ * does not know by itself that no chunk is at NULL, and would look again.
+ * Neither is one where errors are; it is told, so that a caller's IS_ERR()
+ * costs nothing where the cursor had memory.
  */
-static __always_inline void *memquota_bump_take(struct memquota_bump *bump,
-						size_t size, size_t align,
-						bool ref)
+static __always_inline bool memquota_bump_take(struct memquota_bump *bump,
+					       size_t size, size_t align,
+					       bool ref, void **memory)
 {
 	unsigned long cursor = bump->cursor, at = ALIGN(cursor, align);
 
 	if (unlikely(size - 1 >= bump->limit - at))
-		return NULL;
+		return false;
 	bump->cursor = at + size;
 	if (ref) {
 		if (likely(bump->refs_end == cursor))
 			bump->refs_end = at + size;
 		bump->refs++;
 	}
-	return (void *)at;
+	*memory = (void *)at;
+	if (IS_ERR(*memory))
+		__builtin_unreachable();
+	return true;
 }
 
 static __always_inline bool memquota_bump_aligns(size_t align)
@@ -242,12 +249,12 @@ static __always_inline void *
 memquota_arena_take(struct memquota_arena *arena, size_t size, size_t align,
 		    bool ref)
 {
-	void *memory = NULL;
+	void *memory;
 
-	if (likely(memquota_bump_aligns(align)))
-		memory = memquota_bump_take(&arena->bump, size, align, ref);
-	return likely(memory) ? memory :
-	       __memquota_arena_alloc(arena, size, align, ref);
+	if (likely(memquota_bump_aligns(align)) &&
+	    memquota_bump_take(&arena->bump, size, align, ref, &memory))
+		return memory;
+	return __memquota_arena_alloc(arena, size, align, ref);
 }
 
 /*
@@ -264,15 +271,16 @@ static __always_inline void *
 memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
 			   size_t align, bool ref)
 {
-	void *memory = NULL;
+	bool taken = false;
+	void *memory;
 
 	if (likely(memquota_bump_aligns(align))) {
 		preempt_disable();
-		memory = memquota_bump_take(memquota_this_bump(arena), size,
-					    align, ref);
+		taken = memquota_bump_take(memquota_this_bump(arena), size,
+					   align, ref, &memory);
 		preempt_enable();
 	}
-	return likely(memory) ? memory :
+	return likely(taken) ? memory :
 	       __memquota_arena_alloc(arena, size, align, ref);
 }
 
