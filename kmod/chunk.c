@@ -10,8 +10,7 @@
  *
  * The header is found from any pointer into a chunk by way of the page's
  * private word, which holds the header's address; in a pool's page it holds
- * the mask that leads to it, as the mask of no larger chunk is above
- * POOL_PRIVATE.
+ * the mask that leads to it; see memquota_chunk_of().
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -23,13 +22,6 @@
 
 /* Wholly free pages that a pool keeps. */
 #define POOL_KEEP		4
-
-/*
- * The lowest private word of a pool's page. Its low bits, which the mask
- * leaves, hold the number of the first free slot, from 1; 0: there is none.
- */
-#define POOL_PRIVATE		(-(PAGE_SIZE / 2))
-#define POOL_SLOT		(MEMQUOTA_CHUNK_MIN - 1UL)
 
 /* At the beginning of a free slot. */
 struct free_slot {
@@ -66,7 +58,7 @@ static struct free_slot *slot_at(struct page *page, unsigned int class,
 
 static unsigned int first_slot(struct page *page)
 {
-	return page_private(page) & POOL_SLOT;
+	return page_private(page) & MEMQUOTA_POOL_SLOT;
 }
 
 /* Who puts references reads the mask meanwhile; it stays the same. */
@@ -196,28 +188,6 @@ void memquota_chunk_show_pool(struct seq_file *m)
 	}
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_chunk_show_pool);
-
-/**
- * memquota_chunk_of - the chunk that memory is from
- * @memory: any address in what an arena handed out
- *
- * Context: any.
- */
-struct memquota_chunk *memquota_chunk_of(const void *memory)
-{
-	unsigned long private;
-	struct page *page;
-
-	if (unlikely(is_vmalloc_addr(memory)))
-		page = vmalloc_to_page(memory);
-	else
-		page = virt_to_head_page(memory);
-	private = READ_ONCE(page_private(page));
-	if (unlikely(private >= POOL_PRIVATE))
-		private &= (unsigned long)memory & ~POOL_SLOT;
-	return (struct memquota_chunk *)private;
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_chunk_of);
 
 /* Above a page it is not worth any trouble: a smaller one will do. */
 static gfp_t modest(gfp_t gfp)

@@ -10,8 +10,10 @@
 #include <linux/llist.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/vmalloc.h>
 #include <memquota/arena.h>
 
 struct seq_file;
@@ -140,8 +142,47 @@ static inline unsigned int memquota_class_for(size_t bytes)
 /* Classes below this one are cut from the pool's pages. */
 #define MEMQUOTA_PAGE_CLASS	(PAGE_SHIFT - ilog2(MEMQUOTA_CHUNK_MIN))
 
+/*
+ * The lowest private word of a pool's page. Its low bits, which the mask
+ * leaves, hold the number of the first free slot, from 1; 0: there is none.
+ * Addresses of larger chunks are below.
+ */
+#define MEMQUOTA_POOL_PRIVATE	(-(PAGE_SIZE / 2))
+#define MEMQUOTA_POOL_SLOT	(MEMQUOTA_CHUNK_MIN - 1UL)
+
+/*
+ * Calling is_vmalloc_addr() is a seventh of what putting a reference costs.
+ * Elsewhere the bounds may be variables that modules do not have.
+ */
+static __always_inline bool memquota_is_mapped(const void *memory)
+{
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	unsigned long address = (unsigned long)memory;
+
+	return address >= VMALLOC_START && address < VMALLOC_END;
+#else
+	return is_vmalloc_addr(memory);
+#endif
+}
+
+/* The chunk that memory is from, by any address in it. Any context. */
+static __always_inline struct memquota_chunk *
+memquota_chunk_of(const void *memory)
+{
+	unsigned long private;
+	struct page *page;
+
+	if (unlikely(memquota_is_mapped(memory)))
+		page = vmalloc_to_page(memory);
+	else
+		page = virt_to_head_page(memory);
+	private = READ_ONCE(page_private(page));
+	if (unlikely(private >= MEMQUOTA_POOL_PRIVATE))
+		private &= (unsigned long)memory & ~MEMQUOTA_POOL_SLOT;
+	return (struct memquota_chunk *)private;
+}
+
 /* chunk.c */
-struct memquota_chunk *memquota_chunk_of(const void *memory);
 struct memquota_chunk *memquota_chunk_new(unsigned int class, gfp_t gfp,
 					  int node);
 struct memquota_chunk *memquota_chunk_new_one_shot(size_t bytes, gfp_t gfp,
