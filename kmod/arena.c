@@ -108,7 +108,9 @@ static void rewind(struct memquota_store *store, struct memquota_chunk *chunk)
 	lockdep_assert_held(&store->lock);
 	refcount_set(&chunk->refs, MEMQUOTA_SURPLUS);
 	chunk->since_ns = ktime_get_coarse_ns();
-	list_move_tail(&chunk->node, &store->in_use);
+	/* A reset mostly finds it there; a list that is checked costs more. */
+	if (!list_is_last(&chunk->node, &store->in_use))
+		list_move_tail(&chunk->node, &store->in_use);
 	bump->cursor = (unsigned long)chunk + MEMQUOTA_CHUNK_HEADER;
 	bump->limit = (unsigned long)chunk + chunk->bytes;
 	bump->refs_end = bump->cursor;

@@ -210,6 +210,18 @@ static noinline u64 loop_reset(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
+static int setup_one_plain(struct bench *b, const struct bench_case *c)
+{
+	struct allocator *a;
+	int err = setup_arena(b, c);
+
+	if (err)
+		return err;
+	a = b->private;
+	memquota_arena_alloc(a->arena, SIZE, ALIGNMENT);
+	return 0;
+}
+
 static noinline u64 loop_ref_get_put(struct bench *b, unsigned long n)
 {
 	struct allocator *a = b->private;
@@ -349,7 +361,7 @@ static const struct bench_case arena_cases[] = {
 	}, {
 		.name = "arena_reset",
 		.loop = loop_reset,
-		ARENA(setup_one_ref),
+		ARENA(setup_one_plain),
 	}, {
 		.name = "arena_refill",
 		.loop = loop_refill,
