@@ -40,6 +40,17 @@ struct pool {
 
 static struct pool *pools;	/* for each node, its classes */
 
+/*
+ * Larger blocks are not compound pages, so that each page has a word of its
+ * own, and nobody looks for the first one. The words are cleared before pages
+ * go back, as older kernels do it for the first page of a block alone.
+ */
+static void set_private(struct page *page, unsigned int n, void *memory)
+{
+	while (n--)
+		set_page_private(page + n, (unsigned long)memory);
+}
+
 static struct pool *pool_of(struct page *page, unsigned int class)
 {
 	return &pools[page_to_nid(page) * MEMQUOTA_PAGE_CLASS + class];
@@ -160,8 +171,10 @@ static void pool_give(void *memory, unsigned int class)
 		pool->nr_free -= slots_of(class);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (page)
+	if (page) {
+		set_page_private(page, 0);
 		__free_page(page);
+	}
 }
 
 /* The pools, a line each: what arenas have of them, and what is left (C1). */
@@ -209,12 +222,11 @@ struct memquota_chunk *memquota_chunk_new(unsigned int class, gfp_t gfp,
 			return NULL;
 	} else {
 		order = class - MEMQUOTA_PAGE_CLASS;
-		page = alloc_pages_node(node, order ? modest(gfp) | __GFP_COMP :
-					gfp, order);
+		page = alloc_pages_node(node, order ? modest(gfp) : gfp, order);
 		if (!page)
 			return NULL;
 		chunk = page_address(page);
-		set_page_private(page, (unsigned long)chunk);
+		set_private(page, 1U << order, chunk);
 	}
 	chunk->class = class;
 	chunk->bytes = memquota_class_bytes(class);
@@ -235,9 +247,8 @@ static void *new_contiguous(size_t bytes, gfp_t gfp, int node)
 		return NULL;
 	memory = page_address(page);
 	split_page(page, order);
-	for (i = 0; i < n; i++)
-		set_page_private(page + i, (unsigned long)memory);
-	for (; i < 1U << order; i++)
+	set_private(page, n, memory);
+	for (i = n; i < 1U << order; i++)
 		__free_page(page + i);
 	return memory;
 }
@@ -282,8 +293,10 @@ static void free_mapped(void *memory, size_t bytes)
 	for (at = 0; at < bytes; at += PAGE_SIZE)
 		list_add(&vmalloc_to_page(memory + at)->lru, &pages);
 	vunmap(memory);
-	list_for_each_entry_safe(page, next, &pages, lru)
+	list_for_each_entry_safe(page, next, &pages, lru) {
+		set_page_private(page, 0);
 		__free_page(page);
+	}
 }
 
 /* A chunk for one object; @bytes are whole pages, header included. */
@@ -305,15 +318,21 @@ struct memquota_chunk *memquota_chunk_new_one_shot(size_t bytes, gfp_t gfp,
 /* Sleeps if it is mapped; else any context in which pages may be freed. */
 void memquota_chunk_free(struct memquota_chunk *chunk)
 {
-	if (is_vmalloc_addr(chunk))
-		free_mapped(chunk, chunk->bytes);
-	else if (chunk->class == MEMQUOTA_ONE_SHOT)
-		free_pages_exact(chunk, chunk->bytes);
-	else if (chunk->class < MEMQUOTA_PAGE_CLASS)
-		pool_give(chunk, chunk->class);
-	else
-		free_pages((unsigned long)chunk,
-			   chunk->class - MEMQUOTA_PAGE_CLASS);
+	size_t bytes = chunk->bytes;
+	u8 class = chunk->class;
+
+	if (class < MEMQUOTA_PAGE_CLASS) {
+		pool_give(chunk, class);
+	} else if (is_vmalloc_addr(chunk)) {
+		free_mapped(chunk, bytes);
+	} else {
+		set_private(virt_to_page(chunk), bytes >> PAGE_SHIFT, NULL);
+		if (class == MEMQUOTA_ONE_SHOT)
+			free_pages_exact(chunk, bytes);
+		else
+			free_pages((unsigned long)chunk,
+				   class - MEMQUOTA_PAGE_CLASS);
+	}
 }
 
 int memquota_chunks_init(void)
@@ -336,7 +355,9 @@ void memquota_chunks_exit(void)
 	struct page *page, *next;
 
 	for (i = 0; i < n; i++)
-		list_for_each_entry_safe(page, next, &pools[i].pages, lru)
+		list_for_each_entry_safe(page, next, &pools[i].pages, lru) {
+			set_page_private(page, 0);
 			__free_page(page);
+		}
 	kfree(pools);
 }

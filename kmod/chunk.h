@@ -175,7 +175,7 @@ memquota_chunk_of(const void *memory)
 	if (unlikely(memquota_is_mapped(memory)))
 		page = vmalloc_to_page(memory);
 	else
-		page = virt_to_head_page(memory);
+		page = virt_to_page(memory);
 	private = READ_ONCE(page_private(page));
 	if (unlikely(private >= MEMQUOTA_POOL_PRIVATE))
 		private &= (unsigned long)memory & ~MEMQUOTA_POOL_SLOT;
