@@ -49,7 +49,7 @@ step 2 6 "building the modules"
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT=
 step 3 6 "counting instructions"
 run instructions 6.1 \
-	peers,charge,objects,range,arena,index,memory,participants,latency \
+	peers,charge,objects,range,arena,index,memory,overhead,participants,latency \
 	--icount --append preempt=full --append BENCH_ARGS=counts=1
 step 4 6 "scaling in QEMU, $cpus CPUs"
 ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling --cpus "$cpus"

@@ -47,6 +47,7 @@ static const struct {
 	{ "index", bench_index },
 	{ "latency", bench_latency },
 	{ "memory", bench_memory },
+	{ "overhead", bench_overhead },
 	{ "participants", bench_participants },
 	{ "range", bench_range },
 	{ "scaling", bench_scaling },

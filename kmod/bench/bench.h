@@ -140,6 +140,7 @@ int bench_objects(void);
 int bench_index(void);
 int bench_latency(void);
 int bench_memory(void);
+int bench_overhead(void);
 int bench_participants(void);
 int bench_range(void);
 int bench_scaling(void);

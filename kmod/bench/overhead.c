@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bytes that the system gives for a byte that is asked for: of an arena, and of
+ * kmalloc().
+ *
+ * Of an arena they are what it holds and is charged for: whole chunks, with
+ * their headers, the padding between objects and the ends that no object fits
+ * into, those of the current chunk included. Of kmalloc() they are the pages
+ * that the slab allocator takes for the objects, with all that it leaves of
+ * them; and, in a row of its own, the sizes that it rounds up to, without what
+ * the pages lose besides. Its objects are aligned to 8 bytes at least; those of
+ * the arena are aligned to 8, too.
+ *
+ * Objects all live when they are counted. Where they die one by one, an arena
+ * keeps a chunk for the last of its objects, and the slab allocator a page.
+ */
+#define pr_fmt(fmt) "memquota_bench: " fmt
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/vmstat.h>
+#include <memquota/arena.h>
+#include "bench.h"
+
+#define OBJECTS		100000
+
+static size_t always_64(unsigned int i)
+{
+	return 64;
+}
+
+/* 1 ... 1024 bytes: each as often as any other, in no order. */
+static size_t uniform(unsigned int i)
+{
+	return 1 + i * 619 % 1024;
+}
+
+/*
+ * What a monitor that parses it into objects keeps of one program that was
+ * started, in a folder like /home/somebody/memquota, as
+ * "/usr/bin/cc -O2 -Wall -c -o build/kmod/arena.o kmod/arena.c": strings with
+ * their ends, structures as they are on 64 bits.
+ */
+static const unsigned char request_sizes[] = {
+	120,			/* ids, times, the first 16 bytes of its name */
+	12, 24,			/* the program, the folder */
+	64,			/* pointers to the arguments */
+	12, 4, 6, 3, 3, 19, 13,	/* the arguments */
+	40, 17,			/* a file that it opens: /etc/ld.so.cache */
+	40, 32,			/* /lib/x86_64-linux-gnu/libc.so.6 */
+	40, 13,			/* kmod/arena.c */
+};
+
+static size_t request(unsigned int i)
+{
+	return request_sizes[i % ARRAY_SIZE(request_sizes)];
+}
+
+static const struct mix {
+	size_t (*size)(unsigned int i);
+	const char *arena;
+	const char *pages;
+	const char *rounded;
+} mixes[] = {
+	{ always_64, "arena_memory_64", "kmalloc_memory_64",
+	  "kmalloc_rounded_64" },
+	{ uniform, "arena_memory_1_to_1024", "kmalloc_memory_1_to_1024",
+	  "kmalloc_rounded_1_to_1024" },
+	{ request, "arena_memory_request", "kmalloc_memory_request",
+	  "kmalloc_rounded_request" },
+};
+
+static void report(const char *name, u64 taken, u64 asked, const char *peer)
+{
+	bench_report(&(struct bench_result) {
+		.name = name,
+		.value = div64_u64(taken * BENCH_UNIT, asked),
+		.unit = "bytes_per_byte",
+		.cpus = 1,
+		.peer = peer,
+		.peer_value = peer ? bench_known(peer) : BENCH_NONE,
+	});
+}
+
+static u64 slab_pages(void)
+{
+	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+}
+
+/* As many objects before them use up what the caches have left. */
+static int of_kmalloc(const struct mix *mix, u64 asked)
+{
+	void **objects = kvcalloc(2 * OBJECTS, sizeof(*objects), GFP_KERNEL);
+	u64 rounded = 0, pages = 0;
+	unsigned int i;
+	int err = 0;
+
+	if (!objects)
+		return -ENOMEM;
+	for (i = 0; i < 2 * OBJECTS; i++) {
+		if (i == OBJECTS)
+			pages = slab_pages();
+		objects[i] = kmalloc(mix->size(i % OBJECTS), GFP_KERNEL);
+		if (!objects[i])
+			err = -ENOMEM;
+		cond_resched();
+	}
+	pages = slab_pages() - pages;
+	for (i = 0; i < OBJECTS; i++)
+		rounded += kmalloc_size_roundup(mix->size(i));
+	for (i = 0; i < 2 * OBJECTS; i++)
+		kfree(objects[i]);
+	kvfree(objects);
+	if (err)
+		return err;
+	report(mix->pages, pages * PAGE_SIZE, asked, NULL);
+	report(mix->rounded, rounded, asked, NULL);
+	return 0;
+}
+
+static int of_arena(const struct mix *mix, u64 asked)
+{
+	const struct memquota_arena_config config = { .gfp = GFP_KERNEL };
+	struct memquota_arena_stats stats;
+	struct memquota_arena arena;
+	unsigned int i;
+	void *object;
+	int err;
+
+	err = memquota_arena_init(&arena, &config, "bench");
+	if (err)
+		return err;
+	for (i = 0; !err && i < OBJECTS; i++) {
+		object = memquota_arena_alloc(&arena, mix->size(i),
+					      sizeof(u64));
+		err = PTR_ERR_OR_ZERO(object);
+		cond_resched();
+	}
+	memquota_arena_stats(&arena, &stats);
+	memquota_arena_destroy(&arena);
+	if (!err)
+		report(mix->arena, stats.held_bytes, asked, mix->pages);
+	return err;
+}
+
+int bench_overhead(void)
+{
+	const struct mix *mix;
+	unsigned int i;
+	u64 asked;
+	int err = 0;
+
+	for (mix = mixes; !err && mix < mixes + ARRAY_SIZE(mixes); mix++) {
+		asked = 0;
+		for (i = 0; i < OBJECTS; i++)
+			asked += mix->size(i);
+		err = of_kmalloc(mix, asked) ?: of_arena(mix, asked);
+	}
+	return err;
+}
