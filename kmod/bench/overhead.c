@@ -8,7 +8,8 @@
  * into, those of the current chunk included. Of kmalloc() they are the pages
  * that the slab allocator takes for the objects, with all that it leaves of
  * them; and, in a row of its own, the sizes that it rounds up to, without what
- * the pages lose besides. Its objects are aligned to 8 bytes at least; those of
+ * the pages lose besides. The kernel's count of pages lags behind by a few, less
+ * than a hundredth here. Its objects are aligned to 8 bytes at least; those of
  * the arena are aligned to 8, too.
  *
  * Objects all live when they are counted. Where they die one by one, an arena
