@@ -436,8 +436,8 @@ void *__memquota_arena_memdup(struct memquota_arena *arena, const void *src,
 }
 EXPORT_SYMBOL_GPL(__memquota_arena_memdup);
 
-static char *print(struct memquota_arena *arena, bool ref, const char *fmt,
-		   va_list args)
+static __printf(3, 0) char *print(struct memquota_arena *arena, bool ref,
+				  const char *fmt, va_list args)
 {
 	va_list again;
 	char *text;
@@ -457,7 +457,9 @@ static char *print(struct memquota_arena *arena, bool ref, const char *fmt,
  * @arena: the arena
  * @fmt: printf format, and its arguments
  *
- * Context, Return: as memquota_arena_alloc().
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
  */
 char *memquota_arena_asprintf(struct memquota_arena *arena, const char *fmt, ...)
 {
@@ -476,7 +478,9 @@ EXPORT_SYMBOL_GPL(memquota_arena_asprintf);
  * @arena: the arena
  * @fmt: printf format, and its arguments
  *
- * Context, Return: as memquota_arena_alloc_ref().
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref().
  */
 char *memquota_arena_asprintf_ref(struct memquota_arena *arena,
 				  const char *fmt, ...)
@@ -608,6 +612,7 @@ void memquota_arena_stats(struct memquota_arena *arena,
 	for (i = 0; i < core->nr_stores; i++) {
 		store = &core->stores[i];
 		raw_spin_lock_irqsave(&store->lock, flags);
+		/* Whoever allocates moves the cursor without the lock. */
 		stats->wasted_bytes += store->wasted + store->bump->limit -
 				       data_race(store->bump->cursor);
 		add_counts(&stats->ever, &store->ever, &none);
@@ -625,6 +630,8 @@ EXPORT_SYMBOL_GPL(memquota_arena_stats);
  * memquota_arena_destroy(); not to be charged, uncharged or left.
  *
  * Context: any.
+ *
+ * Return: the participant.
  */
 struct memquota_participant *
 memquota_arena_participant(struct memquota_arena *arena)

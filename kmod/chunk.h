@@ -5,6 +5,7 @@
 #ifndef _MEMQUOTA_CHUNK_H
 #define _MEMQUOTA_CHUNK_H
 
+#include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -30,7 +31,7 @@ static_assert(MEMQUOTA_CHUNK_MIN << (MEMQUOTA_CLASSES - 1) == MEMQUOTA_CHUNK_MAX
  * the chunk is replaced. Far more than objects in a chunk, and far from where
  * refcount_t saturates.
  */
-#define MEMQUOTA_SURPLUS	(1U << 30)
+#define MEMQUOTA_SURPLUS	BIT(30)
 
 struct memquota_store;
 

@@ -323,7 +323,9 @@ memquota_arena_alloc(struct memquota_arena *arena, size_t size, size_t align)
  * It lives until memquota_ref_put(), however long the arena does. Nothing
  * atomic is done.
  *
- * Context, Return: as memquota_arena_alloc().
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
  */
 static __always_inline void *
 memquota_arena_alloc_ref(struct memquota_arena *arena, size_t size,
@@ -403,7 +405,9 @@ static inline void *memquota_arena_realloc(struct memquota_arena *arena,
  *
  * As memquota_arena_realloc(); where it moves, the old reference is put.
  *
- * Context, Return: as memquota_arena_realloc().
+ * Context: as memquota_arena_realloc().
+ *
+ * Return: as memquota_arena_realloc().
  */
 static inline void *memquota_arena_realloc_ref(struct memquota_arena *arena,
 					       void *old, size_t old_size,
@@ -426,7 +430,9 @@ static inline void *__memquota_zeroed(void *memory, size_t size)
  * @size: bytes
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc().
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
  */
 static inline void *memquota_arena_zalloc(struct memquota_arena *arena,
 					  size_t size, size_t align)
@@ -440,7 +446,9 @@ static inline void *memquota_arena_zalloc(struct memquota_arena *arena,
  * @size: bytes
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc_ref().
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref().
  */
 static inline void *memquota_arena_zalloc_ref(struct memquota_arena *arena,
 					      size_t size, size_t align)
@@ -456,7 +464,9 @@ static inline void *memquota_arena_zalloc_ref(struct memquota_arena *arena,
  * @size: bytes of each
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc(); -EOVERFLOW also if the product
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc(); -EOVERFLOW also if the product
  * of @n and @size is.
  */
 static inline void *memquota_arena_alloc_array(struct memquota_arena *arena,
@@ -473,7 +483,9 @@ static inline void *memquota_arena_alloc_array(struct memquota_arena *arena,
  * @size: bytes of each
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc_ref(); -EOVERFLOW also if the
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref(); -EOVERFLOW also if the
  * product of @n and @size is.
  */
 static inline void *
@@ -490,7 +502,9 @@ memquota_arena_alloc_array_ref(struct memquota_arena *arena, size_t n,
  * @size: its bytes
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc().
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
  */
 static inline void *memquota_arena_memdup(struct memquota_arena *arena,
 					  const void *src, size_t size,
@@ -506,7 +520,9 @@ static inline void *memquota_arena_memdup(struct memquota_arena *arena,
  * @size: its bytes
  * @align: as for memquota_arena_alloc()
  *
- * Context, Return: as memquota_arena_alloc_ref().
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref().
  */
 static inline void *memquota_arena_memdup_ref(struct memquota_arena *arena,
 					      const void *src, size_t size,
@@ -520,7 +536,9 @@ static inline void *memquota_arena_memdup_ref(struct memquota_arena *arena,
  * @arena: the arena
  * @s: the string; of NULL the copy is NULL
  *
- * Context, Return: as memquota_arena_alloc().
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
  */
 static inline char *memquota_arena_strdup(struct memquota_arena *arena,
 					  const char *s)
@@ -533,7 +551,9 @@ static inline char *memquota_arena_strdup(struct memquota_arena *arena,
  * @arena: the arena
  * @s: the string; of NULL the copy is NULL
  *
- * Context, Return: as memquota_arena_alloc_ref().
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref().
  */
 static inline char *memquota_arena_strdup_ref(struct memquota_arena *arena,
 					      const char *s)
