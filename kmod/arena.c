@@ -246,10 +246,11 @@ EXPORT_SYMBOL_GPL(memquota_arena_reset);
 
 /*
  * A chunk of a class, from the cache or from the system; or an ERR_PTR(). At
- * the @last attempt it may wait, and costs what is cached.
+ * the @last attempt it may wait, for @wait jiffies, and costs what is cached.
  */
 static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
-					unsigned int class, bool last)
+					unsigned int class, bool last,
+					long wait)
 {
 	struct memquota_arena_core *core = arena->core;
 	struct memquota_chunk *chunk;
@@ -260,7 +261,7 @@ static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
 	chunk = memquota_store_take(store, class);
 	leave(arena);
 	if (!chunk) {
-		chunk = memquota_core_new_chunk(core, class, last);
+		chunk = memquota_core_new_chunk(core, class, last, wait);
 		if (IS_ERR(chunk))
 			return chunk;
 		raw_spin_lock_irqsave(&store->lock, flags);
@@ -281,7 +282,8 @@ static void *dropped(struct memquota_arena_core *core)
 }
 
 /* Rule C7: by the mark, and if that cannot be had, the smallest that fits. */
-static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes)
+static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes,
+				     long wait)
 {
 	unsigned int class = memquota_class_for(bytes), wanted;
 	struct memquota_chunk *chunk;
@@ -296,14 +298,14 @@ static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes)
 	wanted = max_t(unsigned int, class, store->mark);
 	leave(arena);
 
-	chunk = get_chunk(arena, wanted, wanted == class);
+	chunk = get_chunk(arena, wanted, wanted == class, wait);
 	if (IS_ERR(chunk) && class < wanted)
-		chunk = get_chunk(arena, class, true);
+		chunk = get_chunk(arena, class, true, wait);
 	return chunk;
 }
 
 static void *alloc_one_shot(struct memquota_arena *arena, size_t bytes,
-			    size_t align, bool ref)
+			    size_t align, bool ref, long wait)
 {
 	struct memquota_chunk *chunk;
 	struct memquota_store *store;
@@ -311,7 +313,7 @@ static void *alloc_one_shot(struct memquota_arena *arena, size_t bytes,
 
 	if (READ_ONCE(arena->core->dropped))
 		return dropped(arena->core);
-	chunk = memquota_core_new_one_shot(arena->core, bytes);
+	chunk = memquota_core_new_one_shot(arena->core, bytes, wait);
 	if (IS_ERR(chunk))
 		return chunk;
 	refcount_set(&chunk->refs, 1);
@@ -330,8 +332,8 @@ static void *alloc_one_shot(struct memquota_arena *arena, size_t bytes,
 }
 
 /* What the cursor cannot give: see memquota_arena_alloc(). */
-void *__memquota_arena_alloc(struct memquota_arena *arena, size_t size,
-			     size_t align, bool ref)
+static void *alloc_wait(struct memquota_arena *arena, size_t size, size_t align,
+			bool ref, long wait)
 {
 	struct memquota_chunk *chunk;
 	struct memquota_store *store;
@@ -354,9 +356,9 @@ void *__memquota_arena_alloc(struct memquota_arena *arena, size_t size,
 	if (memory)
 		return memory;
 	if (bytes - MEMQUOTA_CHUNK_HEADER > arena->core->config.max_normal_alloc)
-		return alloc_one_shot(arena, bytes, align, ref);
+		return alloc_one_shot(arena, bytes, align, ref, wait);
 
-	chunk = refill(arena, bytes);
+	chunk = refill(arena, bytes, wait);
 	if (IS_ERR(chunk))
 		return chunk;
 	store = enter(arena);
@@ -372,7 +374,38 @@ void *__memquota_arena_alloc(struct memquota_arena *arena, size_t size,
 	leave(arena);
 	return memory;
 }
+
+void *__memquota_arena_alloc(struct memquota_arena *arena, size_t size,
+			     size_t align, bool ref)
+{
+	return alloc_wait(arena, size, align, ref, arena->core->config.wait);
+}
 EXPORT_SYMBOL_GPL(__memquota_arena_alloc);
+
+/**
+ * memquota_arena_alloc_ref_wait - wait at a hard limit for memory with a life
+ *	of its own
+ * @arena: the arena, per CPU or not
+ * @size: bytes
+ * @align: what its address is a multiple of: a power of two, 32 KiB at most
+ * @timeout: how long to wait for reclaim, in jiffies, rather than struct
+ *	memquota_arena_config's @wait; 0: not at all
+ *
+ * For arenas some of whose users may wait, or wait for something else as well.
+ * Others than those who wait are not kept up by it, nor is who waits overtaken
+ * (rule T10).
+ *
+ * Context: as memquota_arena_alloc_ref(), or memquota_arena_alloc_ref_percpu().
+ * Nobody waits if the arena's gfp flags do not allow to sleep.
+ *
+ * Return: as memquota_arena_alloc().
+ */
+void *memquota_arena_alloc_ref_wait(struct memquota_arena *arena, size_t size,
+				    size_t align, long timeout)
+{
+	return alloc_wait(arena, size, align, true, timeout);
+}
+EXPORT_SYMBOL_GPL(memquota_arena_alloc_ref_wait);
 
 /* What ends at the cursor grows there; see memquota_arena_realloc(). */
 static bool grow_in_place(struct memquota_bump *bump, void *old,
@@ -503,7 +536,7 @@ static int preallocate(struct memquota_store *store, unsigned int class)
 	/* The next refill asks for no less; below the floor nothing stays. */
 	class = max3(class, (unsigned int)store->mark,
 		     (unsigned int)READ_ONCE(store->floor));
-	chunk = memquota_core_new_chunk(store->core, class, false);
+	chunk = memquota_core_new_chunk(store->core, class, false, 0);
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 	raw_spin_lock_irqsave(&store->lock, flags);

@@ -202,9 +202,11 @@ int memquota_core_join(struct memquota_arena_core *core, struct module *owner,
 void memquota_core_detach(struct memquota_arena_core *core);
 void memquota_core_unref(struct memquota_arena_core *core);
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
-					       unsigned int class, bool last);
+					       unsigned int class, bool last,
+					       long wait);
 struct memquota_chunk *
-memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes);
+memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes,
+			   long wait);
 struct memquota_chunk *memquota_store_take(struct memquota_store *store,
 					   unsigned int class);
 void memquota_store_keep(struct memquota_store *store,

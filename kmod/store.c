@@ -81,7 +81,7 @@ static void leave_later(struct memquota_chunk *chunk)
  * The budget, then the quota; nothing is changed where either refuses. A
  * budget of 0 wraps to the largest one.
  */
-static int reserve(struct memquota_arena_core *core, size_t bytes, bool wait)
+static int reserve(struct memquota_arena_core *core, size_t bytes, long wait)
 {
 	const struct memquota_arena_config *config = &core->config;
 	long held = atomic_long_read(&core->held_bytes), sum;
@@ -95,8 +95,7 @@ static int reserve(struct memquota_arena_core *core, size_t bytes, bool wait)
 	} while (!atomic_long_try_cmpxchg(&core->held_bytes, &held, sum));
 
 	if (wait)
-		err = memquota_try_charge_wait(&core->participant, bytes,
-					       config->wait);
+		err = memquota_try_charge_wait(&core->participant, bytes, wait);
 	else
 		err = memquota_try_charge(&core->participant, bytes,
 					  config->gfp);
@@ -317,12 +316,13 @@ static bool empty_caches(struct memquota_arena_core *core)
  * nobody's way: no reclaim would take it for the sake of a budget or of the
  * account's limit.
  */
-static int take_on(struct memquota_arena_core *core, size_t bytes, bool last)
+static int take_on(struct memquota_arena_core *core, size_t bytes, bool last,
+		   long wait)
 {
-	bool wait = core->config.wait &&
-		    gfpflags_allow_blocking(core->config.gfp);
-	int err = reserve(core, bytes, false);
+	int err = reserve(core, bytes, 0);
 
+	if (!gfpflags_allow_blocking(core->config.gfp))
+		wait = 0;
 	if (err == -EDQUOT && last && (empty_caches(core) || wait))
 		err = reserve(core, bytes, wait);
 	return err;
@@ -342,12 +342,16 @@ static struct memquota_chunk *adopt(struct memquota_arena_core *core,
 	return chunk;
 }
 
-/* A chunk of a class from the system, charged; or an ERR_PTR(). */
+/*
+ * A chunk of a class from the system, charged, at the @last attempt after up to
+ * @wait jiffies at a hard limit; or an ERR_PTR().
+ */
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
-					       unsigned int class, bool last)
+					       unsigned int class, bool last,
+					       long wait)
 {
 	size_t bytes = memquota_class_bytes(class);
-	int err = take_on(core, bytes, last);
+	int err = take_on(core, bytes, last, wait);
 
 	if (err)
 		return ERR_PTR(err);
@@ -357,7 +361,8 @@ struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
 
 /* Likewise for one object; @bytes include the header. */
 struct memquota_chunk *
-memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes)
+memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes,
+			   long wait)
 {
 	int err;
 
@@ -365,7 +370,7 @@ memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes)
 	if (bytes >> PAGE_SHIFT >= totalram_pages())
 		return ERR_PTR(-ENOMEM);
 	bytes = PAGE_ALIGN(bytes);
-	err = take_on(core, bytes, true);
+	err = take_on(core, bytes, true, wait);
 	if (err)
 		return ERR_PTR(err);
 	return adopt(core, memquota_chunk_new_one_shot(bytes, core->config.gfp,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Waiting for quota: rule T10. */
 #include <linux/sched/signal.h>
+#include <memquota/arena.h>
 #include "../quota.h"
 #include "harness.h"
 
@@ -131,6 +132,35 @@ static void t10_reclaim_makes_room(struct kunit *test)
 							  SZ_64K, 10 * HZ));
 	KUNIT_EXPECT_GT(test, asked(full.holder), 0);
 	memquota_uncharge(&full.actor->p, SZ_64K);
+}
+
+/* Whatever the arena is configured to do. */
+static void t10_an_arena_waits_as_its_caller_says(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct memquota_arena_config config = {
+		.account = full.actor->account,
+		.gfp = GFP_KERNEL,
+		.flags = MEMQUOTA_ARENA_IN_ACCOUNT | MEMQUOTA_ARENA_PERCPU,
+		.wait = MAX_SCHEDULE_TIMEOUT,
+	};
+	unsigned long begin = jiffies;
+	struct memquota_arena arena;
+	void *memory;
+
+	KUNIT_ASSERT_EQ(test, 0, memquota_arena_init(&arena, &config, "arena"));
+	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -EDQUOT);
+	memory = memquota_arena_alloc_ref_wait(&arena, SZ_1M / 2, 8, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -EDQUOT);
+	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, HZ / 10);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -ETIME);
+	KUNIT_EXPECT_GE(test, jiffies - begin, HZ / 10);
+	WRITE_ONCE(full.holder->per_call, U64_MAX);
+	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, 10 * HZ);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(memory));
+	memquota_ref_put(memory);
+	memquota_arena_destroy(&arena);
 }
 
 static void t10_in_order_of_arrival(struct kunit *test)
@@ -330,6 +360,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_a_timeout_ends_waiting),
 	KUNIT_CASE(t10_a_fatal_signal_ends_waiting),
 	KUNIT_CASE(t10_reclaim_makes_room),
+	KUNIT_CASE(t10_an_arena_waits_as_its_caller_says),
 	KUNIT_CASE(t10_in_order_of_arrival),
 	KUNIT_CASE(t10_nobody_overtakes),
 	KUNIT_CASE(t10_one_who_gives_up_lets_the_next_by),

@@ -114,7 +114,8 @@ struct memquota_arena {
  * @max_normal_alloc: larger allocations, in bytes, get a chunk of their own
  *	unless the current one has room; 0: 16 KiB
  * @wait: jiffies that an allocation which may sleep waits at a hard limit of
- *	the quota (rule T10); 0: it fails at once
+ *	the quota (rule T10); 0: it fails at once. For some allocations only:
+ *	memquota_arena_alloc_ref_wait()
  * @collapse: atomic callback, for an arena of which everything can be given
  *	up: once it was called the account closes. It may lock the arena,
  *	reset it, or tell its owner; memquota_arena_drop() will do where the
@@ -189,6 +190,8 @@ void *__memquota_arena_realloc(struct memquota_arena *arena, void *old,
 			       bool ref);
 void *__memquota_arena_memdup(struct memquota_arena *arena, const void *src,
 			      size_t size, size_t align, bool ref);
+void *memquota_arena_alloc_ref_wait(struct memquota_arena *arena, size_t size,
+				    size_t align, long timeout);
 void memquota_ref_get(const void *memory);
 void memquota_ref_put(const void *memory);
 
