@@ -270,7 +270,8 @@ static int refused(struct memquota_queue *q, int err)
  * memquota_queue_send - charge an item and queue it
  * @queue: the queue
  * @item: the item; after a failure still the caller's
- * @cost_bytes: the memory that it stands for
+ * @cost_bytes: the memory that it stands for; 0 where that is charged
+ *	elsewhere, as an arena's is: then only the end of the queue refuses it
  * @gfp: whether draining the CPUs' caches may sleep before a hard limit
  *	refuses, see memquota_try_charge()
  *
@@ -287,8 +288,11 @@ int memquota_queue_send(struct memquota_queue *queue,
 			struct memquota_item *item, size_t cost_bytes,
 			gfp_t gfp)
 {
-	int err = memquota_try_charge(&queue->participant, cost_bytes, gfp);
+	int err = 0;
 
+	/* Nothing would cost a visit, and keep quota in advance. */
+	if (likely(cost_bytes))
+		err = memquota_try_charge(&queue->participant, cost_bytes, gfp);
 	if (unlikely(err))
 		return refused(queue, err);
 	item->cost_bytes = cost_bytes;
@@ -351,7 +355,8 @@ struct memquota_item *memquota_queue_recv(struct memquota_queue *queue)
 	queue->head = item->next;
 	spin_unlock_irqrestore(&queue->lock, flags);
 
-	memquota_uncharge(&queue->participant, item->cost_bytes);
+	if (likely(item->cost_bytes))
+		memquota_uncharge(&queue->participant, item->cost_bytes);
 	return item;
 }
 EXPORT_SYMBOL_GPL(memquota_queue_recv);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Queues: rules Q1 to Q4. */
 #include <memquota/queue.h>
+#include "../quota.h"
 #include "harness.h"
 
 /* A queue that a test uses, and what happened to it. */
@@ -145,6 +146,51 @@ static void q1_what_is_refused_is_not_queued(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 0);
+}
+
+/* How many slots bear the key of a queue's participant. */
+static unsigned int slots_of(struct pipe *pipe)
+{
+	struct memquota_record *r;
+
+	r = rcu_dereference_protected(pipe->queue.participant.record, true);
+	return (atomic64_read(&r->word) & RECORD_REFS) / RECORD_REF - 1;
+}
+
+/* Its memory is charged elsewhere; charging nothing would take up a slot. */
+static void q1_what_costs_nothing_is_not_charged(struct kunit *test)
+{
+	struct pipe *pipe = new_pipe(test, 0);
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(pipe->account, 0));
+	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, 0));
+	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 2, 0));
+	KUNIT_EXPECT_EQ(test, slots_of(pipe), 0);
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
+	KUNIT_EXPECT_EQ(test, slots_of(pipe), 0);
+	KUNIT_EXPECT_EQ(test, total(pipe->t), 0);
+	memquota_queue_close(&pipe->queue);
+	KUNIT_EXPECT_EQ(test, -EPIPE, send_parcel(pipe, 3, 0));
+	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 1);
+}
+
+/* Another participant of the account holds what the items stand for. */
+static void r3_a_queue_that_holds_nothing_ends_with_its_account(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct pipe *pipe = new_pipe_in(test, t, 0);
+	struct bell *bell = new_bell(test, pipe);
+	struct actor *store;
+
+	store = new_actor(test, pipe->account, MEMQUOTA_COLLAPSING, 2);
+	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, 0));
+	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 2, 0));
+	actor_charge(store, HIGH + SZ_4K);
+	expect_rung(test, bell, -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 2);
+	KUNIT_EXPECT_EQ(test, -ENOBUFS, send_parcel(pipe, 3, 0));
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), -ENOBUFS);
+	EXPECT_SETTLES(test, is_closed(pipe->account));
 }
 
 static void q1_what_comes_too_late_is_not_charged(struct kunit *test)
@@ -325,6 +371,7 @@ static void q1_on_all_cpus(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(q1_sending_charges_and_receiving_uncharges),
 	KUNIT_CASE(q1_what_is_refused_is_not_queued),
+	KUNIT_CASE(q1_what_costs_nothing_is_not_charged),
 	KUNIT_CASE(q1_what_comes_too_late_is_not_charged),
 	KUNIT_CASE(q1_on_all_cpus),
 	KUNIT_CASE(q2_its_age_is_that_of_its_head),
@@ -335,6 +382,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(q4_hooks_tell_that_the_receiver_is_gone),
 	KUNIT_CASE(q4_a_hook_after_the_end_is_called_at_once),
 	KUNIT_CASE(q4_a_hook_that_was_taken_off_is_not_called),
+	KUNIT_CASE(r3_a_queue_that_holds_nothing_ends_with_its_account),
 	{}
 };
 
