@@ -17,12 +17,25 @@
  *	  and writers get EPIPE even if another reader comes.
  *	- When everybody has closed it, it starts afresh at the next open.
  *
- * Each open pipe is an account with one queue. Its parents are the accounts of
- * the processes that opened it for writing.
+ * Each open pipe is an account with two participants: an arena, which holds
+ * the memory, and a queue, which keeps its order. Its parents are the accounts
+ * of the processes that opened it for writing.
  *
- * /sys/kernel/debug/mqpipe/pipes is a table of them. Its last columns say how
- * many pipes held older data when one was reclaimed, and older by how much: it
- * is found by looking at all pipes, not by asking memquota.
+ * What is written is copied into references of the arena, which is per CPU:
+ * writers on all CPUs take memory by moving a cursor, and share no lock but
+ * the queue's. Readers put the references, on whatever CPU they are. Chunks
+ * are what is charged, not bytes: a pipe holds up to 64 KiB for each CPU that
+ * wrote to it, even when it is empty, and in return nothing is charged, or
+ * asked of the slab allocator, per piece of data.
+ *
+ * The queue's items cost nothing, being in the arena. So it is the arena that
+ * holds the oldest data and is found by reclaim; but all participants of its
+ * account are asked, and the queue ends.
+ *
+ * /sys/kernel/debug/mqpipe/pipes is a table of them. Of held_bytes, the chunks,
+ * wasted_bytes are at their ends, unused. The last columns say how many pipes
+ * held older data when one was reclaimed, and older by how much: it is found by
+ * looking at all pipes, not by asking memquota.
  */
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -37,6 +50,7 @@
 #include <linux/splice.h>
 #include <linux/uio.h>
 #include <linux/xarray.h>
+#include <memquota/arena.h>
 #include <memquota/compat.h>
 #include <memquota/queue.h>
 
@@ -46,12 +60,12 @@
 /* What may pass between choosing a victim and telling it, on a busy machine. */
 #define MQPIPE_LOOK_NS		(50 * NSEC_PER_MSEC)
 
-/* A piece of what was written. Cut so that its data is one slab object. */
+/* A piece of what was written: a reference of the pipe's arena. */
 struct mqpipe_segment {
 	struct memquota_item item;
 	size_t len;
 	size_t done;		/* bytes that were read; the reader's */
-	char *data;
+	char data[];
 };
 
 /* A process that has pipes open for writing. */
@@ -76,9 +90,10 @@ struct mqpipe {
 	unsigned int had_writers;	/* mutex, likewise; read without it */
 	wait_queue_head_t wait_open;
 
-	bool live;			/* mutex and pipes_lock: queue is set up */
+	bool live;			/* mutex and pipes_lock: what follows is */
 	struct memquota_account *account;	/* mutex */
 	struct memquota_queue queue;
+	struct memquota_arena arena;	/* its oldest() looks at the queue */
 	struct memquota_queue_hook hook;
 
 	struct mutex read_mutex;	/* one reader at a time */
@@ -119,37 +134,49 @@ static dev_t mqpipe_dev;
 static struct cdev control_cdev;	/* minor 0 */
 static struct cdev mqpipe_cdev;		/* the others */
 static struct class *mqpipe_class;
-static struct kmem_cache *segment_cache;
 static struct dentry *mqpipe_dir;
 
 /* --- Segments --- */
 
-static void segment_free(struct mqpipe_segment *seg)
+/* Why nothing can be written, where the arena refuses for good. */
+static int why_ended(struct mqpipe *pipe)
 {
-	kfree(seg->data);
-	kmem_cache_free(segment_cache, seg);
+	/*
+	 * Pairs with memquota_queue_close(), which orders the reason before
+	 * the arena is dropped.
+	 */
+	smp_rmb();
+	/* Or its account was closed, and the queue is about to be told. */
+	return READ_ONCE(pipe->queue.reason) ?: -ENOBUFS;
 }
 
-static struct mqpipe_segment *segment_alloc(size_t len)
+/* Memory for a segment, after waiting at the tracker's max if that is wanted. */
+static struct mqpipe_segment *segment_alloc(struct mqpipe *pipe, size_t len,
+					    bool wait)
 {
 	struct mqpipe_segment *seg;
+	size_t size = struct_size(seg, data, len);
 
-	seg = kmem_cache_alloc(segment_cache, GFP_KERNEL_ACCOUNT);
-	if (!seg)
-		return NULL;
-	seg->len = len;
-	seg->done = 0;
-	seg->data = kmalloc(len, GFP_KERNEL_ACCOUNT);
-	if (!seg->data) {
-		kmem_cache_free(segment_cache, seg);
-		return NULL;
+	seg = memquota_arena_alloc_ref_percpu(&pipe->arena, size,
+					      __alignof__(*seg));
+	if (seg == ERR_PTR(-EDQUOT) && !wait)
+		return ERR_PTR(-EAGAIN);
+	while (seg == ERR_PTR(-EDQUOT) || seg == ERR_PTR(-ETIME)) {
+		if (signal_pending(current))
+			return ERR_PTR(-ERESTARTSYS);
+		if (READ_ONCE(pipe->queue.reason))
+			return ERR_PTR(why_ended(pipe));
+		/* Only a fatal signal ends the wait early. */
+		seg = memquota_arena_alloc_ref_wait(&pipe->arena, size,
+						    __alignof__(*seg), HZ / 10);
+	}
+	if (seg == ERR_PTR(-ESTALE))
+		return ERR_PTR(why_ended(pipe));
+	if (!IS_ERR(seg)) {
+		seg->len = len;
+		seg->done = 0;
 	}
 	return seg;
-}
-
-static size_t segment_cost(const struct mqpipe_segment *seg)
-{
-	return kmem_cache_size(segment_cache) + kmalloc_size_roundup(seg->len);
 }
 
 static void mqpipe_free_item(struct memquota_queue *queue,
@@ -160,7 +187,20 @@ static void mqpipe_free_item(struct memquota_queue *queue,
 	/* The oldest comes first. */
 	if (pipe->dropped_ns == MEMQUOTA_NO_DATA)
 		pipe->dropped_ns = item->arrival_ns;
-	segment_free(container_of(item, struct mqpipe_segment, item));
+	memquota_ref_put(item);
+}
+
+/*
+ * The data is as old as the queue's head. Without any the arena has room for
+ * what comes next, hence is as young as can be: such a pipe is given up last.
+ */
+static u64 mqpipe_oldest(struct memquota_arena *arena)
+{
+	struct mqpipe *pipe = container_of(arena, struct mqpipe, arena);
+	/* Before looking: what comes in between is not older. */
+	u64 now = ktime_get_coarse_ns();
+
+	return min(now, memquota_queue_oldest(&pipe->queue));
 }
 
 /* --- The life of a pipe: from its first open to its last close --- */
@@ -223,6 +263,13 @@ static void mqpipe_ended(struct memquota_queue_hook *hook, int reason)
 
 static int mqpipe_begin(struct mqpipe *pipe)
 {
+	struct memquota_arena_config config = {
+		.gfp = GFP_KERNEL_ACCOUNT,
+		.flags = MEMQUOTA_ARENA_PERCPU | MEMQUOTA_ARENA_IN_ACCOUNT,
+		/* What the queue lets go of is not cached any more. */
+		.collapse = memquota_arena_drop,
+		.oldest = mqpipe_oldest,
+	};
 	struct memquota_account *account;
 	int err;
 
@@ -236,10 +283,12 @@ static int mqpipe_begin(struct mqpipe *pipe)
 	pipe->head_before = MEMQUOTA_NO_DATA;
 	err = memquota_queue_init(&pipe->queue, account, mqpipe_free_item, 0,
 				  GFP_KERNEL, "%s", pipe->name);
-	if (err) {
-		memquota_account_put(account);
-		return err;
-	}
+	if (err)
+		goto out_account;
+	config.account = account;
+	err = memquota_arena_init(&pipe->arena, &config, "%s", pipe->name);
+	if (err)
+		goto out_queue;
 	memquota_queue_hook(&pipe->queue, &pipe->hook);
 	pipe->account = account;
 	pipe->had_readers = 0;
@@ -248,6 +297,12 @@ static int mqpipe_begin(struct mqpipe *pipe)
 	pipe->live = true;
 	spin_unlock_irq(&pipes_lock);
 	return 0;
+
+out_queue:
+	memquota_queue_destroy(&pipe->queue);
+out_account:
+	memquota_account_put(account);
+	return err;
 }
 
 static void mqpipe_end(struct mqpipe *pipe)
@@ -256,10 +311,10 @@ static void mqpipe_end(struct mqpipe *pipe)
 	pipe->live = false;
 	spin_unlock_irq(&pipes_lock);
 	memquota_queue_destroy(&pipe->queue);
-	memquota_account_put(pipe->account);
-	if (pipe->taken)
-		segment_free(pipe->taken);
+	memquota_ref_put(pipe->taken);
 	pipe->taken = NULL;
+	memquota_arena_destroy(&pipe->arena);
+	memquota_account_put(pipe->account);
 }
 
 static void mqpipe_free(struct kref *kref)
@@ -327,8 +382,11 @@ static void mqpipe_close(struct mqpipe *pipe, struct mqpipe_writer *writer,
 		WRITE_ONCE(pipe->writers, pipe->writers - 1);
 	if (mode & FMODE_READ) {
 		WRITE_ONCE(pipe->readers, pipe->readers - 1);
-		if (!pipe->readers)
+		if (!pipe->readers) {
 			memquota_queue_close(&pipe->queue);
+			/* Writers may be at it: their chunks stay for now. */
+			memquota_arena_drop(&pipe->arena);
+		}
 	}
 	/* Readers may wait for this end, pollers of either side, too. */
 	wake_up_all(&pipe->queue.wait);
@@ -500,7 +558,7 @@ static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
 			break;
 		}
 		pipe->taken = NULL;
-		segment_free(seg);
+		memquota_ref_put(seg);
 	}
 	atomic64_add(done, &pipe->read);
 	return done ?: ret;
@@ -532,29 +590,6 @@ static ssize_t mqpipe_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	}
 }
 
-/* Queue a segment, waiting at the tracker's max if that is wanted. */
-static int send(struct mqpipe *pipe, struct mqpipe_segment *seg, bool wait)
-{
-	size_t cost = segment_cost(seg);
-	int err;
-
-	err = memquota_queue_send(&pipe->queue, &seg->item, cost,
-				  wait ? GFP_KERNEL : GFP_NOWAIT);
-	if (err == -EDQUOT && !wait)
-		err = -EAGAIN;
-	while (err == -EDQUOT || err == -ETIME) {
-		if (signal_pending(current))
-			return -ERESTARTSYS;
-		/* Only a fatal signal ends the wait early. */
-		err = memquota_queue_send_wait(&pipe->queue, &seg->item, cost,
-					       HZ / 10);
-	}
-	/* Its account was closed, and it is about to be told. */
-	if (err == -ESTALE)
-		err = -ENOBUFS;
-	return err;
-}
-
 static ssize_t mqpipe_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct mqpipe_file *mf = iocb->ki_filp->private_data;
@@ -564,23 +599,29 @@ static ssize_t mqpipe_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	int err = 0;
 
 	while (iov_iter_count(from)) {
-		/* A segment holds PIPE_BUF: that much is written whole. */
+		if (!READ_ONCE(pipe->readers)) {
+			/* Having been reclaimed is the better reason. */
+			err = READ_ONCE(pipe->queue.reason) == -ENOBUFS ?
+				-ENOBUFS : -EPIPE;
+			break;
+		}
+		/*
+		 * A segment holds PIPE_BUF: that much is written whole. Larger
+		 * ones leave more of a chunk's end unused.
+		 */
 		len = min_t(size_t, iov_iter_count(from), PIPE_BUF);
-		seg = segment_alloc(len);
-		if (!seg) {
-			err = -ENOMEM;
+		seg = segment_alloc(pipe, len, !nonblocking(iocb));
+		if (IS_ERR(seg)) {
+			err = PTR_ERR(seg);
 			break;
 		}
 		if (!copy_from_iter_full(seg->data, len, from))
 			err = -EFAULT;
-		else if (!READ_ONCE(pipe->readers))
-			/* Having been reclaimed is the better reason. */
-			err = READ_ONCE(pipe->queue.reason) == -ENOBUFS ?
-				-ENOBUFS : -EPIPE;
 		else
-			err = send(pipe, seg, !nonblocking(iocb));
+			err = memquota_queue_send(&pipe->queue, &seg->item, 0,
+						  GFP_KERNEL);
 		if (err) {
-			segment_free(seg);
+			memquota_ref_put(seg);
 			break;
 		}
 		done += len;
@@ -745,15 +786,18 @@ static const struct file_operations control_fops = {
 static int pipes_show(struct seq_file *m, void *unused)
 {
 	u64 now = ktime_get_coarse_ns(), ns;
+	struct memquota_arena_stats stats;
 	struct mqpipe *pipe;
 	const char *state;
 
-	seq_puts(m, "name state readers writers held_bytes age_ms written_bytes read_bytes reclaims older older_ms\n");
+	seq_puts(m, "name state readers writers held_bytes wasted_bytes age_ms written_bytes read_bytes reclaims older older_ms\n");
 	spin_lock_irq(&pipes_lock);
 	list_for_each_entry(pipe, &pipes, node) {
 		ns = MEMQUOTA_NO_DATA;
 		state = "idle";
+		stats = (struct memquota_arena_stats){};
 		if (pipe->live) {
+			memquota_arena_stats(&pipe->arena, &stats);
 			ns = memquota_queue_oldest(&pipe->queue);
 			switch (READ_ONCE(pipe->queue.reason)) {
 			case 0:
@@ -766,10 +810,9 @@ static int pipes_show(struct seq_file *m, void *unused)
 				state = "closed";
 			}
 		}
-		seq_printf(m, "%s %s %u %u %llu ", pipe->name, state,
+		seq_printf(m, "%s %s %u %u %llu %llu ", pipe->name, state,
 			   READ_ONCE(pipe->readers), READ_ONCE(pipe->writers),
-			   pipe->live ?
-			   memquota_held(&pipe->queue.participant) : 0);
+			   stats.held_bytes, stats.wasted_bytes);
 		/* An item may be younger than the time that was read above. */
 		if (ns == MEMQUOTA_NO_DATA)
 			seq_puts(m, "-");
@@ -793,12 +836,9 @@ static int __init mqpipe_init(void)
 	struct device *dev;
 	int err;
 
-	segment_cache = KMEM_CACHE(mqpipe_segment, SLAB_HWCACHE_ALIGN);
-	if (!segment_cache)
-		return -ENOMEM;
 	err = alloc_chrdev_region(&mqpipe_dev, 0, MQPIPE_MINORS, "mqpipe");
 	if (err)
-		goto out_cache;
+		return err;
 	mqpipe_class = memquota_class_create("mqpipe");
 	if (IS_ERR(mqpipe_class)) {
 		err = PTR_ERR(mqpipe_class);
@@ -832,8 +872,6 @@ out_class:
 	class_destroy(mqpipe_class);
 out_region:
 	unregister_chrdev_region(mqpipe_dev, MQPIPE_MINORS);
-out_cache:
-	kmem_cache_destroy(segment_cache);
 	return err;
 }
 
@@ -853,7 +891,6 @@ static void __exit mqpipe_exit(void)
 	class_destroy(mqpipe_class);
 	unregister_chrdev_region(mqpipe_dev, MQPIPE_MINORS);
 	memquota_barrier();
-	kmem_cache_destroy(segment_cache);
 }
 
 module_init(mqpipe_init);

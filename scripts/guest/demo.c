@@ -270,7 +270,7 @@ static void read_pipes(void)
 	if (!f)
 		die(DEBUGFS "mqpipe/pipes");
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%31s %15s %*u %*u %llu %23s %*u %*u %llu %llu %llu",
+		if (sscanf(line, "%31s %15s %*u %*u %llu %*u %23s %*u %*u %llu %llu %llu",
 			   name, state, &held, age, &reclaims, &older,
 			   &older_ms) != 7)
 			continue;
