@@ -90,8 +90,8 @@ static void end_queue(struct memquota_queue *q, int reason)
 static void collapse(struct memquota_participant *p,
 		     const struct memquota_request *request)
 {
-	end_queue(container_of(p, struct memquota_queue, participant),
-		  -ENOBUFS);
+	memquota_queue_collapse(container_of(p, struct memquota_queue,
+					     participant));
 }
 
 static void give_oldest(struct memquota_participant *p,
@@ -428,6 +428,23 @@ void memquota_queue_close(struct memquota_queue *queue)
 	memquota_leave(&queue->participant);
 }
 EXPORT_SYMBOL_GPL(memquota_queue_close);
+
+/**
+ * memquota_queue_collapse - end a queue as reclaim does
+ * @queue: the queue
+ *
+ * Frees what is queued; senders, the receiver and hooks are told -ENOBUFS. For
+ * the reclaim callback of another participant of the account, one that holds
+ * what the items stand for: the account closes when the first of them was
+ * asked, whether the queue was or not.
+ *
+ * Context: as memquota_queue_close(); callbacks of memquota's, too.
+ */
+void memquota_queue_collapse(struct memquota_queue *queue)
+{
+	end_queue(queue, -ENOBUFS);
+}
+EXPORT_SYMBOL_GPL(memquota_queue_collapse);
 
 /**
  * memquota_queue_destroy - close a queue that nobody uses any more

@@ -193,6 +193,21 @@ static void r3_a_queue_that_holds_nothing_ends_with_its_account(struct kunit *te
 	EXPECT_SETTLES(test, is_closed(pipe->account));
 }
 
+/* As the queue's own participant does it. */
+static void q2_collapsing_tells_as_reclaim_does(struct kunit *test)
+{
+	struct pipe *pipe = new_pipe(test, 0);
+	struct bell *bell = new_bell(test, pipe);
+
+	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, SZ_4K));
+	memquota_queue_collapse(&pipe->queue);
+	KUNIT_EXPECT_EQ(test, bell->reason, -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 1);
+	KUNIT_EXPECT_EQ(test, -ENOBUFS, send_parcel(pipe, 2, SZ_4K));
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
+}
+
 static void q1_what_comes_too_late_is_not_charged(struct kunit *test)
 {
 	struct pipe *pipe = new_pipe(test, 0);
@@ -376,6 +391,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(q1_on_all_cpus),
 	KUNIT_CASE(q2_its_age_is_that_of_its_head),
 	KUNIT_CASE(q2_reclaim_empties_the_oldest_queue),
+	KUNIT_CASE(q2_collapsing_tells_as_reclaim_does),
 	KUNIT_CASE(q2_sleepers_wake_at_the_end),
 	KUNIT_CASE(q2_partial_gives_its_oldest_items),
 	KUNIT_CASE(q3_closing_gives_everything_back),

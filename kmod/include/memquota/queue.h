@@ -88,6 +88,7 @@ struct memquota_item *memquota_queue_recv(struct memquota_queue *queue);
 bool memquota_queue_readable(struct memquota_queue *queue);
 u64 memquota_queue_oldest(struct memquota_queue *queue);
 void memquota_queue_close(struct memquota_queue *queue);
+void memquota_queue_collapse(struct memquota_queue *queue);
 void memquota_queue_destroy(struct memquota_queue *queue);
 void memquota_queue_hook(struct memquota_queue *queue,
 			 struct memquota_queue_hook *hook);
