@@ -29,8 +29,7 @@
  * asked of the slab allocator, per piece of data.
  *
  * The queue's items cost nothing, being in the arena. So it is the arena that
- * holds the oldest data and is found by reclaim; but all participants of its
- * account are asked, and the queue ends.
+ * holds the oldest data and is found by reclaim, and that ends the queue.
  *
  * /sys/kernel/debug/mqpipe/pipes is a table of them. Of held_bytes, the chunks,
  * wasted_bytes are at their ends, unused. The last columns say how many pipes
@@ -58,7 +57,7 @@
 #define MQPIPE_NAME_SIZE	24
 
 /* What may pass between choosing a victim and telling it, on a busy machine. */
-#define MQPIPE_LOOK_NS		(50 * NSEC_PER_MSEC)
+#define MQPIPE_CHOICE_NS	NSEC_PER_SEC
 
 /* A piece of what was written: a reference of the pipe's arena. */
 struct mqpipe_segment {
@@ -98,19 +97,14 @@ struct mqpipe {
 
 	struct mutex read_mutex;	/* one reader at a time */
 	struct mqpipe_segment *taken;	/* read_mutex: partly read */
-	/*
-	 * How the head moves: arrivals of what was taken first since
-	 * @heads_since, and in the period before that. read_mutex; read racily
-	 * by the reclaim callback.
-	 */
-	u64 heads_since;
-	u64 head;
-	u64 head_before;
+
+	/* What reclaim was told last, and when; for its callbacks only. */
+	u64 oldest_ns;
+	u64 told_ns;
 
 	/* Since it was created; the reclaim callback writes all but two. */
 	atomic64_t written;
 	atomic64_t read;
-	u64 dropped_ns;			/* arrival of what was freed first */
 	u64 reclaims;
 	u64 older;			/* pipes that held older data then */
 	u64 older_ns;			/* older by at most this */
@@ -142,11 +136,10 @@ static struct dentry *mqpipe_dir;
 static int why_ended(struct mqpipe *pipe)
 {
 	/*
-	 * Pairs with memquota_queue_close(), which orders the reason before
-	 * the arena is dropped.
+	 * Pairs with the lock under which the queue ended: that came before
+	 * the arena was dropped, and before the account closed.
 	 */
 	smp_rmb();
-	/* Or its account was closed, and the queue is about to be told. */
 	return READ_ONCE(pipe->queue.reason) ?: -ENOBUFS;
 }
 
@@ -182,11 +175,6 @@ static struct mqpipe_segment *segment_alloc(struct mqpipe *pipe, size_t len,
 static void mqpipe_free_item(struct memquota_queue *queue,
 			     struct memquota_item *item)
 {
-	struct mqpipe *pipe = container_of(queue, struct mqpipe, queue);
-
-	/* The oldest comes first. */
-	if (pipe->dropped_ns == MEMQUOTA_NO_DATA)
-		pipe->dropped_ns = item->arrival_ns;
 	memquota_ref_put(item);
 }
 
@@ -200,57 +188,36 @@ static u64 mqpipe_oldest(struct memquota_arena *arena)
 	/* Before looking: what comes in between is not older. */
 	u64 now = ktime_get_coarse_ns();
 
-	return min(now, memquota_queue_oldest(&pipe->queue));
+	pipe->told_ns = now;
+	pipe->oldest_ns = min(now, memquota_queue_oldest(&pipe->queue));
+	return pipe->oldest_ns;
 }
 
 /* --- The life of a pipe: from its first open to its last close --- */
 
-/* An item leaves the queue's head for its reader. */
-static void note_head(struct mqpipe *pipe, u64 arrival_ns)
-{
-	u64 now = ktime_get_coarse_ns();
-
-	if (now - pipe->heads_since < MQPIPE_LOOK_NS)
-		return;
-	WRITE_ONCE(pipe->head_before, pipe->head);
-	WRITE_ONCE(pipe->head, arrival_ns);
-	WRITE_ONCE(pipe->heads_since, now);
-}
-
-/* The arrival of the head at about the time when the victim was chosen. */
-static u64 head_when_chosen(struct mqpipe *pipe)
-{
-	u64 age = ktime_get_coarse_ns() - READ_ONCE(pipe->heads_since);
-	u64 before = READ_ONCE(pipe->head_before);
-
-	if (age < MQPIPE_LOOK_NS && before != MEMQUOTA_NO_DATA)
-		return min(pipe->dropped_ns, before);
-	if (age < 2 * MQPIPE_LOOK_NS)
-		return min(pipe->dropped_ns, READ_ONCE(pipe->head));
-	return pipe->dropped_ns;
-}
-
 /*
  * The queue ended. Heads only become younger: what is older now was older when
  * the victim was chosen. The victim's own head may have moved since then, as
- * its reader went on.
+ * its reader went on: it was chosen for what it said then. If that was long ago
+ * there was no reason to choose it.
  */
 static void mqpipe_ended(struct memquota_queue_hook *hook, int reason)
 {
 	struct mqpipe *pipe = container_of(hook, struct mqpipe, hook);
-	u64 older = 0, older_ns = 0, mine, ns;
+	u64 older = 0, older_ns = 0, mine = ktime_get_coarse_ns(), ns;
 	struct mqpipe *other;
 	unsigned long flags;
 
 	if (reason != -ENOBUFS)
 		return;
-	mine = head_when_chosen(pipe);
+	if (mine - pipe->told_ns < MQPIPE_CHOICE_NS)
+		mine = pipe->oldest_ns;
 	spin_lock_irqsave(&pipes_lock, flags);
 	list_for_each_entry(other, &pipes, node) {
 		if (other == pipe || !other->live)
 			continue;
 		ns = memquota_queue_oldest(&other->queue);
-		if (ns >= mine || pipe->dropped_ns == MEMQUOTA_NO_DATA)
+		if (ns >= mine)
 			continue;
 		older++;
 		older_ns = max(older_ns, mine - ns);
@@ -261,13 +228,24 @@ static void mqpipe_ended(struct memquota_queue_hook *hook, int reason)
 	spin_unlock_irqrestore(&pipes_lock, flags);
 }
 
+/*
+ * The queue first: a writer that finds the arena or the account closed goes
+ * away, and its reader is not to take that for the end of the data.
+ */
+static void mqpipe_collapse(struct memquota_arena *arena)
+{
+	struct mqpipe *pipe = container_of(arena, struct mqpipe, arena);
+
+	memquota_queue_collapse(&pipe->queue);
+	memquota_arena_drop(arena);
+}
+
 static int mqpipe_begin(struct mqpipe *pipe)
 {
 	struct memquota_arena_config config = {
 		.gfp = GFP_KERNEL_ACCOUNT,
 		.flags = MEMQUOTA_ARENA_PERCPU | MEMQUOTA_ARENA_IN_ACCOUNT,
-		/* What the queue lets go of is not cached any more. */
-		.collapse = memquota_arena_drop,
+		.collapse = mqpipe_collapse,
 		.oldest = mqpipe_oldest,
 	};
 	struct memquota_account *account;
@@ -277,10 +255,7 @@ static int mqpipe_begin(struct mqpipe *pipe)
 					  GFP_KERNEL, "mqpipe/%s", pipe->name);
 	if (IS_ERR(account))
 		return PTR_ERR(account);
-	pipe->dropped_ns = MEMQUOTA_NO_DATA;
-	pipe->heads_since = 0;
-	pipe->head = MEMQUOTA_NO_DATA;
-	pipe->head_before = MEMQUOTA_NO_DATA;
+	pipe->told_ns = 0;
 	err = memquota_queue_init(&pipe->queue, account, mqpipe_free_item, 0,
 				  GFP_KERNEL, "%s", pipe->name);
 	if (err)
@@ -543,7 +518,6 @@ static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
 					ret = 0;
 				break;
 			}
-			note_head(pipe, item->arrival_ns);
 			pipe->taken = container_of(item, struct mqpipe_segment,
 						   item);
 		}
