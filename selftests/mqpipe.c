@@ -25,11 +25,11 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "modules.h"
 
 #define CONTROL		"/dev/mqpipe/control"
 #define PIPE_A		"/dev/mqpipe/a"
 #define PIPE_B		"/dev/mqpipe/b"
-#define TRACKER		"/sys/kernel/debug/memquota/default/"
 #define TABLE		"/sys/kernel/debug/mqpipe/pipes"
 #define KIB		1024ul
 #define MIB		(1024 * KIB)
@@ -37,90 +37,7 @@
 /* The most that an empty pipe holds for each CPU that wrote to it. */
 #define CHUNK_MAX	(64 * KIB)
 
-/* --- Modules --- */
-
-static char *module_path(const char *name)
-{
-	static char path[256];
-	const char *folder = getenv("MODULES");
-
-	snprintf(path, sizeof(path), "%s/%s.ko", folder ? folder : "/modules",
-		 name);
-	return path;
-}
-
-static int load(const char *name, const char *params)
-{
-	int fd = open(module_path(name), O_RDONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (syscall(SYS_finit_module, fd, params, 0))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* A file that was just closed, or a worker, may hold it for a moment. */
-static int unload(const char *name)
-{
-	int tries;
-
-	for (tries = 0; tries < 100; tries++) {
-		if (!syscall(SYS_delete_module, name, O_NONBLOCK))
-			return 0;
-		if (errno != EAGAIN && errno != EBUSY)
-			return -errno;
-		usleep(20000);
-	}
-	return -errno;
-}
-
-static bool loaded(const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/module/%s", name);
-	return !access(path, F_OK);
-}
-
 /* --- Files --- */
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static long long usage(const char *key)
-{
-	long long value = -1;
-	char name[32], text[32];
-	FILE *f = fopen(TRACKER "usage", "r");
-
-	if (!f)
-		return -1;
-	while (fscanf(f, "%31s %31s", name, text) == 2)
-		if (!strcmp(name, key))
-			value = atoll(text);
-	fclose(f);
-	return value;
-}
-
-static long long drained_total(void)
-{
-	if (put(TRACKER "drain", "1"))
-		return -1;
-	return usage("total");
-}
 
 /* An arena's participant stays until a worker has freed its last chunk. */
 static bool all_have_left(void)
