@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "quota.h"
+#include "trace.h"
 
 /* Entries of a list that are handled before its lock is dropped (R11). */
 #define BATCH			64
@@ -38,6 +39,7 @@ static void account_free_rcu(struct rcu_head *rcu)
 	struct memquota_account *a = container_of(rcu, struct memquota_account, rcu);
 	struct memquota_tracker *t = a->tracker;
 
+	trace_memquota_account_free(a);
 	if (a->private)
 		memquota_private_free(container_of(a, struct memquota_private,
 						   account));
@@ -114,6 +116,7 @@ int memquota_account_publish(struct memquota_account *a,
 	WRITE_ONCE(t->nr_accounts, t->nr_accounts + 1);
 	list_for_each_entry(r, &a->records, siblings) {
 		WRITE_ONCE(t->nr_records, t->nr_records + 1);
+		WRITE_ONCE(a->nr_records, a->nr_records + 1);
 		if (r->ops->trim)
 			list_add(&r->trimmers, &t->trimmers);
 	}
@@ -121,6 +124,8 @@ int memquota_account_publish(struct memquota_account *a,
 		link_accounts(link, a, parent);
 out:
 	raw_spin_unlock_irqrestore(&t->lock, flags);
+	if (!err)
+		trace_memquota_account_create(a, parent);
 	return err;
 }
 
@@ -380,14 +385,15 @@ void memquota_walk_down(struct memquota_account *first,
 }
 
 /* The next parent that the walk has not come by, its memory kept. */
-static struct memquota_account *next_parent(struct memquota_account *a,
-					    u64 walk)
+struct memquota_account *memquota_next_parent(struct memquota_account *a,
+					      u64 walk)
 {
 	struct memquota_tracker *t = a->tracker;
 	struct memquota_account *parent = NULL;
 	struct memquota_link *link;
 	unsigned long flags;
 
+	lockdep_assert_held(&t->graph_lock);
 	raw_spin_lock_irqsave(&t->lock, flags);
 	link = list_first_entry_or_null(&a->parents, struct memquota_link,
 					of_child);
@@ -401,7 +407,7 @@ static struct memquota_account *next_parent(struct memquota_account *a,
 	return parent;
 }
 
-static u64 new_walk(struct memquota_tracker *t)
+u64 memquota_new_walk(struct memquota_tracker *t)
 {
 	unsigned long flags;
 	u64 walk;
@@ -412,12 +418,41 @@ static u64 new_walk(struct memquota_tracker *t)
 	return walk;
 }
 
+/*
+ * For walks over an account's records that change nothing: the record after
+ * @last, pinned; @last is let go of. The end of the list is wherever reclaim has
+ * turned it to, and is stepped over, so that nr_records steps come by each
+ * record once, unless some join or leave meanwhile. After one that has left, it
+ * begins anew.
+ */
+struct memquota_record *memquota_next_record(struct memquota_account *a,
+					     struct memquota_record *last)
+{
+	struct memquota_tracker *t = a->tracker;
+	struct memquota_record *next = NULL;
+	struct list_head *at = &a->records;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	if (last && !list_empty(&last->siblings))
+		at = &last->siblings;
+	at = at->next == &a->records ? a->records.next : at->next;
+	if (at != &a->records) {
+		next = list_entry(at, struct memquota_record, siblings);
+		memquota_record_ref(next);
+	}
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+	if (last)
+		memquota_record_unref(last);
+	return next;
+}
+
 /* Whether @wanted is @first or one of its ancestors; graph_lock is held. */
 static bool has_ancestor(struct memquota_account *first,
 			 struct memquota_account *wanted)
 {
 	struct memquota_account *a, *next;
-	u64 walk = new_walk(first->tracker);
+	u64 walk = memquota_new_walk(first->tracker);
 	LIST_HEAD(accounts);
 	bool found = false;
 
@@ -430,7 +465,7 @@ static bool has_ancestor(struct memquota_account *first,
 			found = true;
 			break;
 		}
-		while ((next = next_parent(a, walk))) {
+		while ((next = memquota_next_parent(a, walk))) {
 			if (next->up_walk == walk ||
 			    memquota_account_closed(next)) {
 				memquota_account_unref(next);
@@ -450,11 +485,11 @@ static bool has_ancestor(struct memquota_account *first,
 static bool has_parent(struct memquota_account *a,
 		       struct memquota_account *parent)
 {
-	u64 walk = new_walk(a->tracker);
+	u64 walk = memquota_new_walk(a->tracker);
 	struct memquota_account *other;
 	bool found = false;
 
-	while (!found && (other = next_parent(a, walk))) {
+	while (!found && (other = memquota_next_parent(a, walk))) {
 		found = other == parent;
 		memquota_account_unref(other);
 	}
@@ -559,14 +594,17 @@ EXPORT_SYMBOL_GPL(memquota_account_set_max);
 void memquota_account_usage(struct memquota_account *a,
 			    struct memquota_account_usage *usage)
 {
+	u64 word;
+
 	*usage = (struct memquota_account_usage) {
 		.held = MEMQUOTA_UNLIMITED,
 		.max = MEMQUOTA_UNLIMITED,
 	};
 	if (!a)
 		return;
-	usage->closed = memquota_account_closed(a);
-	usage->held = usage->closed ? 0 : atomic64_read(&a->word) & ACCOUNT_USED;
+	word = atomic64_read(&a->word);
+	usage->closed = word & ACCOUNT_CLOSED;
+	usage->held = usage->closed ? 0 : word & ACCOUNT_USED;
 	usage->max = READ_ONCE(a->max);
 	usage->refused = atomic64_read(&a->refused);
 	usage->reclaims = atomic64_read(&a->reclaims);
@@ -599,6 +637,7 @@ u64 memquota_account_close(struct memquota_account *a)
 		return 0;
 	if (old & ACCOUNT_USED)
 		memquota_total_sub(t, old & ACCOUNT_USED);
+	trace_memquota_account_close(a, old);
 
 	memquota_account_ref(a);	/* of the list of the dying */
 	raw_spin_lock_irqsave(&t->lock, flags);
@@ -645,6 +684,7 @@ static bool take_piece(struct memquota_tracker *t)
 		r = list_first_entry(&a->records, struct memquota_record,
 				     siblings);
 		list_del_init(&r->siblings);
+		WRITE_ONCE(a->nr_records, a->nr_records - 1);
 		list_del_init(&r->trimmers);
 		memquota_record_ref(r);
 	} else if (!list_empty(&a->children)) {

@@ -21,6 +21,7 @@
 #include <linux/timekeeping.h>
 #include "chunk.h"
 #include "quota.h"
+#include "trace.h"
 
 /* Rule C2, unless it is configured; and what the largest class holds. */
 #define MAX_NORMAL_ALLOC	SZ_16K
@@ -164,6 +165,14 @@ static struct memquota_chunk *settle(struct memquota_store *store,
 	return refcount_sub_and_test(surplus, &chunk->refs) ? chunk : NULL;
 }
 
+/* For the store's owner: nobody keeps the chunk any more. */
+static void came_back(struct memquota_store *store,
+		      struct memquota_chunk *chunk)
+{
+	trace_memquota_chunk_back(store->core, chunk);
+	memquota_store_keep(store, chunk);
+}
+
 static void retire(struct memquota_store *store)
 {
 	struct memquota_chunk *chunk;
@@ -173,7 +182,7 @@ static void retire(struct memquota_store *store)
 	chunk = settle(store, true);
 	raw_spin_unlock_irqrestore(&store->lock, flags);
 	if (chunk)
-		memquota_store_keep(store, chunk);
+		came_back(store, chunk);
 }
 
 /* The owner's references to chunks that served plain memory end. */
@@ -185,7 +194,7 @@ static void put_retired(struct memquota_store *store, struct llist_node *node)
 		chunk = llist_entry(node, struct memquota_chunk, back);
 		node = node->next;
 		if (refcount_dec_and_test(&chunk->refs))
-			memquota_store_keep(store, chunk);
+			came_back(store, chunk);
 	}
 }
 
@@ -220,7 +229,7 @@ static void reset_store(struct memquota_store *store)
 	store->at_reset = store->ever;
 	raw_spin_unlock_irqrestore(&store->lock, flags);
 	if (unused)
-		memquota_store_keep(store, unused);
+		came_back(store, unused);
 	put_retired(store, retired);
 }
 
@@ -622,6 +631,33 @@ static void add_counts(struct memquota_arena_counts *sum,
 	sum->relocations += plus->relocations - minus->relocations;
 }
 
+/* As memquota_arena_stats(), also when the arena is gone. */
+void memquota_core_stats(struct memquota_arena_core *core,
+			 struct memquota_arena_stats *stats)
+{
+	static const struct memquota_arena_counts none;
+	struct memquota_store *store;
+	unsigned long flags;
+	unsigned int i;
+
+	*stats = (struct memquota_arena_stats){
+		.held_bytes = atomic_long_read(&core->held_bytes),
+	};
+	for (i = 0; i < core->nr_stores; i++) {
+		store = &core->stores[i];
+		raw_spin_lock_irqsave(&store->lock, flags);
+		stats->wasted_bytes += store->wasted;
+		/* Whoever allocates moves the cursor without the lock. */
+		if (store->bump)
+			stats->wasted_bytes += store->bump->limit -
+					       data_race(store->bump->cursor);
+		add_counts(&stats->ever, &store->ever, &none);
+		add_counts(&stats->since_reset, &store->ever, &store->at_reset);
+		raw_spin_unlock_irqrestore(&store->lock, flags);
+	}
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_core_stats);
+
 /**
  * memquota_arena_stats - what an arena holds, and did
  * @arena: the arena
@@ -633,25 +669,7 @@ static void add_counts(struct memquota_arena_counts *sum,
 void memquota_arena_stats(struct memquota_arena *arena,
 			  struct memquota_arena_stats *stats)
 {
-	static const struct memquota_arena_counts none;
-	struct memquota_arena_core *core = arena->core;
-	struct memquota_store *store;
-	unsigned long flags;
-	unsigned int i;
-
-	*stats = (struct memquota_arena_stats){
-		.held_bytes = atomic_long_read(&core->held_bytes),
-	};
-	for (i = 0; i < core->nr_stores; i++) {
-		store = &core->stores[i];
-		raw_spin_lock_irqsave(&store->lock, flags);
-		/* Whoever allocates moves the cursor without the lock. */
-		stats->wasted_bytes += store->wasted + store->bump->limit -
-				       data_race(store->bump->cursor);
-		add_counts(&stats->ever, &store->ever, &none);
-		add_counts(&stats->since_reset, &store->ever, &store->at_reset);
-		raw_spin_unlock_irqrestore(&store->lock, flags);
-	}
+	memquota_core_stats(arena->core, stats);
 }
 EXPORT_SYMBOL_GPL(memquota_arena_stats);
 
@@ -760,6 +778,7 @@ int __memquota_arena_init(struct memquota_arena *arena,
 	err = memquota_core_join(core, owner, name);
 	if (err)
 		goto out_percpu;
+	memquota_core_list(core);
 	return 0;
 
 out_percpu:
@@ -790,6 +809,7 @@ void memquota_arena_destroy(struct memquota_arena *arena)
 {
 	struct memquota_arena_core *core = arena->core;
 	struct memquota_store *store;
+	unsigned long flags;
 	unsigned int i;
 
 	if (arena->bumps)
@@ -801,6 +821,9 @@ void memquota_arena_destroy(struct memquota_arena *arena)
 		reset_store(store);
 		while (memquota_store_trim(store))
 			;
+		raw_spin_lock_irqsave(&store->lock, flags);
+		store->bump = NULL;
+		raw_spin_unlock_irqrestore(&store->lock, flags);
 	}
 	free_percpu(arena->bumps);
 	memquota_core_unref(core);

@@ -45,6 +45,7 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <linux/ktime.h>
+#include <linux/string.h>
 #include "quota.h"
 #include "trace.h"
 
@@ -737,6 +738,58 @@ static void drain_cpu(struct memquota_tracker *t, int cpu)
 	if (bytes)
 		memquota_total_sub(t, bytes);
 }
+
+struct look {
+	struct memquota_tracker *tracker;
+	struct memquota_cpu_view *view;
+};
+
+static bool slot_is_void(const struct memquota_slot *s)
+{
+	struct memquota_record *r = s->record;
+
+	return atomic64_read(&r->word) & RECORD_LEFT ||
+	       READ_ONCE(r->key) != slot_key(s) ||
+	       memquota_account_closed(r->account);
+}
+
+/* On the CPU itself, with interrupts off: nothing moves. */
+static void view_this_cpu(void *arg)
+{
+	struct look *look = arg;
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct memquota_cpu_view *view = look->view;
+	struct memquota_slot *s;
+	unsigned int n = 0;
+
+	view->share_bytes = this_cpu_ptr(look->tracker->shares)->bytes;
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++) {
+		if (!s->record || s->record->account->tracker != look->tracker)
+			continue;
+		view->slots[n].account_id = s->record->account->id;
+		view->slots[n].freed_bytes = slot_freed(s);
+		view->slots[n].bytes = slot_word(s, MEMQUOTA_SLOT_AVAIL) +
+				       slot_freed(s);
+		view->slots[n].is_void = slot_is_void(s);
+		strscpy(view->slots[n].name, memquota_record_name(s->record),
+			sizeof(view->slots[n].name));
+		n++;
+	}
+	view->nr = n;
+}
+
+/* What a CPU holds in advance; nothing if it is offline. May sleep. */
+void memquota_view_cpu(struct memquota_tracker *t, unsigned int cpu,
+		       struct memquota_cpu_view *view)
+{
+	struct look look = { .tracker = t, .view = view };
+
+	*view = (struct memquota_cpu_view){};
+	if (READ_ONCE(t->state) == MEMQUOTA_DISABLED)
+		return;
+	smp_call_function_single(cpu, view_this_cpu, &look, true);
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_view_cpu);
 
 static void drain_this_cpu(void *tracker)
 {

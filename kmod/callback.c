@@ -27,6 +27,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
+#include "history.h"
 #include "quota.h"
 
 unsigned int memquota_answer_ms = 100;
@@ -65,6 +66,7 @@ struct memquota_sleeper {
 	struct work_struct work;
 	struct memquota_request request;	/* const while asked */
 	u64 uncharged;				/* before it was asked */
+	u64 run;				/* in which it was asked */
 	unsigned long deadline;
 	/* memquota_request_lock */
 	unsigned int state;
@@ -279,13 +281,13 @@ static void finish(struct memquota_sleeper *s)
 	struct module *owner = r->owner;
 	unsigned long flags;
 	bool busy = false;
-	u64 freed;
+	u64 freed = 0;
 
 	r->ops->put(r->participant);
 	module_put(owner);
 
 	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
-		atomic64_add(memquota_account_close(a), &t->freed);
+		freed = memquota_account_close(a);
 	} else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING)) {
 		freed = atomic64_read(&r->uncharged) - s->uncharged;
 		if (!freed) {
@@ -293,9 +295,10 @@ static void finish(struct memquota_sleeper *s)
 			memquota_tracker_drain(t);
 			freed = atomic64_read(&r->uncharged) - s->uncharged;
 		}
-		atomic64_add(freed, &t->freed);
 		busy = !freed;
 	}
+	atomic64_add(freed, &t->freed);
+	memquota_history_freed(r, s->run, freed);
 
 	raw_spin_lock_irqsave(&memquota_request_lock, flags);
 	if (!(s->state & SLEEPER_EXPIRED))
@@ -363,6 +366,7 @@ bool memquota_ask(struct memquota_record *r, u64 want, u64 until)
 	memquota_record_ref(r);
 	memquota_index_take(r);
 	s->uncharged = atomic64_read(&r->uncharged);
+	s->run = memquota_history_run(t);
 	s->deadline = jiffies + msecs_to_jiffies(READ_ONCE(memquota_give_up_ms));
 
 	raw_spin_lock_irqsave(&memquota_request_lock, flags);

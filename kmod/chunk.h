@@ -12,6 +12,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -33,6 +34,7 @@ static_assert(MEMQUOTA_CHUNK_MIN << (MEMQUOTA_CLASSES - 1) == MEMQUOTA_CHUNK_MAX
  */
 #define MEMQUOTA_SURPLUS	BIT(30)
 
+struct memquota_record;
 struct memquota_store;
 
 /**
@@ -69,7 +71,8 @@ static_assert(sizeof(struct memquota_chunk) <= MEMQUOTA_CHUNK_HEADER);
  * @lock: protects the rest, and the bump that the store belongs to against
  *	other CPUs; innermost
  * @core: const
- * @bump: const until the arena is destroyed; NULL from then on
+ * @bump: const until the arena is destroyed; NULL from then on. Written, and
+ *	read by others than the owner, under @lock
  * @current_chunk: what @bump is cut from
  * @in_use: current, retired and referenced chunks, by @since_ns; those in
  *	@returned, too
@@ -109,6 +112,9 @@ struct memquota_store {
  * @smallest: the smallest class that it takes; const
  * @dropped: nothing is cached any more, and no chunk handed out
  * @hotplug: of CPUs that go offline, if it is per CPU
+ * @id: never used twice; const
+ * @listed: among all cores, by id; under the lock that store.c has for it
+ * @name: for people; const
  * @nr_stores: one; or two for each possible CPU
  * @stores: in the order of the CPUs and their bumps
  */
@@ -123,6 +129,9 @@ struct memquota_arena_core {
 	u8 smallest;
 	bool dropped;
 	struct hlist_node hotplug;
+	u64 id;
+	struct rb_node listed;
+	char name[MEMQUOTA_NAME_SIZE];
 	struct rcu_head rcu;
 	unsigned int nr_stores;
 	struct memquota_store stores[];
@@ -201,6 +210,12 @@ int memquota_core_join(struct memquota_arena_core *core, struct module *owner,
 		       const char *name);
 void memquota_core_detach(struct memquota_arena_core *core);
 void memquota_core_unref(struct memquota_arena_core *core);
+void memquota_core_list(struct memquota_arena_core *core);
+struct memquota_arena_core *memquota_core_next(u64 id);
+struct memquota_record *
+memquota_core_record(const struct memquota_arena_core *core);
+void memquota_core_stats(struct memquota_arena_core *core,
+			 struct memquota_arena_stats *stats);
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
 					       unsigned int class, bool last,
 					       long wait);

@@ -68,6 +68,10 @@ static int __init memquota_init(void)
 {
 	int err;
 
+	/* Shown from the beginning. */
+	err = memquota_chunks_init();
+	if (err)
+		return err;
 	memquota_debugfs_init();
 	err = memquota_callbacks_init();
 	if (err)
@@ -84,12 +88,9 @@ static int __init memquota_init(void)
 	err = memquota_trackers_init(&limits, disabled);
 	if (err)
 		goto out_cache;
-	err = memquota_chunks_init();
-	if (err)
-		goto out_trackers;
 	err = memquota_arenas_init();
 	if (err)
-		goto out_chunks;
+		goto out_trackers;
 	err = memquota_ranges_init();
 	if (err)
 		goto out_arenas;
@@ -102,8 +103,6 @@ out_ranges:
 	memquota_ranges_exit();
 out_arenas:
 	memquota_arenas_exit();
-out_chunks:
-	memquota_chunks_exit();
 out_trackers:
 	memquota_trackers_exit();
 out_cache:
@@ -116,6 +115,7 @@ out_callbacks:
 	memquota_callbacks_exit();
 out_debugfs:
 	memquota_debugfs_exit();
+	memquota_chunks_exit();
 	return err;
 }
 
@@ -124,13 +124,13 @@ static void __exit memquota_exit(void)
 	memquota_chardev_exit();
 	memquota_ranges_exit();
 	memquota_arenas_exit();
-	memquota_chunks_exit();
 	memquota_trackers_exit();
 	memquota_cache_exit();
 	memquota_participants_exit();
 	memquota_accounts_exit();
 	memquota_callbacks_exit();
 	memquota_debugfs_exit();
+	memquota_chunks_exit();
 }
 
 module_init(memquota_init);

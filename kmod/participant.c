@@ -248,6 +248,7 @@ int memquota_join_account(struct memquota_participant *p,
 	err = memquota_account_error(a);
 	if (!err) {
 		list_add(&r->siblings, &a->records);
+		WRITE_ONCE(a->nr_records, a->nr_records + 1);
 		if (ops->trim)
 			list_add(&r->trimmers, &t->trimmers);
 		WRITE_ONCE(t->nr_records, t->nr_records + 1);
@@ -430,7 +431,11 @@ void memquota_leave(struct memquota_participant *p)
 	if (memquota_record_retire(r) & RECORD_INDEXED)
 		memquota_index_remove(r);
 	raw_spin_lock_irqsave(&t->lock, flags);
-	list_del_init(&r->siblings);
+	/* Unless its account has been taken apart. */
+	if (!list_empty(&r->siblings)) {
+		list_del_init(&r->siblings);
+		WRITE_ONCE(a->nr_records, a->nr_records - 1);
+	}
 	list_del_init(&r->trimmers);
 	WRITE_ONCE(t->nr_records, t->nr_records - 1);
 	raw_spin_unlock_irqrestore(&t->lock, flags);

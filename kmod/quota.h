@@ -15,6 +15,7 @@
  *	tracker->index_lock		the arrival index
  *	tracker->wait_lock		who waits for quota
  *	memquota_request_lock		requests that sleeping participants hold
+ *	tracker->history->lock		what the last runs of reclaim did
  *
  * No two of the raw locks are ever held together, and none over a callback.
  */
@@ -156,6 +157,7 @@ struct memquota_account {
 
 	bool private;		/* const */
 	bool collapses;		/* the kthread's own, in a round */
+	u32 nr_records;		/* of @records; tracker->lock */
 
 	u64 down_walk;		/* tracker->lock: last walk that met it */
 	struct list_head down;	/* the kthread's own */
@@ -286,6 +288,7 @@ struct memquota_tracker {
 
 	struct list_head trackers;	/* memquota_trackers_lock */
 	struct dentry *dir;		/* debugfs.c */
+	struct memquota_history *history;	/* const; NULL if it counts nothing */
 	refcount_t refs;
 	struct work_struct free;
 	char name[MEMQUOTA_NAME_SIZE];
@@ -339,6 +342,11 @@ void memquota_walk_records(struct memquota_account *a,
 			   void *arg);
 void memquota_walk_down(struct memquota_account *account,
 			struct list_head *accounts);
+u64 memquota_new_walk(struct memquota_tracker *t);
+struct memquota_account *memquota_next_parent(struct memquota_account *account,
+					      u64 walk);
+struct memquota_record *memquota_next_record(struct memquota_account *account,
+					     struct memquota_record *last);
 int memquota_accounts_init(void);
 void memquota_accounts_exit(void);
 
@@ -398,6 +406,27 @@ u64 memquota_shares_bytes(struct memquota_tracker *t);
 u64 memquota_shares_gained(struct memquota_tracker *t);
 u64 memquota_shares_lost(struct memquota_tracker *t);
 u64 __percpu *memquota_slot_words(unsigned int slot);
+
+/**
+ * struct memquota_cpu_view - what a CPU holds in advance for a tracker
+ * @share_bytes: its share
+ * @nr: how many of @slots there are
+ * @slots: those that hold something for a participant of the tracker's
+ */
+struct memquota_cpu_view {
+	u64 share_bytes;
+	unsigned int nr;
+	struct {
+		u64 account_id;
+		u32 bytes;		/* in it, those in @freed_bytes included */
+		u32 freed_bytes;	/* uncharged since the last visit */
+		bool is_void;		/* counts nowhere any more */
+		char name[MEMQUOTA_NAME_SIZE];	/* of the participant */
+	} slots[MEMQUOTA_SLOTS];
+};
+
+void memquota_view_cpu(struct memquota_tracker *t, unsigned int cpu,
+		       struct memquota_cpu_view *view);
 
 /* Who refused a charge; positive, apart from errnos. */
 enum {

@@ -13,6 +13,7 @@
 #include <linux/freezer.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
+#include "history.h"
 #include "quota.h"
 #include "trace.h"
 
@@ -154,6 +155,8 @@ static bool ask_partial(struct memquota_record *r,
 		    !memquota_call_reclaim(r, &bounded, &freed))
 			break;
 		run->freed += freed;
+		memquota_history_freed(r, memquota_history_run(r->account->tracker),
+				       freed);
 		progress |= freed;
 		cond_resched();
 	} while (all && freed);
@@ -187,6 +190,7 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 	/* The sleeping ones at once, none waiting for another (R4). */
 	list_for_each_entry(r, &victims, victim) {
 		trace_memquota_victim(r, arrival, request.until_ns, want);
+		memquota_history_asked(r, want, arrival);
 		run->victims++;
 		if (!(READ_ONCE(r->flags) & RECORD_SLEEPING))
 			continue;
@@ -214,8 +218,10 @@ static void ask_round(struct memquota_tracker *t, struct memquota_record *oldest
 		freed = 0;
 		if (READ_ONCE(r->flags) & RECORD_SLEEPING ? r->asked :
 		    memquota_call_reclaim(r, &request, &freed)) {
-			run->freed += freed +
-				      memquota_account_close(r->account);
+			freed += memquota_account_close(r->account);
+			run->freed += freed;
+			memquota_history_freed(r, memquota_history_run(t),
+					       freed);
 			if (r == oldest)
 				progress = true;
 		}
@@ -305,6 +311,7 @@ static void reclaim(struct memquota_tracker *t)
 			    t->name, total, READ_ONCE(t->high),
 			    READ_ONCE(t->low_water));
 	trace_memquota_reclaim_start(t, run.refused, pressure);
+	memquota_history_begin(t, total, run.refused, pressure);
 	trim(t);
 
 	while (!ending(t)) {
@@ -327,6 +334,7 @@ static void reclaim(struct memquota_tracker *t)
 	run.freed += atomic64_xchg(&t->freed, 0);
 	if (run.victims)
 		WRITE_ONCE(t->reclaims, t->reclaims + 1);
+	memquota_history_end(t, reached);
 	trace_memquota_reclaim_end(t, run.victims, run.freed, reached);
 	pr_info_ratelimited("%s: reclaimed to %llu bytes, %u victims, %llu bytes freed\n",
 			    t->name, memquota_tracker_total(t), run.victims,

@@ -23,13 +23,25 @@
 #include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 #include "chunk.h"
 #include "quota.h"
+#include "trace.h"
 
 /* Chunks that are handled before a lock is dropped, or a callback returns. */
 #define BATCH		64
+
+/*
+ * All cores, by id, for who looks at them. Taken when an arena is made or its
+ * core goes, and for one step by who looks; under no other lock of memquota's,
+ * and none is taken under it.
+ */
+static DEFINE_RAW_SPINLOCK(cores_lock);
+static struct rb_root cores = RB_ROOT;
+static struct rb_node *newest_core;	/* rightmost of cores */
+static u64 last_core;
 
 /* Chunks on their way to the system. */
 static LLIST_HEAD(leaving);
@@ -65,6 +77,7 @@ static void free_leaving(struct work_struct *work)
 		raw_spin_lock_irq(&store->lock);
 		unlink_chunk(store, chunk);
 		raw_spin_unlock_irq(&store->lock);
+		trace_memquota_chunk_free(store->core, chunk);
 		memquota_chunk_free(chunk);
 		memquota_core_unref(store->core);
 		cond_resched();
@@ -120,6 +133,7 @@ static void release(struct memquota_chunk *chunk)
 		leave_later(chunk);
 		return;
 	}
+	trace_memquota_chunk_free(core, chunk);
 	memquota_chunk_free(chunk);
 	memquota_core_unref(core);
 }
@@ -184,6 +198,7 @@ void memquota_chunk_came_back(struct memquota_chunk *chunk)
 	struct memquota_arena_core *core = store->core;
 	struct llist_node *list;
 
+	trace_memquota_chunk_back(core, chunk);
 	if (!worth_keeping(store, chunk)) {
 		give_back(core, chunk->bytes);
 		leave_later(chunk);
@@ -231,6 +246,8 @@ struct memquota_chunk *memquota_store_take(struct memquota_store *store,
 		chunk = NULL;
 	}
 	raw_spin_unlock_irqrestore(&store->lock, flags);
+	if (chunk)
+		trace_memquota_chunk_hit(store->core, chunk);
 	return chunk;
 }
 
@@ -339,6 +356,7 @@ static struct memquota_chunk *adopt(struct memquota_arena_core *core,
 	refcount_inc(&core->refs);
 	INIT_LIST_HEAD(&chunk->node);
 	chunk->store = core->stores;
+	trace_memquota_chunk_alloc(core, chunk);
 	return chunk;
 }
 
@@ -497,6 +515,7 @@ int memquota_core_join(struct memquota_arena_core *core, struct module *owner,
 	struct memquota_account *account, *own = NULL;
 	int err;
 
+	strscpy(core->name, name, sizeof(core->name));
 	core->owner = owner;
 	core->ops = (struct memquota_ops){
 		.reclaim = arena_reclaim,
@@ -537,15 +556,95 @@ void memquota_core_detach(struct memquota_arena_core *core)
 		memquota_wait_callback(r);
 }
 
+/* An arena has been made: who looks may see its core. */
+void memquota_core_list(struct memquota_arena_core *core)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cores_lock, flags);
+	core->id = ++last_core;
+	if (newest_core)
+		rb_link_node(&core->listed, newest_core,
+			     &newest_core->rb_right);
+	else
+		rb_link_node(&core->listed, NULL, &cores.rb_node);
+	rb_insert_color(&core->listed, &cores);
+	newest_core = &core->listed;
+	raw_spin_unlock_irqrestore(&cores_lock, flags);
+}
+
+static void unlist(struct memquota_arena_core *core)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cores_lock, flags);
+	if (newest_core == &core->listed)
+		newest_core = rb_prev(&core->listed);
+	rb_erase(&core->listed, &cores);
+	raw_spin_unlock_irqrestore(&cores_lock, flags);
+}
+
+/* The first listed core from @id on. */
+static struct memquota_arena_core *first_from(u64 id)
+{
+	struct memquota_arena_core *core, *found = NULL;
+	struct rb_node *n = cores.rb_node;
+
+	lockdep_assert_held(&cores_lock);
+	while (n) {
+		core = rb_entry(n, struct memquota_arena_core, listed);
+		if (core->id >= id) {
+			found = core;
+			n = n->rb_left;
+		} else {
+			n = n->rb_right;
+		}
+	}
+	return found;
+}
+
+/* For walks by id: the first core from @id on, kept; NULL after the last. */
+struct memquota_arena_core *memquota_core_next(u64 id)
+{
+	struct memquota_arena_core *core;
+	unsigned long flags;
+	bool kept;
+
+	do {
+		raw_spin_lock_irqsave(&cores_lock, flags);
+		core = first_from(id);
+		/* The last reference may be gone, and it about to leave. */
+		kept = core && refcount_inc_not_zero(&core->refs);
+		if (core)
+			id = core->id + 1;
+		raw_spin_unlock_irqrestore(&cores_lock, flags);
+	} while (core && !kept);
+	return core;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_core_next);
+
+/* What the quota knows it by, as long as the core is kept; NULL: nothing. */
+struct memquota_record *
+memquota_core_record(const struct memquota_arena_core *core)
+{
+	struct memquota_record *r =
+		rcu_dereference_protected(core->participant.record, true);
+
+	return r && !(READ_ONCE(r->flags) & RECORD_STATIC) ? r : NULL;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_core_record);
+
 /* Any context but hard interrupts. */
 void memquota_core_unref(struct memquota_arena_core *core)
 {
 	if (!refcount_dec_and_test(&core->refs))
 		return;
+	unlist(core);
 	memquota_leave(&core->participant);
 	memquota_account_put(core->config.account);
 	kfree_rcu(core, rcu);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_core_unref);
 
 /* Nobody uses arenas any more: let what is on its way arrive. */
 void memquota_stores_exit(void)

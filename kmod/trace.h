@@ -8,8 +8,10 @@
 
 #include <linux/tracepoint.h>
 #include <memquota/compat.h>
+#include "chunk.h"
 #include "quota.h"
 
+/* A visit to the total, in any context but NMI. */
 TRACE_EVENT(memquota_total,
 	TP_PROTO(struct memquota_tracker *tracker, s64 bytes),
 	TP_ARGS(tracker, bytes),
@@ -25,6 +27,149 @@ TRACE_EVENT(memquota_total,
 	),
 	TP_printk("tracker=%s bytes=%lld total=%llu", __get_str(tracker),
 		  __entry->bytes, __entry->total)
+);
+
+/* Of a tracker's life, in process context. */
+DECLARE_EVENT_CLASS(memquota_tracker_life,
+	TP_PROTO(struct memquota_tracker *tracker),
+	TP_ARGS(tracker),
+	TP_STRUCT__entry(
+		__string(tracker, tracker->name)
+		__field(u64, total)
+		__field(u64, max)
+		__field(u64, high)
+		__field(u64, low_water)
+	),
+	TP_fast_assign(
+		memquota_assign_str(tracker, tracker->name);
+		__entry->total = memquota_tracker_total(tracker);
+		__entry->max = READ_ONCE(tracker->max);
+		__entry->high = READ_ONCE(tracker->high);
+		__entry->low_water = READ_ONCE(tracker->low_water);
+	),
+	TP_printk("tracker=%s total=%llu max=%llu high=%llu low_water=%llu",
+		  __get_str(tracker), __entry->total, __entry->max,
+		  __entry->high, __entry->low_water)
+);
+
+DEFINE_EVENT(memquota_tracker_life, memquota_tracker_create,
+	TP_PROTO(struct memquota_tracker *tracker),
+	TP_ARGS(tracker)
+);
+
+DEFINE_EVENT(memquota_tracker_life, memquota_tracker_configure,
+	TP_PROTO(struct memquota_tracker *tracker),
+	TP_ARGS(tracker)
+);
+
+DEFINE_EVENT(memquota_tracker_life, memquota_tracker_destroy,
+	TP_PROTO(struct memquota_tracker *tracker),
+	TP_ARGS(tracker)
+);
+
+/* Of an account's life, in any context but NMI. */
+TRACE_EVENT(memquota_account_create,
+	TP_PROTO(struct memquota_account *a, struct memquota_account *parent),
+	TP_ARGS(a, parent),
+	TP_STRUCT__entry(
+		__string(tracker, a->tracker->name)
+		__string(account, a->name)
+		__field(u64, account_id)
+		__field(u64, parent_id)
+	),
+	TP_fast_assign(
+		memquota_assign_str(tracker, a->tracker->name);
+		memquota_assign_str(account, a->name);
+		__entry->account_id = a->id;
+		__entry->parent_id = parent ? parent->id : 0;
+	),
+	TP_printk("tracker=%s account=%llu:%s parent=%llu",
+		  __get_str(tracker), __entry->account_id, __get_str(account),
+		  __entry->parent_id)
+);
+
+TRACE_EVENT(memquota_account_close,
+	TP_PROTO(struct memquota_account *a, u64 word),
+	TP_ARGS(a, word),
+	TP_STRUCT__entry(
+		__string(tracker, a->tracker->name)
+		__string(account, a->name)
+		__field(u64, account_id)
+		__field(u64, held)
+	),
+	TP_fast_assign(
+		memquota_assign_str(tracker, a->tracker->name);
+		memquota_assign_str(account, a->name);
+		__entry->account_id = a->id;
+		__entry->held = word & ACCOUNT_USED;
+	),
+	TP_printk("tracker=%s account=%llu:%s held=%llu",
+		  __get_str(tracker), __entry->account_id, __get_str(account),
+		  __entry->held)
+);
+
+/* Not of one that could not be created. */
+TRACE_EVENT_CONDITION(memquota_account_free,
+	TP_PROTO(struct memquota_account *a),
+	TP_ARGS(a),
+	TP_CONDITION(a->id),
+	TP_STRUCT__entry(
+		__string(tracker, a->tracker->name)
+		__string(account, a->name)
+		__field(u64, account_id)
+	),
+	TP_fast_assign(
+		memquota_assign_str(tracker, a->tracker->name);
+		memquota_assign_str(account, a->name);
+		__entry->account_id = a->id;
+	),
+	TP_printk("tracker=%s account=%llu:%s", __get_str(tracker),
+		  __entry->account_id, __get_str(account))
+);
+
+/* Of a chunk's way, in any context but NMI. */
+DECLARE_EVENT_CLASS(memquota_chunk,
+	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
+	TP_ARGS(core, chunk),
+	TP_STRUCT__entry(
+		__string(arena, core->name)
+		__field(u64, arena_id)
+		__field(u64, bytes)
+		__field(bool, one_shot)
+	),
+	TP_fast_assign(
+		memquota_assign_str(arena, core->name);
+		__entry->arena_id = core->id;
+		__entry->bytes = chunk->bytes;
+		__entry->one_shot = chunk->class == MEMQUOTA_ONE_SHOT;
+	),
+	TP_printk("arena=%llu:%s bytes=%llu%s", __entry->arena_id,
+		  __get_str(arena), __entry->bytes,
+		  __entry->one_shot ? " one-shot" : "")
+);
+
+/* From the system, charged. */
+DEFINE_EVENT(memquota_chunk, memquota_chunk_alloc,
+	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
+	TP_ARGS(core, chunk)
+);
+
+/* Back to the system. */
+DEFINE_EVENT(memquota_chunk, memquota_chunk_free,
+	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
+	TP_ARGS(core, chunk)
+);
+
+/* Taken from the cache instead. */
+DEFINE_EVENT(memquota_chunk, memquota_chunk_hit,
+	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
+	TP_ARGS(core, chunk)
+);
+
+/* Nobody keeps it any more. */
+DEFINE_EVENT(memquota_chunk, memquota_chunk_back,
+	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
+	TP_ARGS(core, chunk)
 );
 
 TRACE_EVENT(memquota_reclaim_start,
@@ -58,10 +203,11 @@ TRACE_EVENT(memquota_victim,
 	TP_STRUCT__entry(
 		__string(tracker, record->account->tracker->name)
 		__string(account, record->account->name)
-		__string(participant, record->name)
+		__string(participant, memquota_record_name(record))
 		__field(u64, account_id)
 		__field(u64, held)
 		__field(u64, arrival_ns)
+		__field(u64, age_ns)
 		__field(u64, until_ns)
 		__field(u64, want)
 		__field(bool, collapsing)
@@ -69,19 +215,45 @@ TRACE_EVENT(memquota_victim,
 	TP_fast_assign(
 		memquota_assign_str(tracker, record->account->tracker->name);
 		memquota_assign_str(account, record->account->name);
-		memquota_assign_str(participant, record->name);
+		memquota_assign_str(participant, memquota_record_name(record));
 		__entry->account_id = record->account->id;
 		__entry->held = memquota_record_used(record);
 		__entry->arrival_ns = arrival_ns;
+		__entry->age_ns = max_t(s64, 0, ktime_get_coarse_ns() -
+						arrival_ns);
 		__entry->until_ns = until_ns;
 		__entry->want = want;
-		__entry->collapsing = record->flags & RECORD_COLLAPSING;
+		__entry->collapsing = READ_ONCE(record->flags) &
+				      RECORD_COLLAPSING;
 	),
-	TP_printk("tracker=%s account=%llu:%s participant=%s held=%llu arrival_ns=%llu until_ns=%llu want=%llu%s",
+	TP_printk("tracker=%s account=%llu:%s participant=%s held=%llu arrival_ns=%llu age_ns=%llu until_ns=%llu want=%llu%s",
 		  __get_str(tracker), __entry->account_id, __get_str(account),
 		  __get_str(participant), __entry->held, __entry->arrival_ns,
-		  __entry->until_ns, __entry->want,
+		  __entry->age_ns, __entry->until_ns, __entry->want,
 		  __entry->collapsing ? " collapsing" : "")
+);
+
+/* What a victim freed; if it sleeps, when it has answered. */
+TRACE_EVENT(memquota_reclaimed,
+	TP_PROTO(struct memquota_record *record, u64 bytes),
+	TP_ARGS(record, bytes),
+	TP_STRUCT__entry(
+		__string(tracker, record->account->tracker->name)
+		__string(account, record->account->name)
+		__string(participant, memquota_record_name(record))
+		__field(u64, account_id)
+		__field(u64, bytes)
+	),
+	TP_fast_assign(
+		memquota_assign_str(tracker, record->account->tracker->name);
+		memquota_assign_str(account, record->account->name);
+		memquota_assign_str(participant, memquota_record_name(record));
+		__entry->account_id = record->account->id;
+		__entry->bytes = bytes;
+	),
+	TP_printk("tracker=%s account=%llu:%s participant=%s bytes=%llu",
+		  __get_str(tracker), __entry->account_id, __get_str(account),
+		  __get_str(participant), __entry->bytes)
 );
 
 TRACE_EVENT(memquota_reclaim_end,

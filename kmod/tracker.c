@@ -13,7 +13,9 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "debugfs.h"
+#include "history.h"
 #include "quota.h"
+#include "trace.h"
 
 LIST_HEAD(memquota_trackers);
 /* Protects the list, and the names on it. */
@@ -54,6 +56,7 @@ static void tracker_free(struct work_struct *work)
 
 	irq_work_sync(&t->irq_work);
 	cancel_work_sync(&t->cleanup);
+	memquota_history_exit(t);
 	free_percpu(t->shares);
 	kfree(t);
 }
@@ -200,6 +203,7 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 		goto out;
 	t->limits = *limits;
 	set_limits(t, &derived);
+	trace_memquota_tracker_configure(t);
 	/* Caches may hold more than the new low_water allows them (T3). */
 	memquota_tracker_drain(t);
 	irq_work_queue(&t->irq_work);
@@ -340,6 +344,11 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 		err = -ENOMEM;
 		goto out_free;
 	}
+	if (t->state == MEMQUOTA_COUNTING) {
+		err = memquota_history_init(t);
+		if (err)
+			goto out_shares;
+	}
 	set_limits(t, &derived);
 
 	mutex_lock(&memquota_trackers_lock);
@@ -356,10 +365,13 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 	list_add_tail(&t->trackers, &memquota_trackers);
 	memquota_debugfs_add(t);
 	mutex_unlock(&memquota_trackers_lock);
+	trace_memquota_tracker_create(t);
 	return t;
 
 out_unlock:
 	mutex_unlock(&memquota_trackers_lock);
+	memquota_history_exit(t);
+out_shares:
 	free_percpu(t->shares);
 out_free:
 	kfree(t);
@@ -384,6 +396,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	might_sleep();
 	if (IS_ERR_OR_NULL(t))
 		return;
+	trace_memquota_tracker_destroy(t);
 
 	mutex_lock(&t->config_lock);
 	if (t->state != MEMQUOTA_DISABLED)

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What debugfs says: accounts and their tree, caches, arenas, past reclaims. */
+#include <memquota/arena.h>
+#include "../chunk.h"
+#include "../history.h"
+#include "../quota.h"
+#include "../tree.h"
+#include "harness.h"
+
+static struct memquota_tree *new_tree(struct kunit *test,
+				      struct memquota_tracker *t)
+{
+	struct memquota_tree *tree = kunit_kzalloc(test, sizeof(*tree),
+						   GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, tree);
+	KUNIT_ASSERT_EQ(test, 0, memquota_tree_build(t, tree));
+	return tree;
+}
+
+static void expect_line(struct kunit *test, const struct memquota_tree *tree,
+			size_t i, struct memquota_account *a, u32 depth,
+			enum memquota_place place)
+{
+	KUNIT_ASSERT_LT(test, i, tree->nr_lines);
+	KUNIT_EXPECT_EQ(test, tree->lines[i].id, memquota_account_id(a));
+	KUNIT_EXPECT_EQ(test, tree->lines[i].depth, depth);
+	KUNIT_EXPECT_EQ(test, tree->lines[i].place, place);
+}
+
+static void a4_tree_has_an_account_below_each_parent(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *top = new_account(test, t, NULL);
+	struct memquota_account *left = new_account(test, t, top);
+	struct memquota_account *right = new_account(test, t, top);
+	struct memquota_account *both = new_account(test, t, left);
+	struct memquota_account *below = new_account(test, t, both);
+	struct memquota_account *late = new_account(test, t, NULL);
+	struct memquota_tree *tree;
+
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(both, right));
+	/* A parent may be younger. */
+	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(right, late));
+	tree = new_tree(test, t);
+	KUNIT_EXPECT_EQ(test, tree->nr_lines, 8);
+	expect_line(test, tree, 0, top, 0, MEMQUOTA_ONCE);
+	expect_line(test, tree, 1, left, 1, MEMQUOTA_ONCE);
+	expect_line(test, tree, 2, both, 2, MEMQUOTA_FIRST);
+	expect_line(test, tree, 3, below, 3, MEMQUOTA_ONCE);
+	expect_line(test, tree, 4, right, 1, MEMQUOTA_FIRST);
+	expect_line(test, tree, 5, both, 2, MEMQUOTA_AGAIN);
+	expect_line(test, tree, 6, late, 0, MEMQUOTA_ONCE);
+	expect_line(test, tree, 7, right, 1, MEMQUOTA_AGAIN);
+	memquota_tree_free(tree);
+}
+
+/* 64 accounts, each below all that are older: 2^62 ways to the last one. */
+static void a4_tree_of_any_graph_is_no_longer_than_its_links(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *accounts[64];
+	struct memquota_tree *tree;
+	unsigned int i, j;
+
+	for (i = 0; i < 64; i++) {
+		accounts[i] = new_account(test, t, i ? accounts[i - 1] : NULL);
+		for (j = 0; j + 1 < i; j++)
+			KUNIT_ASSERT_EQ(test, 0,
+					memquota_account_add_parent(accounts[i],
+								    accounts[j]));
+	}
+	tree = new_tree(test, t);
+	KUNIT_EXPECT_EQ(test, tree->nr_lines, 1 + 64 * 63 / 2);
+	for (i = 0; i < 64; i++)
+		expect_line(test, tree, i, accounts[i], i,
+			    i > 1 ? MEMQUOTA_FIRST : MEMQUOTA_ONCE);
+	for (i = 64; i < tree->nr_lines; i++) {
+		KUNIT_EXPECT_EQ(test, tree->lines[i].place, MEMQUOTA_AGAIN);
+		KUNIT_EXPECT_LE(test, tree->lines[i].depth,
+				tree->lines[i - 1].depth + 1);
+	}
+	memquota_tree_free(tree);
+}
+
+static void a5_tree_of_closed_accounts_has_no_links(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *top = new_account(test, t, NULL);
+	struct memquota_account *middle = new_account(test, t, top);
+	struct memquota_account *low = new_account(test, t, middle);
+	struct memquota_tree *tree;
+	bool found[3] = {};
+	size_t i;
+
+	put_account(test, middle);
+	tree = new_tree(test, t);
+	for (i = 0; i < tree->nr_lines; i++) {
+		found[0] |= tree->lines[i].id == top->id;
+		found[1] |= tree->lines[i].id == low->id;
+		if (tree->lines[i].id == low->id)
+			KUNIT_EXPECT_EQ(test, tree->lines[i].depth, 0);
+	}
+	KUNIT_EXPECT_TRUE(test, found[0] && found[1]);
+	memquota_tree_free(tree);
+}
+
+static void look(struct memquota_account *a, struct memquota_account_view *view)
+{
+	memquota_view_account(a, view);
+	if (view->age_ns != MEMQUOTA_NO_DATA)
+		view->age_ns = ktime_get_coarse_ns() - view->age_ns;
+}
+
+static void p11_account_is_as_old_as_its_oldest_participant(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct memquota_account_view view;
+	struct actor *actors[3];
+	u64 before, after;
+	unsigned int i;
+
+	look(a, &view);
+	KUNIT_EXPECT_EQ(test, view.participants, 0);
+	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
+
+	for (i = 0; i < 3; i++)
+		actors[i] = new_actor(test, a, 0, 10 + i);
+	look(a, &view);
+	KUNIT_EXPECT_EQ(test, view.participants, 3);
+	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
+
+	actor_charge(actors[0], 100);
+	actor_charge(actors[1], 100);
+	/* To the granularity of the clock. */
+	before = ktime_get_coarse_ns();
+	memquota_view_account(a, &view);
+	after = ktime_get_coarse_ns();
+	KUNIT_EXPECT_GE(test, view.age_ns, before - actors[1]->arrival_ns);
+	KUNIT_EXPECT_LE(test, view.age_ns, after - actors[1]->arrival_ns);
+	KUNIT_EXPECT_GE(test, view.usage.held, 200);
+
+	WRITE_ONCE(actors[1]->arrival_ns, MEMQUOTA_NO_DATA);
+	before = ktime_get_coarse_ns();
+	memquota_view_account(a, &view);
+	after = ktime_get_coarse_ns();
+	KUNIT_EXPECT_GE(test, view.age_ns, before - actors[0]->arrival_ns);
+	KUNIT_EXPECT_LE(test, view.age_ns, after - actors[0]->arrival_ns);
+
+	memquota_leave(&actors[0]->p);
+	look(a, &view);
+	KUNIT_EXPECT_EQ(test, view.participants, 2);
+	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
+}
+
+static void p2_looking_asks_nobody_before_the_second_step(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct actor *actor = new_actor(test, a, MEMQUOTA_INACTIVE, 5);
+	struct memquota_account_view view;
+
+	actor_charge(actor, SZ_64K);
+	look(a, &view);
+	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
+	KUNIT_EXPECT_EQ(test, atomic_read(&actor->looks), 0);
+	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&actor->p));
+	look(a, &view);
+	KUNIT_EXPECT_NE(test, view.age_ns, MEMQUOTA_NO_DATA);
+	KUNIT_EXPECT_EQ(test, atomic_read(&actor->looks), 1);
+}
+
+static void count_for_ever(struct runner *runner)
+{
+	u64 sum, total;
+
+	while (!READ_ONCE(runner->result)) {
+		memquota_audit(runner->arg, &sum, &total);
+		cond_resched();
+	}
+}
+
+/* Walks of the kthread's turn the list of records: each is found all the same. */
+static void r11_looking_and_walking_do_not_disturb_each_other(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct memquota_account_view view;
+	struct actor *actors[100];
+	struct runner runner = {};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(actors); i++) {
+		actors[i] = new_actor(test, a, 0, 1);
+		actor_charge(actors[i], 10);
+	}
+	runner_start(test, &runner, count_for_ever, t);
+	for (i = 0; i < 300; i++) {
+		struct actor *oldest = actors[i % ARRAY_SIZE(actors)];
+		u64 arrival = oldest->arrival_ns;
+
+		WRITE_ONCE(oldest->arrival_ns, 1);
+		memquota_view_account(a, &view);
+		KUNIT_EXPECT_GE(test, view.age_ns,
+				ktime_get_coarse_ns() - NSEC_PER_SEC);
+		WRITE_ONCE(oldest->arrival_ns, arrival);
+	}
+	WRITE_ONCE(runner.result, 1);
+	runner_join(test, &runner);
+}
+
+struct placed {
+	struct actor *actor;
+	size_t bytes;
+};
+
+static void charge_placed(unsigned int cpu, void *arg)
+{
+	struct placed *p = arg;
+
+	actor_charge(p->actor, p->bytes);
+}
+
+static void t3_caches_are_shown_where_they_are(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_tracker *other = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 7);
+	struct memquota_cpu_view *view = kunit_kzalloc(test, sizeof(*view),
+						       GFP_KERNEL);
+	struct placed placed = { .actor = actor, .bytes = 100 };
+	unsigned int cpu = cpumask_last(cpu_online_mask), i;
+	u64 sum = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, view);
+	run_on_cpu(test, cpu, charge_placed, &placed);
+	memquota_view_cpu(t, cpu, view);
+	KUNIT_ASSERT_EQ(test, view->nr, 1);
+	KUNIT_EXPECT_STREQ(test, view->slots[0].name, "actor-7");
+	KUNIT_EXPECT_EQ(test, view->slots[0].account_id,
+			memquota_account_id(actor->account));
+	KUNIT_EXPECT_FALSE(test, view->slots[0].is_void);
+	KUNIT_EXPECT_EQ(test, view->slots[0].bytes + 100,
+			memquota_held(&actor->p));
+	memquota_view_cpu(other, cpu, view);
+	KUNIT_EXPECT_EQ(test, view->nr, 0);
+
+	for_each_possible_cpu(i) {
+		memquota_view_cpu(t, i, view);
+		sum += view->share_bytes;
+	}
+	KUNIT_EXPECT_EQ(test, sum + memquota_held(&actor->p), total(t));
+
+	put_account(test, actor->account);
+	memquota_view_cpu(t, cpu, view);
+	KUNIT_ASSERT_EQ(test, view->nr, 1);
+	KUNIT_EXPECT_TRUE(test, view->slots[0].is_void);
+	memquota_tracker_drain(t);
+	memquota_view_cpu(t, cpu, view);
+	KUNIT_EXPECT_EQ(test, view->nr, 0);
+	KUNIT_EXPECT_EQ(test, view->share_bytes, 0);
+}
+
+static struct memquota_past_run *past_run(struct kunit *test,
+					  struct memquota_tracker *t,
+					  u64 number)
+{
+	struct memquota_past_run *run = kunit_kzalloc(test, sizeof(*run),
+						      GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	KUNIT_ASSERT_TRUE(test, memquota_history_get(t, number, run));
+	return run;
+}
+
+static void expect_victim(struct kunit *test,
+			  const struct memquota_past_victim *v,
+			  struct actor *actor, const char *name, u64 freed)
+{
+	KUNIT_EXPECT_EQ(test, v->account_id,
+			memquota_account_id(actor->account));
+	KUNIT_EXPECT_STREQ(test, v->account, actor->account->name);
+	KUNIT_EXPECT_STREQ(test, v->participant, name);
+	KUNIT_EXPECT_EQ(test, v->freed_bytes, freed);
+}
+
+static void r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_past_run *run;
+	struct actor *partial, *collapsing, *sleeping;
+
+	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 0,
+			kunit_kzalloc(test, sizeof(*run), GFP_KERNEL)));
+	collapsing = lone_actor(test, t, MEMQUOTA_COLLAPSING, 9);
+	sleeping = lone_actor(test, t, SLEEPING, 8);
+	partial = lone_actor(test, t, 0, 7);
+	actor_charge(collapsing, SZ_1M);
+	actor_charge(sleeping, SZ_2M);
+	actor_charge(partial, HIGH);
+	EXPECT_SETTLES(test, total(t) <= LOW_WATER);
+	settle(test, t);
+
+	run = past_run(test, t, 0);
+	KUNIT_EXPECT_EQ(test, run->number, 1);
+	KUNIT_EXPECT_EQ(test, run->state, MEMQUOTA_REACHED);
+	KUNIT_EXPECT_GT(test, run->from_bytes, HIGH);
+	KUNIT_EXPECT_LE(test, run->to_bytes, LOW_WATER);
+	KUNIT_EXPECT_EQ(test, run->limits.high, HIGH);
+	KUNIT_EXPECT_EQ(test, run->limits.low_water, LOW_WATER);
+	KUNIT_EXPECT_EQ(test, run->limits.max, MEMQUOTA_UNLIMITED);
+	KUNIT_EXPECT_EQ(test, run->refused_bytes, 0);
+	KUNIT_ASSERT_EQ(test, run->nr_victims, 3);
+	KUNIT_EXPECT_EQ(test, run->victims[0].asks, 1);
+	KUNIT_EXPECT_GE(test, run->victims[0].freed_bytes, SZ_1M);
+	KUNIT_EXPECT_GE(test, run->victims[0].age_ns, 9 * NSEC_PER_USEC);
+	expect_victim(test, &run->victims[0], collapsing, "actor-9",
+		      run->victims[0].freed_bytes);
+	expect_victim(test, &run->victims[1], sleeping, "actor-8", SZ_2M);
+	/* 256 KiB at a time (R6): one victim, asked again. */
+	KUNIT_EXPECT_EQ(test, run->victims[2].asks, asked(partial));
+	KUNIT_EXPECT_GT(test, run->victims[2].asks, 1);
+	KUNIT_EXPECT_EQ(test, run->asks, run->victims[0].asks +
+					 run->victims[1].asks +
+					 run->victims[2].asks);
+	KUNIT_EXPECT_EQ(test, run->freed_bytes,
+			run->victims[0].freed_bytes +
+			run->victims[1].freed_bytes +
+			run->victims[2].freed_bytes);
+	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 2, run));
+}
+
+static void r10_past_runs_are_the_last_ones(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_past_run *run;
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	u64 number;
+	int i;
+
+	for (i = 0; i < MEMQUOTA_PAST_RUNS + 3; i++) {
+		actor_charge(actor, HIGH + SZ_1M - exact_total(t));
+		ASSERT_SETTLES(test, total(t) <= LOW_WATER);
+		settle(test, t);
+	}
+	run = past_run(test, t, 0);
+	KUNIT_EXPECT_EQ(test, run->number, 4);
+	for (number = 0; memquota_history_get(t, number, run);
+	     number = run->number + 1)
+		KUNIT_EXPECT_EQ(test, run->nr_victims, 1);
+	KUNIT_EXPECT_EQ(test, number, MEMQUOTA_PAST_RUNS + 4);
+}
+
+/* While everybody is busy there is a run a second: they count as one. */
+static void r10_past_runs_that_asked_nobody_are_replaced(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_past_run *run;
+	struct actor *actor = lone_actor(test, t, 0, 1);
+
+	WRITE_ONCE(actor->arrival_ns, MEMQUOTA_NO_DATA);
+	actor_charge(actor, HIGH + SZ_1K);
+	ASSERT_SETTLES(test, READ_ONCE(t->run) >= 1);
+	run = past_run(test, t, 0);
+	KUNIT_EXPECT_EQ(test, run->number, 1);
+	KUNIT_EXPECT_EQ(test, run->asks, 0);
+	WRITE_ONCE(actor->arrival_ns, 1);
+	ASSERT_SETTLES(test, total(t) <= LOW_WATER);
+	settle(test, t);
+	KUNIT_EXPECT_GE(test, READ_ONCE(t->run), 2);
+	run = past_run(test, t, 0);
+	KUNIT_EXPECT_EQ(test, run->number, 1);
+	KUNIT_EXPECT_EQ(test, run->state, MEMQUOTA_REACHED);
+	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 2, run));
+}
+
+static struct memquota_arena_core *core_named(const char *name)
+{
+	struct memquota_arena_core *core;
+	u64 id = 0;
+
+	while ((core = memquota_core_next(id)) && strcmp(core->name, name)) {
+		id = core->id + 1;
+		memquota_core_unref(core);
+	}
+	return core;
+}
+
+static bool listed(const char *name)
+{
+	struct memquota_arena_core *core = core_named(name);
+
+	if (core)
+		memquota_core_unref(core);
+	return core;
+}
+
+static void c8_arenas_are_listed_as_long_as_they_hold_memory(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct memquota_arena_config config = {
+		.gfp = GFP_KERNEL,
+		.flags = MEMQUOTA_ARENA_IN_ACCOUNT | MEMQUOTA_ARENA_PERCPU,
+		.account = a,
+	};
+	struct memquota_arena_stats stats, own;
+	struct memquota_arena_core *core;
+	struct memquota_arena arena;
+	void *memory;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			memquota_arena_init(&arena, &config, "kunit-listed"));
+	memory = memquota_arena_alloc_ref(&arena, 300, 8);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(memory));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(memquota_arena_alloc(&arena, SZ_64K, 8)));
+	core = core_named("kunit-listed");
+	KUNIT_EXPECT_PTR_EQ(test, core, arena.core);
+	if (core) {
+		memquota_core_stats(core, &stats);
+		memquota_arena_stats(&arena, &own);
+		KUNIT_EXPECT_MEMEQ(test, &stats, &own, sizeof(own));
+		KUNIT_EXPECT_EQ(test, stats.ever.one_shots, 1);
+		KUNIT_EXPECT_PTR_EQ(test, memquota_core_record(core)->account, a);
+		memquota_core_unref(core);
+	}
+	memquota_arena_destroy(&arena);
+	core = core_named("kunit-listed");
+	KUNIT_EXPECT_NOT_NULL(test, core);
+	if (core) {
+		memquota_core_stats(core, &stats);
+		KUNIT_EXPECT_EQ(test, stats.held_bytes, 512);
+		KUNIT_EXPECT_NULL(test, core->arena);
+		memquota_core_unref(core);
+	}
+	memquota_ref_put(memory);
+	EXPECT_SETTLES(test, !listed("kunit-listed"));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(a4_tree_has_an_account_below_each_parent),
+	KUNIT_CASE(a4_tree_of_any_graph_is_no_longer_than_its_links),
+	KUNIT_CASE(a5_tree_of_closed_accounts_has_no_links),
+	KUNIT_CASE(p11_account_is_as_old_as_its_oldest_participant),
+	KUNIT_CASE(p2_looking_asks_nobody_before_the_second_step),
+	KUNIT_CASE(r11_looking_and_walking_do_not_disturb_each_other),
+	KUNIT_CASE(t3_caches_are_shown_where_they_are),
+	KUNIT_CASE(r10_past_runs_tell_who_was_asked_and_what_it_freed),
+	KUNIT_CASE(r10_past_runs_are_the_last_ones),
+	KUNIT_CASE(r10_past_runs_that_asked_nobody_are_replaced),
+	KUNIT_CASE(c8_arenas_are_listed_as_long_as_they_hold_memory),
+	{}
+};
+
+MEMQUOTA_SUITE(memquota_observe, cases);
