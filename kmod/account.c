@@ -54,6 +54,7 @@ void memquota_account_unref(struct memquota_account *a)
 	if (refcount_dec_and_test(&a->refs))
 		call_rcu(&a->rcu, account_free_rcu);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_account_unref);
 
 void memquota_account_init(struct memquota_account *a,
 			   struct memquota_tracker *t, bool private)
@@ -302,6 +303,7 @@ struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 	raw_spin_unlock_irqrestore(&t->lock, flags);
 	return a;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_account_next);
 
 /*
  * Go through an account's records, a batch at a time. @visit is called with the

@@ -11,6 +11,9 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/vmalloc.h>
+#include "../quota.h"
+#include "../tree.h"
 #include "bench.h"
 
 #define OBJECT_BYTES	4096
@@ -156,6 +159,64 @@ out:
 	return err;
 }
 
+/* What reading debugfs does, without the text. */
+static int work_list(void *data)
+{
+	struct memquota_tracker *t = data;
+	struct memquota_account_view view;
+	struct memquota_account *a;
+	struct memquota_tree tree;
+	size_t i;
+	int err;
+
+	err = memquota_tree_build(t, &tree);
+	for (i = 0; !err && i < tree.nr_lines; i++) {
+		a = memquota_account_next(t, tree.lines[i].id);
+		memquota_view_account(a, &view);
+		memquota_account_unref(a);
+		cond_resched();
+	}
+	memquota_tree_free(&tree);
+	return err;
+}
+
+/* Accounts by families: a parent, and who is below it. */
+static int measure_list(unsigned int nr, unsigned int family, u64 *worst)
+{
+	struct memquota_account **accounts, *parent = NULL;
+	struct memquota_tracker *t;
+	unsigned int i;
+	int err = 0;
+
+	accounts = vzalloc(array_size(nr, sizeof(*accounts)));
+	if (!accounts)
+		return -ENOMEM;
+	t = memquota_tracker_create("bench-latency", NULL, 0);
+	if (IS_ERR_OR_NULL(t)) {
+		vfree(accounts);
+		return -EINVAL;
+	}
+	for (i = 0; i < nr && !err; i++) {
+		if (!(i % family))
+			parent = NULL;
+		accounts[i] = memquota_account_create(t, parent, GFP_KERNEL,
+						      "bench %u", i);
+		err = PTR_ERR_OR_ZERO(accounts[i]);
+		if (!(i % family))
+			parent = accounts[i];
+		cond_resched();
+	}
+	if (!err)
+		err = measure(work_list, t, worst);
+	for (i = 0; i < nr; i++) {
+		memquota_account_put(accounts[i]);
+		cond_resched();
+	}
+	vfree(accounts);
+	memquota_tracker_destroy(t);
+	return err;
+}
+
 static void report(const char *name, u64 ns, unsigned int nr, u64 idle)
 {
 	bench_report(&(struct bench_result) {
@@ -186,5 +247,9 @@ int bench_latency(void)
 	if (err)
 		return err;
 	report("wake_latency_close_10000", worst, 10000, idle);
+	err = measure_list(100000, 1000, &worst);
+	if (err)
+		return err;
+	report("wake_latency_list_100000", worst, 100000, idle);
 	return 0;
 }

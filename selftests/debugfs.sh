@@ -1,0 +1,379 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2317
+#
+# What memquota says in debugfs and through its tracepoints, while pipes of the
+# sample mqpipe come and go. It unloads memquota and loads it again, from
+# /modules or $MODULES. Cases are called by name. TAP on stdout.
+
+modules=${MODULES:-/modules}
+memquota=/sys/kernel/debug/memquota
+tracker=$memquota/default
+control=/dev/mqpipe/control
+parameters=/sys/module/memquota/parameters
+tracing=/sys/kernel/tracing
+filter=/sys/module/kunit/parameters/filter_glob
+work=$(mktemp -d)
+cases=0
+failed=0
+
+# expect WHAT IS: the two are the same
+expect() {
+	[ "$1" = "$2" ] && return
+	echo "# not '$1' but '$2'"
+	wrong=1
+}
+
+# expect_some WHAT FILE: there is something in it
+expect_some() {
+	[ -s "$2" ] && return
+	echo "# no $1"
+	wrong=1
+}
+
+# expect_none WHAT FILE: there is nothing in it
+expect_none() {
+	[ -s "$2" ] || return
+	echo "# $1:"
+	head -n 5 "$2" | sed 's/^/# /'
+	wrong=1
+}
+
+# A file that was just closed, or a worker, may hold it for a moment.
+unload() {
+	tries=0
+	while [ -e "/sys/module/$1" ]; do
+		rmmod "$1" 2>/dev/null && return
+		tries=$((tries + 1))
+		[ "$tries" -lt 50 ] || return
+		sleep 0.1
+	done
+}
+
+load() {
+	unload mqpipe
+	unload memquota
+	insmod "$modules/memquota.ko" "$@" && insmod "$modules/mqpipe.ko"
+}
+
+# until_true COMMAND...: within ten seconds
+until_true() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || return 1
+		sleep 0.1
+	done
+}
+
+value() {
+	sed -n "s/^$1 //p" "$tracker/usage"
+}
+
+below_low_water() {
+	[ "$(value total)" -le "$(value low_water)" ]
+}
+
+# account NAME: its id
+account() {
+	awk -v name="$1" '$6 == name { print $1 }' "$tracker/accounts"
+}
+
+gone() {
+	[ -z "$(account "$1")" ]
+}
+
+# churn: accounts come, charge and go, below two parents each, until stopped
+churn() {
+	for i in 1 2 3 4 5 6; do
+		echo "create churn$i"
+	done >"$work/names"
+	while read -r line; do
+		echo "$line" >"$control"
+	done <"$work/names"
+	while [ ! -e "$work/stop" ]; do
+		# shellcheck disable=SC2094 # a pipe with both ends
+		(
+			exec 3<>/dev/mqpipe/churn1 4<>/dev/mqpipe/churn2 \
+				5<>/dev/mqpipe/churn3
+			echo some >&3
+			(
+				exec 6>/dev/mqpipe/churn1 7<>/dev/mqpipe/churn4
+				head -c 20000 /dev/zero >&7
+			)
+			exec 4>&- 8<>/dev/mqpipe/churn5 9<>/dev/mqpipe/churn6
+			head -c 70000 /dev/zero >&9
+		)
+		: >"$work/churned"
+	done
+}
+
+start_churn() {
+	rm -f "$work/stop" "$work/churned"
+	churn &
+	churner=$!
+	until_true test -e "$work/churned" || expect "accounts that come" none
+}
+
+stop_churn() {
+	: >"$work/stop"
+	wait "$churner"
+}
+
+# columns FILE N: lines of another number of words, into $work/torn
+columns() {
+	awk -v file="$1" -v n="$2" 'NF != n {
+		print file ": " NF " instead of " n ": " $0 }' >>"$work/torn"
+}
+
+r11_lines_are_whole_while_accounts_come_and_go() {
+	load high=2M low_water=1800K
+	: >"$work/torn"
+	start_churn
+	round=0
+	while [ "$round" -lt 20 ]; do
+		columns usage 2 <"$tracker/usage"
+		columns accounts 6 <"$tracker/accounts"
+		columns tree 11 <"$tracker/tree"
+		columns caches 6 <"$tracker/caches"
+		sed 's/^#//' "$memquota/arenas" | columns arenas 12
+		columns chunks 5 <"$memquota/chunks"
+		grep -v '^#' "$tracker/reclaims" | grep '^run' |
+			columns reclaims 14
+		grep -v '^#' "$tracker/reclaims" | grep '^victim' |
+			columns victims 9
+		# Neither is any account there twice, nor out of order.
+		awk 'NR > 1 && $1 <= last { print "after " last ": " $0 }
+			NR > 1 { last = $1 }' "$tracker/accounts" >>"$work/torn"
+		# The tree begins at the left, and goes down one at a time.
+		awk 'NR > 1 && $1 > depth { print "below depth " depth - 1 ": " $0 }
+			NR > 1 { depth = $1 + 1 }' "$tracker/tree" >>"$work/torn"
+		round=$((round + 1))
+	done
+	stop_churn
+	expect_none "torn lines" "$work/torn"
+}
+
+# Byte by byte, or nearly: it goes on where it was.
+r11_small_buffers_read_the_same() {
+	load
+	for i in 1 2 3 4 5 6 7 8; do
+		echo "create small$i" >"$control"
+	done
+	# shellcheck disable=SC2094
+	(
+		exec 3<>/dev/mqpipe/small1 4<>/dev/mqpipe/small2 \
+			5<>/dev/mqpipe/small3 6<>/dev/mqpipe/small4 \
+			7<>/dev/mqpipe/small5 8<>/dev/mqpipe/small6
+		for file in accounts tree usage caches; do
+			dd bs=64k if="$tracker/$file" >"$work/whole" 2>/dev/null
+			dd bs=7 if="$tracker/$file" >"$work/pieces" 2>/dev/null
+			cmp "$work/whole" "$work/pieces" >>"$work/differ" 2>&1
+		done
+	)
+	expect_none differences "$work/differ"
+	: >"$work/torn"
+	start_churn
+	for i in 1 2 3 4 5; do
+		dd bs=7 if="$tracker/accounts" 2>/dev/null >"$work/pieces"
+		columns accounts 6 <"$work/pieces"
+		awk 'NR > 1 && $1 <= last { print "after " last ": " $0 }
+			NR > 1 { last = $1 }' "$work/pieces" >>"$work/torn"
+		dd bs=7 if="$tracker/tree" 2>/dev/null | columns tree 11
+	done
+	stop_churn
+	expect_none "torn lines" "$work/torn"
+}
+
+# line DEPTH PLACE NAME: how often that is in the noted tree
+line() {
+	awk -v depth="$1" -v place="$2" -v name="$3" '
+		$1 == depth && $10 == place && $11 == name { n++ }
+		END { print n + 0 }' "$work/tree"
+}
+
+a4_children_are_below_each_parent() {
+	load
+	echo "create one" >"$control"
+	echo "create two" >"$control"
+	# shellcheck disable=SC2094
+	(
+		# Not a name that fits one word.
+		printf 'a b\nc' >/proc/self/comm
+		exec 3<>/dev/mqpipe/one 4<>/dev/mqpipe/two
+		echo held >&3
+		(
+			exec 5>/dev/mqpipe/one
+			cat "$tracker/tree" >"$work/tree"
+			cat "$tracker/accounts" >"$work/accounts"
+		)
+		# The shell may become what it does last.
+		:
+	)
+	columns tree 11 <"$work/tree" >"$work/torn"
+	expect_none "torn lines" "$work/torn"
+	expect 0 "$(line 0 - mqpipe/one)"
+	expect 1 "$(line 1 first mqpipe/one)"
+	expect 1 "$(line 1 again mqpipe/one)"
+	expect 1 "$(line 1 - mqpipe/two)"
+	# They are indented, and the second is below the first's parent, too.
+	expect 3 "$(grep -c '   mqpipe/' "$work/tree")"
+	id=$(awk '$6 == "mqpipe/one" { print $1 }' "$work/accounts")
+	expect 2 "$(awk -v id="$id" '$2 == id' "$work/tree" | wc -l)"
+	expect 0 "$(awk -v id="$id" '$2 == id && ($3 < 5 ||
+		$4 != "unlimited" || $5 == "-" || $6 != 1)' \
+		"$work/tree" | wc -l)"
+	if [ -w /proc/self/comm ] && grep -q 'a.*b' "$work/accounts"; then
+		expect 2 "$(grep -c 'a\\040b\\012c/' "$work/accounts")"
+	fi
+	until_true gone mqpipe/one || expect gone mqpipe/one
+}
+
+# provoke NAME: a pipe of that name gets more than there may be
+provoke() {
+	echo "create $1" >"$control"
+	# shellcheck disable=SC2094
+	(
+		exec 3<>"/dev/mqpipe/$1"
+		account "mqpipe/$1" >"$work/id"
+		head -c 3000000 /dev/zero >&3
+		until_true below_low_water
+	) 2>/dev/null
+}
+
+r10_past_reclaims_have_their_victims() {
+	load high=2M low_water=1800K
+	expect 0 "$(grep -vc '^#' "$tracker/reclaims")"
+	provoke victim
+	until_true grep -q reached "$tracker/reclaims" || expect reached never
+	grep -v '^#' "$tracker/reclaims" >"$work/reclaims"
+	awk '$1 == "run" && $5 > 2097152 && $6 <= 1843200 &&
+		$7 == "unlimited" && $8 == 2097152 && $9 == 1843200 &&
+		$10 == 0 && $11 == 0 && $12 > 200000 && $13 >= 1 &&
+		$14 == "reached"' "$work/reclaims" >"$work/run"
+	expect_some "run as expected" "$work/run"
+	awk -v id="$(cat "$work/id")" '$1 == "victim" && $2 == 1 &&
+		$3 == id && $4 >= 1 && $6 > 200000 && $8 == "mqpipe/victim" &&
+		$9 == "victim"' "$work/reclaims" >"$work/victims"
+	expect_some "victim as expected" "$work/victims"
+	[ "$wrong" = 0 ] || sed 's/^/# /' "$work/reclaims"
+}
+
+t2_usage_tells_limits_as_set_and_as_derived() {
+	load high=4M
+	expect "derived 4194304 derived" \
+		"$(value set_max) $(value set_high) $(value set_low_water)"
+	expect "unlimited 4194304 3145728" \
+		"$(value max) $(value high) $(value low_water)"
+	echo 2M >"$parameters/low_water"
+	expect "2097152 2097152" "$(value set_low_water) $(value low_water)"
+}
+
+# traced EVENT PATTERN: it came, and all of its lines are like that
+traced() {
+	grep " memquota_$1: " "$work/trace" >"$work/$1"
+	expect_some "$1" "$work/$1"
+	sed "s/^.* memquota_$1: //" "$work/$1" | grep -vE "^$2\$" >"$work/other"
+	expect_none "other lines of $1" "$work/other"
+}
+
+trace_on() {
+	: >"$tracing/trace"
+	echo 1 >"$tracing/events/memquota/enable"
+}
+
+trace_off() {
+	echo 0 >"$tracing/events/memquota/enable"
+	cat "$tracing/trace" >"$work/trace"
+}
+
+r10_tracepoints_tell_of_a_reclaim() {
+	load high=2M low_water=1800K
+	if [ ! -e "$tracing/events/memquota" ]; then
+		skip="no tracing"
+		return
+	fi
+	trace_on
+	provoke traced
+	until_true gone mqpipe/traced
+	echo 3M >"$parameters/high"
+	trace_off
+	id=$(cat "$work/id")
+	n='[0-9]+'
+	traced tracker_configure \
+		"tracker=default total=$n max=18446744073709551615 high=3145728 low_water=1843200"
+	traced total "tracker=default bytes=-?$n total=$n"
+	traced account_create "tracker=default account=$n:.* parent=0"
+	traced reclaim_start \
+		"tracker=default total=$n high=2097152 low_water=1843200 refused=0 pressure=0"
+	traced victim \
+		"tracker=default account=$id:mqpipe/traced participant=traced held=$n arrival_ns=$n age_ns=$n until_ns=$n want=$n( collapsing)?"
+	traced reclaimed \
+		"tracker=default account=$id:mqpipe/traced participant=traced bytes=$n"
+	traced reclaim_end \
+		"tracker=default total=$n low_water=1843200 victims=$n freed=$n"
+	traced account_close "tracker=default account=$n:.* held=$n"
+	grep -q "account=$id:mqpipe/traced held=" "$work/account_close" ||
+		expect closed "$id"
+	# What it says of bytes is what the history says.
+	freed=$(sed -n 's/.*participant=traced bytes=//p' "$work/reclaimed" |
+		awk '{ sum += $1 } END { print sum }')
+	expect "$(awk '$1 == "run" { sum += $12 } END { print sum }' \
+		"$tracker/reclaims")" "$freed"
+}
+
+c5_tracepoints_tell_of_chunks() {
+	load
+	if [ ! -e "$tracing/events/memquota" ] || [ ! -e "$filter" ] ||
+			[ ! -e "$modules/memquota_kunit.ko" ]; then
+		skip="no tracing, or no tests that use arenas"
+		return
+	fi
+	printf %s 'memquota_observe.c8*' >"$filter"
+	trace_on
+	insmod "$modules/memquota_kunit.ko" >/dev/null 2>&1
+	until_true grep -q memquota_tracker_destroy "$tracing/trace"
+	unload memquota_kunit
+	trace_off
+	printf '' >"$filter"
+	traced chunk_alloc "arena=[0-9]+:kunit-listed bytes=(512|69632 one-shot)"
+	traced chunk_back "arena=[0-9]+:kunit-listed bytes=(512|69632 one-shot)"
+	traced chunk_free "arena=[0-9]+:kunit-listed bytes=(512|69632 one-shot)"
+	expect 2 "$(wc -l <"$work/chunk_alloc")"
+	expect 2 "$(wc -l <"$work/chunk_free")"
+	traced tracker_create "tracker=kunit-.* total=0 max=.* high=.* low_water=.*"
+	traced account_free "tracker=kunit-.* account=[0-9]+:account-[0-9]+"
+}
+
+if [ ! -e "$modules/mqpipe.ko" ] || [ "$(id -u)" != 0 ]; then
+	echo "1..0 # SKIP no $modules/mqpipe.ko, or not root"
+	exit 4
+fi
+echo "TAP version 13"
+echo 1..7
+for case in r11_lines_are_whole_while_accounts_come_and_go \
+		r11_small_buffers_read_the_same \
+		a4_children_are_below_each_parent \
+		r10_past_reclaims_have_their_victims \
+		t2_usage_tells_limits_as_set_and_as_derived \
+		r10_tracepoints_tell_of_a_reclaim \
+		c5_tracepoints_tell_of_chunks; do
+	cases=$((cases + 1))
+	wrong=0
+	skip=
+	$case
+	if [ $wrong != 0 ]; then
+		echo "not ok $cases $case"
+		failed=1
+	elif [ -n "$skip" ]; then
+		echo "ok $cases $case # SKIP $skip"
+	else
+		echo "ok $cases $case"
+	fi
+done
+rm -rf "$work"
+# As the next test finds it.
+unload mqpipe
+unload memquota
+insmod "$modules/memquota.ko" || failed=1
+exit $failed
