@@ -40,6 +40,7 @@ static void account_free_rcu(struct rcu_head *rcu)
 	struct memquota_tracker *t = a->tracker;
 
 	trace_memquota_account_free(a);
+	kfree(a->watch);
 	if (a->private)
 		memquota_private_free(container_of(a, struct memquota_private,
 						   account));
@@ -64,6 +65,7 @@ void memquota_account_init(struct memquota_account *a,
 		.tracker = t,
 		.handles = REFCOUNT_INIT(1),
 		.refs = REFCOUNT_INIT(1),
+		.creator = INVALID_UID,
 		.private = private,
 	};
 	INIT_LIST_HEAD(&a->records);
@@ -84,6 +86,7 @@ static void link_accounts(struct memquota_link *link,
 	link->down_walk = 0;
 	link->up_walk = 0;
 	list_add(&link->of_parent, &parent->children);
+	WRITE_ONCE(parent->nr_children, parent->nr_children + 1);
 	list_add(&link->of_child, &child->parents);
 }
 
@@ -517,6 +520,14 @@ static bool has_parent(struct memquota_account *a,
 int memquota_account_add_parent(struct memquota_account *a,
 				struct memquota_account *parent)
 {
+	return memquota_account_link(a, parent, GFP_KERNEL);
+}
+EXPORT_SYMBOL_GPL(memquota_account_add_parent);
+
+/* As above, with memory for somebody else to pay. */
+int memquota_account_link(struct memquota_account *a,
+			  struct memquota_account *parent, gfp_t gfp)
+{
 	struct memquota_tracker *t;
 	struct memquota_link *link;
 	unsigned long flags;
@@ -532,7 +543,7 @@ int memquota_account_add_parent(struct memquota_account *a,
 	t = a->tracker;
 	if (parent->tracker != t)
 		return -EXDEV;
-	link = kmalloc(sizeof(*link), GFP_KERNEL);
+	link = kmalloc(sizeof(*link), gfp);
 	if (!link)
 		return -ENOMEM;
 
@@ -554,7 +565,6 @@ int memquota_account_add_parent(struct memquota_account *a,
 		kfree(link);
 	return err;
 }
-EXPORT_SYMBOL_GPL(memquota_account_add_parent);
 
 /**
  * memquota_account_set_max - limit what an account's own participants hold
@@ -600,6 +610,7 @@ void memquota_account_usage(struct memquota_account *a,
 
 	*usage = (struct memquota_account_usage) {
 		.held = MEMQUOTA_UNLIMITED,
+		.peak = MEMQUOTA_UNLIMITED,
 		.max = MEMQUOTA_UNLIMITED,
 	};
 	if (!a)
@@ -607,9 +618,14 @@ void memquota_account_usage(struct memquota_account *a,
 	word = atomic64_read(&a->word);
 	usage->closed = word & ACCOUNT_CLOSED;
 	usage->held = usage->closed ? 0 : word & ACCOUNT_USED;
+	usage->peak = max(memquota_account_peak(a), usage->held);
 	usage->max = READ_ONCE(a->max);
 	usage->refused = atomic64_read(&a->refused);
 	usage->reclaims = atomic64_read(&a->reclaims);
+	if (!usage->closed) {
+		usage->participants = READ_ONCE(a->nr_records);
+		usage->children = READ_ONCE(a->nr_children);
+	}
 }
 EXPORT_SYMBOL_GPL(memquota_account_usage);
 
@@ -651,6 +667,8 @@ u64 memquota_account_close(struct memquota_account *a)
 		buried = true;
 	}
 	raw_spin_unlock_irqrestore(&t->lock, flags);
+	if (READ_ONCE(a->watch))
+		memquota_watch_notify(a->watch);
 	if (buried)
 		memquota_account_unref(a);
 	if (READ_ONCE(t->waiting))
@@ -663,6 +681,7 @@ u64 memquota_account_close(struct memquota_account *a)
 static void unlink_accounts(struct memquota_link *link)
 {
 	list_del(&link->of_parent);
+	WRITE_ONCE(link->parent->nr_children, link->parent->nr_children - 1);
 	list_del(&link->of_child);
 }
 

@@ -67,8 +67,13 @@ static enum cpuhp_state hotplug_state;
 
 void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
 {
-	if (unlikely(atomic64_sub_return(bytes, &t->total) < 0))
-		memquota_tracker_poison(t, "total below zero");
+	s64 total = atomic64_sub_return(bytes, &t->total);
+
+	if (unlikely(total < READ_ONCE(t->watch.below))) {
+		if (total < 0)
+			memquota_tracker_poison(t, "total below zero");
+		memquota_watch_notify(&t->watch);
+	}
 	trace_memquota_total(t, -(s64)bytes);
 	if (unlikely(READ_ONCE(t->waiting)))
 		irq_work_queue(&t->irq_work);
@@ -107,6 +112,8 @@ static bool total_add(struct memquota_tracker *t, u64 need, u64 extra,
 	 */
 	if (unlikely(total > READ_ONCE(t->high)) && !READ_ONCE(t->awake))
 		irq_work_queue(&t->irq_work);
+	if (unlikely(total > READ_ONCE(t->watch.above)))
+		memquota_watch_notify(&t->watch);
 	return true;
 }
 
@@ -148,10 +155,14 @@ static void share_settle(struct memquota_tracker *t,
  */
 static void account_lose(struct memquota_account *a, u64 bytes)
 {
+	s64 left = atomic64_sub_return(bytes, &a->word);
 	struct memquota_share *share;
 
-	if (atomic64_sub_return(bytes, &a->word) < 0)
-		return;
+	if (unlikely(left < READ_ONCE(a->below))) {
+		if (left < 0)
+			return;
+		memquota_watch_notify(a->watch);
+	}
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
 	share_lost(share, bytes);
@@ -375,7 +386,10 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 	s64 word;
 
 	if (likely(!refusable || max == MEMQUOTA_UNLIMITED)) {
-		if (unlikely(atomic64_add_return(bytes, &a->word) < 0)) {
+		word = atomic64_add_return(bytes, &a->word);
+		/* One that is closed is above everything. */
+		if (unlikely((u64)word > READ_ONCE(a->notice)) &&
+		    !memquota_account_rose(a, word)) {
 			atomic64_sub(bytes, &a->word);
 			return -ESTALE;
 		}
@@ -387,6 +401,8 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 			if (word + bytes > max)
 				return REFUSED_BY_ACCOUNT;
 		} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
+		if (unlikely(word + bytes > READ_ONCE(a->notice)))
+			memquota_account_rose(a, word + bytes);
 	}
 	share_sub(share, bytes);
 
@@ -566,6 +582,15 @@ static int static_error(const struct memquota_record *r)
 	return -ESTALE;
 }
 
+/* Whether the account, which lost something, has to tell somebody. */
+static void check_fall(struct memquota_account *a)
+{
+	s64 word = atomic64_read(&a->word);
+
+	if (unlikely(word >= 0 && word < READ_ONCE(a->below)))
+		memquota_watch_notify(a->watch);
+}
+
 /*
  * What miss() could not do alone. Interrupts are off; @flags is what they were.
  * If it had come as far as evicting what was in @s, that is finished.
@@ -577,8 +602,11 @@ static noinline int miss_slow(struct memquota_participant *p, u64 bytes,
 	struct memquota_record *r = rcu_dereference_sched(p->record);
 	int err;
 
-	if (s)
+	if (s) {
+		/* Not pinned any more, and yet there: interrupts are off. */
+		check_fall(s->record->account);
 		slot_void(this_cpu_ptr(&memquota_cpu), s);
+	}
 	if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC))
 		err = static_error(r);
 	else
@@ -619,6 +647,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	struct memquota_slot *s;
 	u64 word, freed, out, half, gained, old, new, key, left;
 	unsigned long flags;
+	s64 rest;
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
@@ -656,9 +685,17 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	atomic64_add(freed, &other->uncharged);
 	share = this_cpu_ptr(t->shares);
 	left = share->bytes;
-	if (likely(atomic64_sub_return(out, &from->word) >= 0)) {
+	rest = atomic64_sub_return(out, &from->word);
+	if (likely(rest >= READ_ONCE(from->below))) {
 		left += out;
 		share_lost(share, out);
+	} else {
+		/* Its account has closed, or somebody is to be told. */
+		if (rest >= 0) {
+			WRITE_ONCE(share->bytes, left + out);
+			share_lost(share, out);
+		}
+		return miss_slow(p, bytes, mode, flags, s);
 	}
 
 	/* This one gains what it asks for, and half a slot. */
@@ -667,8 +704,13 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s);
 	}
-	if (unlikely(atomic64_add_return(gained, &a->word) < 0)) {
-		atomic64_sub(gained, &a->word);
+	/* New to the account, or it has closed: gain() knows what to do. */
+	word = atomic64_add_return(gained, &a->word);
+	if (unlikely(word > READ_ONCE(a->notice))) {
+		/* If it closes just now they leave with it. */
+		if (atomic64_sub_return(gained, &a->word) < 0 &&
+		    (s64)word >= 0)
+			left -= gained;
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s);
 	}

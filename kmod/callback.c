@@ -410,8 +410,8 @@ void memquota_reclaim_done(u64 request, int result)
 EXPORT_SYMBOL_GPL(memquota_reclaim_done);
 
 /*
- * Requests whose time is over, or @all where the tracker ends, count as busy.
- * They are in the order of their deadlines. Returns how long until the next
+ * Requests whose time is over, or @all where the tracker ends, count as busy;
+ * programs collapse. They are in the order of their deadlines. Returns how long until the next
  * one, in jiffies.
  */
 long memquota_expire_requests(struct memquota_tracker *t, bool all)
@@ -439,9 +439,13 @@ long memquota_expire_requests(struct memquota_tracker *t, bool all)
 			queue_work(ask_wq, &s->work);
 		raw_spin_unlock_irqrestore(&memquota_request_lock, flags);
 		if (!all)
-			pr_warn("%s: %s has not answered for %u ms\n", t->name,
-				memquota_record_name(r),
-				READ_ONCE(memquota_give_up_ms));
+			pr_warn_ratelimited("%s: %s has not answered for %u ms\n",
+					    t->name, memquota_record_name(r),
+					    READ_ONCE(memquota_give_up_ms));
+		/* A program that does not answer may never do so (U5). */
+		if (!all && READ_ONCE(r->flags) & RECORD_PROGRAM)
+			atomic64_add(memquota_account_close(r->account),
+				     &t->freed);
 		memquota_record_unref(r);
 	}
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/memquota: what programs can ask. The node is root's unless the
- * administrator says otherwise.
+ * /dev/memquota: what programs can ask and do. The node is root's unless the
+ * administrator says otherwise. Its ioctls, and those of the descriptors that
+ * they return, go the same way, by a table for each kind of descriptor.
  */
+#include <linux/anon_inodes.h>
 #include <linux/build_bug.h>
-#include <linux/fs.h>
-#include <linux/memquota.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include "chardev.h"
+#include "program.h"
 #include "quota.h"
 
 static_assert(MEMQUOTA_IOCTL_NAME_SIZE == MEMQUOTA_NAME_SIZE);
@@ -20,21 +23,26 @@ static_assert((int)MEMQUOTA_STATE_COUNTING == (int)MEMQUOTA_COUNTING);
 static_assert((int)MEMQUOTA_STATE_POISONED == (int)MEMQUOTA_POISONED);
 static_assert((int)MEMQUOTA_STATE_GONE == (int)MEMQUOTA_GONE);
 
-union command {
-	struct memquota_ioctl_info info;
-	struct memquota_ioctl_tracker tracker;
-};
-
-static int ioctl_info(union command *command)
+/* The tracker of that name, its memory kept. */
+int memquota_named_tracker(const char *name, struct memquota_tracker **t)
 {
-	struct memquota_ioctl_info *info = &command->info;
+	if (!memquota_name_valid(name, MEMQUOTA_IOCTL_NAME_SIZE))
+		return -EINVAL;
+	*t = memquota_tracker_find(name);
+	return *t ? 0 : -ENOENT;
+}
+
+static int ioctl_info(struct memquota_call *call)
+{
+	struct memquota_ioctl_info *info = &call->command.info;
 
 	if (info->flags || info->__reserved)
 		return -EOPNOTSUPP;
 
 	info->out_version = MEMQUOTA_IOCTL_VERSION;
 	info->out_name_size = MEMQUOTA_IOCTL_NAME_SIZE;
-	info->out_features = MEMQUOTA_FEATURE_TRACKER;
+	info->out_features = MEMQUOTA_FEATURE_TRACKER |
+			     MEMQUOTA_FEATURE_PROGRAMS;
 	if (IS_ENABLED(CONFIG_MEMQUOTA_DEBUG))
 		info->out_features |= MEMQUOTA_FEATURE_DEBUG;
 	info->out_cache_max = MEMQUOTA_CACHE_MAX;
@@ -42,19 +50,20 @@ static int ioctl_info(union command *command)
 	return 0;
 }
 
-static int ioctl_tracker(union command *command)
+static int ioctl_tracker(struct memquota_call *call)
 {
-	struct memquota_ioctl_tracker *answer = &command->tracker;
+	struct memquota_ioctl_tracker *answer = &call->command.tracker;
 	struct memquota_usage usage;
 	struct memquota_tracker *t;
+	int err;
 
-	if (answer->flags || answer->__reserved)
+	if (answer->flags || answer->__reserved || answer->__reserved2)
 		return -EOPNOTSUPP;
-	if (strnlen(answer->name, sizeof(answer->name)) == sizeof(answer->name))
-		return -EINVAL;
-	t = memquota_tracker_find(answer->name);
-	if (!t)
-		return -ENOENT;
+	if (!memquota_privileged())
+		return -EPERM;
+	err = memquota_named_tracker(answer->name, &t);
+	if (err)
+		return err;
 
 	memquota_tracker_usage(t, &usage);
 	answer->out_state = usage.state;
@@ -67,47 +76,212 @@ static int ioctl_tracker(union command *command)
 	answer->out_reclaims = usage.reclaims;
 	answer->out_accounts = usage.accounts;
 	answer->out_participants = usage.participants;
+	answer->out_id = t->id;
+	answer->out_flags = t->flags;
 	memquota_tracker_unref(t);
 	return 0;
 }
 
-struct operation {
-	unsigned int cmd;
-	size_t size;		/* of the structure as this kernel knows it */
-	size_t min_size;	/* of its first version, never to be changed */
-	int (*execute)(union command *command);
-};
-
-static const struct operation operations[] = {
-	[MEMQUOTA_CMD_INFO - MEMQUOTA_CMD_BASE] = {
-		.cmd = MEMQUOTA_IOCTL_INFO,
-		.size = sizeof(struct memquota_ioctl_info),
-		.min_size = offsetofend(struct memquota_ioctl_info, __reserved),
-		.execute = ioctl_info,
-	},
-	[MEMQUOTA_CMD_TRACKER - MEMQUOTA_CMD_BASE] = {
-		.cmd = MEMQUOTA_IOCTL_TRACKER,
-		.size = sizeof(struct memquota_ioctl_tracker),
-		.min_size = offsetofend(struct memquota_ioctl_tracker,
-					out_participants),
-		.execute = ioctl_tracker,
-	},
-};
-
-static long chardev_ioctl(struct file *file, unsigned int cmd,
-			  unsigned long arg)
+/* Say in the answer why limits are refused. */
+static void give_reason(struct memquota_call *call, const char *reason)
 {
-	unsigned int nr = _IOC_NR(cmd) - MEMQUOTA_CMD_BASE;
+	char *out = call->command.tracker_config.out_reason;
+
+	memset(out, 0, MEMQUOTA_IOCTL_REASON_SIZE);
+	if (reason) {
+		strscpy(out, reason, MEMQUOTA_IOCTL_REASON_SIZE);
+		call->refusal_answers = true;
+	}
+}
+
+static int ioctl_tracker_create(struct memquota_call *call)
+{
+	struct memquota_ioctl_tracker_config *config =
+		&call->command.tracker_config;
+	const struct memquota_limits limits = {
+		.max = config->max,
+		.high = config->high,
+		.low_water = config->low_water,
+	};
+	const char *reason = NULL;
+	struct memquota_tracker *t;
+
+	static_assert(MEMQUOTA_TRACKER_DISABLED == 1);
+	static_assert(MEMQUOTA_TRACKER_PROGRAMS == 2);
+	if (config->flags & ~(MEMQUOTA_TRACKER_DISABLED |
+			      MEMQUOTA_TRACKER_PROGRAMS))
+		return -EOPNOTSUPP;
+	if (!memquota_privileged())
+		return -EPERM;
+	if (!memquota_name_valid(config->name, sizeof(config->name)))
+		return -EINVAL;
+	t = memquota_tracker_new(config->name, &limits, config->flags,
+				 GFP_KERNEL_ACCOUNT, true, &reason);
+	give_reason(call, reason);
+	return PTR_ERR_OR_ZERO(t);
+}
+
+static int ioctl_tracker_configure(struct memquota_call *call)
+{
+	struct memquota_ioctl_tracker_config *config =
+		&call->command.tracker_config;
+	const struct memquota_limits limits = {
+		.max = config->max,
+		.high = config->high,
+		.low_water = config->low_water,
+	};
+	const char *reason = NULL;
+	struct memquota_tracker *t;
+	unsigned int flags = 0;
+	int err;
+
+	if (config->flags & ~MEMQUOTA_CONFIGURE_CHECK_ONLY)
+		return -EOPNOTSUPP;
+	if (!memquota_privileged())
+		return -EPERM;
+	err = memquota_named_tracker(config->name, &t);
+	if (err)
+		return err;
+	if (config->flags & MEMQUOTA_CONFIGURE_CHECK_ONLY)
+		flags = MEMQUOTA_CHECK_ONLY;
+	err = memquota_tracker_configure(t, &limits, flags, &reason);
+	give_reason(call, reason);
+	memquota_tracker_unref(t);
+	return err;
+}
+
+static int ioctl_tracker_destroy(struct memquota_call *call)
+{
+	struct memquota_ioctl_tracker_destroy *destroy =
+		&call->command.tracker_destroy;
+
+	if (destroy->flags)
+		return -EOPNOTSUPP;
+	if (!memquota_privileged())
+		return -EPERM;
+	if (!memquota_name_valid(destroy->name, sizeof(destroy->name)))
+		return -EINVAL;
+	return memquota_tracker_destroy_named(destroy->name);
+}
+
+static int ioctl_tracker_list(struct memquota_call *call)
+{
+	struct memquota_ioctl_tracker_list *list = &call->command.tracker_list;
+	struct memquota_tracker *t;
+
+	if (list->flags)
+		return -EOPNOTSUPP;
+	if (!memquota_privileged())
+		return -EPERM;
+	t = memquota_tracker_next(list->after_id);
+	if (!t)
+		return -ENOENT;
+	list->out_id = t->id;
+	strscpy_pad(list->out_name, t->name, sizeof(list->out_name));
+	memquota_tracker_unref(t);
+	return 0;
+}
+
+static const struct memquota_operation of_device[] = {
+	[MEMQUOTA_CMD_INFO - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_INFO, memquota_ioctl_info,
+				   40, true, ioctl_info),
+	[MEMQUOTA_CMD_TRACKER - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER,
+				   memquota_ioctl_tracker, 120, true,
+				   ioctl_tracker),
+	[MEMQUOTA_CMD_TRACKER_CREATE - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_CREATE,
+				   memquota_ioctl_tracker_config, 128, true,
+				   ioctl_tracker_create),
+	[MEMQUOTA_CMD_TRACKER_CONFIGURE - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
+				   memquota_ioctl_tracker_config, 128, true,
+				   ioctl_tracker_configure),
+	[MEMQUOTA_CMD_TRACKER_DESTROY - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_DESTROY,
+				   memquota_ioctl_tracker_destroy, 40, false,
+				   ioctl_tracker_destroy),
+	[MEMQUOTA_CMD_TRACKER_LIST - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_LIST,
+				   memquota_ioctl_tracker_list, 56, true,
+				   ioctl_tracker_list),
+	[MEMQUOTA_CMD_TRACKER_THRESHOLD - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_THRESHOLD,
+				   memquota_ioctl_tracker_threshold, 64,
+				   true, memquota_threshold_tracker),
+	[MEMQUOTA_CMD_ACCOUNT_CREATE - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_CREATE,
+				   memquota_ioctl_account_create, 88, true,
+				   memquota_program_create),
+	[MEMQUOTA_CMD_ACCOUNT_OPEN - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_OPEN,
+				   memquota_ioctl_account_open, 56, true,
+				   memquota_program_open),
+	[MEMQUOTA_CMD_ACCOUNT_LIST - MEMQUOTA_CMD_BASE] =
+		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_LIST,
+				   memquota_ioctl_account_list, 136, true,
+				   memquota_program_list),
+};
+
+static const struct memquota_operations device_operations = {
+	.operations = of_device,
+	.base = MEMQUOTA_CMD_BASE,
+	.count = ARRAY_SIZE(of_device),
+};
+
+/*
+ * Make a descriptor, which nobody can use before the answer has been given.
+ * From now on the file owns @object, whatever becomes of the call. Returns the
+ * number, or an errno: then @object is the caller's still.
+ */
+int memquota_new_fd(struct memquota_call *call, const char *name,
+		    const struct file_operations *fops, void *object)
+{
+	struct file *file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, object, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	nonseekable_open(file_inode(file), file);
+	call->file = file;
+	call->fd = fd;
+	return fd;
+}
+
+static long finish(struct memquota_call *call, long err)
+{
+	if (!call->file)
+		return err;
+	if (!err) {
+		fd_install(call->fd, call->file);
+	} else {
+		put_unused_fd(call->fd);
+		fput(call->file);
+	}
+	return err;
+}
+
+long memquota_ioctl(const struct memquota_operations *operations,
+		    struct file *file, unsigned int cmd, unsigned long arg)
+{
+	unsigned int nr = _IOC_NR(cmd) - operations->base;
 	void __user *user = (void __user *)arg;
-	const struct operation *op;
-	union command command;
+	const struct memquota_operation *op;
+	struct memquota_call call;
 	u32 size;
 	int err;
 
-	BUILD_BUG_ON(sizeof(union command) > MEMQUOTA_IOCTL_SIZE_MAX);
-	if (nr >= ARRAY_SIZE(operations) || operations[nr].cmd != cmd)
+	BUILD_BUG_ON(sizeof(union memquota_command) > MEMQUOTA_IOCTL_SIZE_MAX);
+	if (nr >= operations->count || operations->operations[nr].cmd != cmd)
 		return -ENOIOCTLCMD;
-	op = &operations[nr];
+	op = &operations->operations[nr];
 
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
@@ -116,17 +290,26 @@ static long chardev_ioctl(struct file *file, unsigned int cmd,
 	if (size > MEMQUOTA_IOCTL_SIZE_MAX)
 		return -E2BIG;
 	/* What another thread writes there meanwhile is not looked at. */
-	err = copy_struct_from_user(&command, op->size, user, size);
+	err = copy_struct_from_user(&call.command, op->size, user, size);
 	if (err)
 		return err;
-	*(u32 *)&command = size;
+	*(u32 *)&call.command = size;
+	call.object = file->private_data;
+	call.file = NULL;
+	call.refusal_answers = false;
 
-	err = op->execute(&command);
-	if (err)
-		return err;
-	if (copy_to_user(user, &command, min_t(size_t, size, op->size)))
-		return -EFAULT;
-	return 0;
+	err = op->execute(&call);
+	if ((!err && op->answers) || call.refusal_answers)
+		if (copy_to_user(user, &call.command,
+				 min_t(size_t, size, op->size)))
+			err = -EFAULT;
+	return finish(&call, err);
+}
+
+static long chardev_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	return memquota_ioctl(&device_operations, file, cmd, arg);
 }
 
 static const struct file_operations chardev_fops = {

@@ -9,44 +9,45 @@
 #include "chardev.h"
 #include "chunk.h"
 #include "debugfs.h"
+#include "program.h"
 #include "quota.h"
 #include "range.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* As given: 0 is "not set". kernel_param_lock() protects them after loading. */
+/* As given when loading: 0 is "not set". */
 static struct memquota_limits limits;
 static bool disabled;
+static bool programs;
 
 /*
  * Before the tracker exists a parameter is only noted: they are checked
  * together when it is created. Later each one goes the way that every
- * reconfiguration goes, and does not change if that refuses.
+ * reconfiguration goes, that of /dev/memquota for one. kernel_param_lock()
+ * keeps the tracker.
  */
 static int set_limit(const char *val, const struct kernel_param *kp)
 {
-	struct memquota_limits before = limits;
-	u64 *limit = kp->arg;
+	struct memquota_tracker *t = memquota_default_tracker();
 	char *end;
 	u64 bytes;
-	int err;
 
 	bytes = memparse(val, &end);
 	if (end == val || (*end && *end != '\n'))
 		return -EINVAL;
-	*limit = bytes;
-	if (!memquota_default_tracker())
-		return 0;
-	err = memquota_tracker_configure(memquota_default_tracker(), &limits, 0,
-					 NULL);
-	if (err)
-		limits = before;
-	return err;
+	if (t)
+		memquota_tracker_limits(t, &limits);
+	*(u64 *)kp->arg = bytes;
+	return t ? memquota_tracker_configure(t, &limits, 0, NULL) : 0;
 }
 
 static int get_limit(char *buffer, const struct kernel_param *kp)
 {
+	struct memquota_tracker *t = memquota_default_tracker();
+
+	if (t)
+		memquota_tracker_limits(t, &limits);
 	return sysfs_emit(buffer, "%llu\n", *(u64 *)kp->arg);
 }
 
@@ -63,6 +64,8 @@ module_param_cb(low_water, &limit_ops, &limits.low_water, 0644);
 MODULE_PARM_DESC(low_water, "bytes (K, M, G) at which it stops (75 % of high)");
 module_param(disabled, bool, 0444);
 MODULE_PARM_DESC(disabled, "create the default tracker disabled");
+module_param(programs, bool, 0444);
+MODULE_PARM_DESC(programs, "let programs have accounts in the default tracker");
 
 static int __init memquota_init(void)
 {
@@ -85,7 +88,9 @@ static int __init memquota_init(void)
 	err = memquota_cache_init();
 	if (err)
 		goto out_participants;
-	err = memquota_trackers_init(&limits, disabled);
+	err = memquota_trackers_init(&limits,
+				     (disabled ? MEMQUOTA_TRACKER_DISABLED : 0) |
+				     (programs ? MEMQUOTA_TRACKER_PROGRAMS : 0));
 	if (err)
 		goto out_cache;
 	err = memquota_arenas_init();
@@ -122,6 +127,7 @@ out_debugfs:
 static void __exit memquota_exit(void)
 {
 	memquota_chardev_exit();
+	memquota_programs_exit();
 	memquota_ranges_exit();
 	memquota_arenas_exit();
 	memquota_trackers_exit();

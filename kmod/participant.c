@@ -132,6 +132,8 @@ static void record_init(struct memquota_record *r, struct memquota_account *a,
 		r->flags |= RECORD_COLLAPSING;
 	if (ops->reclaim_sleeping)
 		r->flags |= RECORD_SLEEPING;
+	if (ops->flags & MEMQUOTA_PROGRAM)
+		r->flags |= RECORD_PROGRAM;
 	if (ops->oldest) {
 		r->flags |= RECORD_SAYS_OLDEST;
 		r->mark = RECORD_NOT_DERIVED;
@@ -159,7 +161,8 @@ static void attach(struct memquota_participant *p, struct memquota_record *r)
 
 static bool ops_valid(const struct memquota_ops *ops)
 {
-	if (ops->flags & ~(MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE))
+	if (ops->flags & ~(MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE |
+			   MEMQUOTA_PROGRAM))
 		return false;
 	if (ops->reclaim_sleeping)
 		return !ops->reclaim && ops->get && ops->put;

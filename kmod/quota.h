@@ -10,6 +10,7 @@
  *	memquota_trackers_lock	(mutex)	list of trackers, names
  *	tracker->config_lock	(mutex)	one reconfiguration at a time
  *	tracker->graph_lock	(mutex)	one memquota_account_add_parent() at a time
+ *	memquota_watch.lock	(mutex)	thresholds
  *	memquota_callback_lock	(mutex)	atomic callbacks run one at a time
  *	tracker->lock			accounts, links, lists of records
  *	tracker->index_lock		the arrival index
@@ -30,6 +31,7 @@
 #include <linux/refcount.h>
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <memquota/participant.h>
@@ -67,7 +69,7 @@ enum record_place {
 /* struct memquota_record.mark of one whose owner knows how old its data is */
 #define RECORD_NOT_DERIVED	U64_MAX
 
-/* struct memquota_record.flags; the last two are set later, atomically */
+/* struct memquota_record.flags; two are set later, atomically */
 #define RECORD_STATIC		BIT(0)	/* stands for a state, is no record */
 #define RECORD_PRIVATE		BIT(1)	/* shares its allocation with its account */
 #define RECORD_COLLAPSING	BIT(2)
@@ -77,6 +79,10 @@ enum record_place {
 #define RECORD_STORED		BIT(RECORD_STORED_BIT)
 #define RECORD_MOVED_BIT	6	/* has had another slot */
 #define RECORD_MOVED		BIT(RECORD_MOVED_BIT)
+#define RECORD_PROGRAM		BIT(7)	/* const, as the first five */
+
+/* For memquota_ops.flags: a program's, which collapses if it is late (U5). */
+#define MEMQUOTA_PROGRAM	BIT(31)
 
 /**
  * struct memquota_record - memquota's part of a participant
@@ -131,6 +137,23 @@ struct memquota_record {
 	char name[MEMQUOTA_NAME_SIZE];
 };
 
+/*
+ * Who is to be told that a tracker's total or an account's word went above or
+ * below a mark, or that the account has closed; see threshold.c.
+ */
+struct memquota_watch {
+	u64 above;		/* the lowest mark that is armed, else U64_MAX */
+	s64 below;		/* 1 + the highest that is to be armed, else 0 */
+	u64 peak;		/* of an account that is watched; racy */
+	struct irq_work irq_work;
+	struct work_struct work;
+	struct mutex lock;		/* one look at a time */
+	struct list_head thresholds;	/* lock */
+	wait_queue_head_t wait;		/* participants of programs */
+	struct memquota_account *account;	/* NULL: the tracker's */
+	struct memquota_tracker *tracker;
+};
+
 /**
  * struct memquota_account - whoever memory is held for
  *
@@ -141,6 +164,8 @@ struct memquota_record {
 struct memquota_account {
 	atomic64_t word;
 	u64 max;		/* READ_ONCE; written by memquota_account_set_max() */
+	u64 notice;		/* a word above it is new; see account_rose() */
+	s64 below;		/* a word below it is watch->below; else 0 */
 	struct memquota_tracker *tracker;	/* const; keeps its memory */
 	u64 id;			/* const; never used twice */
 	refcount_t handles;
@@ -154,18 +179,23 @@ struct memquota_account {
 	struct list_head children;	/* of struct memquota_link */
 	struct list_head parents;	/* of struct memquota_link */
 	struct list_head dying;		/* in tracker->dying */
+	u32 nr_records;			/* in @records */
+	u32 nr_children;		/* in @children */
 
+	struct memquota_watch *watch;	/* set once; NULL: nobody watches */
+	kuid_t creator;		/* const once the program has it; else invalid */
 	bool private;		/* const */
 	bool collapses;		/* the kthread's own, in a round */
-	u32 nr_records;		/* of @records; tracker->lock */
 
 	u64 down_walk;		/* tracker->lock: last walk that met it */
 	struct list_head down;	/* the kthread's own */
 	u64 up_walk;		/* tracker->graph_lock */
-	struct list_head up;	/* tracker->graph_lock */
+	union {
+		struct list_head up;	/* tracker->graph_lock */
+		struct rcu_head rcu;	/* when nobody refers to it any more */
+	};
 
 	struct list_head waiters;	/* tracker->wait_lock */
-	struct rcu_head rcu;
 	char name[MEMQUOTA_NAME_SIZE];
 };
 
@@ -239,6 +269,7 @@ struct memquota_tracker {
 	bool wake_everyone;	/* who waits is to see an error; xchg */
 	unsigned int waiting;	/* waiters in any queue; tracker->wait_lock */
 	u64 waiting_bytes;	/* of those in @waiters; tracker->wait_lock */
+	struct memquota_watch watch;
 
 	atomic64_t total ____cacheline_aligned_in_smp;
 	atomic64_t refused;	/* bytes that max refused since the last run */
@@ -286,6 +317,9 @@ struct memquota_tracker {
 	struct memquota_limits limits;	/* as set; tracker->config_lock */
 	struct mutex graph_lock;	/* one search for circles at a time */
 
+	u64 id;				/* const; in the order of creation */
+	unsigned int flags;		/* const; MEMQUOTA_TRACKER_* */
+	bool programs_own;		/* created by ioctl; memquota_trackers_lock */
 	struct list_head trackers;	/* memquota_trackers_lock */
 	struct dentry *dir;		/* debugfs.c */
 	struct memquota_history *history;	/* const; NULL if it counts nothing */
@@ -303,7 +337,17 @@ void memquota_tracker_poison(struct memquota_tracker *t, const char *why);
 void memquota_tracker_ref(struct memquota_tracker *t);
 void memquota_tracker_unref(struct memquota_tracker *t);
 struct memquota_tracker *memquota_tracker_find(const char *name);
-int memquota_trackers_init(const struct memquota_limits *limits, bool disabled);
+struct memquota_tracker *memquota_tracker_next(u64 id);
+struct memquota_tracker *
+memquota_tracker_new(const char *name, const struct memquota_limits *limits,
+		     unsigned int flags, gfp_t gfp, bool programs_own,
+		     const char **reason);
+int memquota_tracker_destroy_named(const char *name);
+void memquota_tracker_limits(struct memquota_tracker *t,
+			     struct memquota_limits *limits);
+void memquota_programs_trackers_destroy(void);
+int memquota_trackers_init(const struct memquota_limits *limits,
+			   unsigned int flags);
 void memquota_trackers_exit(void);
 
 /* Rule T7's first two errors: what keeps the tracker from taking anything on. */
@@ -335,6 +379,8 @@ void memquota_account_ref(struct memquota_account *account);
 void memquota_account_unref(struct memquota_account *account);
 void memquota_take_apart(struct memquota_tracker *t, unsigned int pieces);
 bool memquota_close_next(struct memquota_tracker *t, u64 *id);
+int memquota_account_link(struct memquota_account *account,
+			  struct memquota_account *parent, gfp_t gfp);
 struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id);
 void memquota_walk_records(struct memquota_account *a,
@@ -482,6 +528,14 @@ void memquota_reclaim_stop(struct memquota_tracker *t);
 /* audit.c */
 bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total);
 int memquota_check(struct memquota_tracker *t);
+
+/* threshold.c */
+void memquota_watch_init(struct memquota_watch *w, struct memquota_tracker *t,
+			 struct memquota_account *a);
+struct memquota_watch *memquota_watch_account(struct memquota_account *a);
+void memquota_watch_notify(struct memquota_watch *w);
+u64 memquota_account_peak(const struct memquota_account *a);
+bool memquota_account_rose(struct memquota_account *a, u64 word);
 
 /* wait.c */
 void memquota_wake_waiters(struct memquota_tracker *t);

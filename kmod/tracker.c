@@ -23,6 +23,7 @@ DEFINE_MUTEX(memquota_trackers_lock);
 struct workqueue_struct *memquota_wq;
 
 static struct memquota_tracker *default_tracker;
+static u64 last_id;	/* memquota_trackers_lock */
 
 /**
  * memquota_default_tracker - the tracker that counts from load on
@@ -55,7 +56,9 @@ static void tracker_free(struct work_struct *work)
 						  free);
 
 	irq_work_sync(&t->irq_work);
+	irq_work_sync(&t->watch.irq_work);
 	cancel_work_sync(&t->cleanup);
+	cancel_work_sync(&t->watch.work);
 	memquota_history_exit(t);
 	free_percpu(t->shares);
 	kfree(t);
@@ -270,6 +273,32 @@ out:
 	return t;
 }
 
+/* The first tracker whose number is above @id, its memory kept; or NULL. */
+struct memquota_tracker *memquota_tracker_next(u64 id)
+{
+	struct memquota_tracker *t;
+
+	mutex_lock(&memquota_trackers_lock);
+	list_for_each_entry(t, &memquota_trackers, trackers)
+		if (t->id > id) {
+			memquota_tracker_ref(t);
+			goto out;
+		}
+	t = NULL;
+out:
+	mutex_unlock(&memquota_trackers_lock);
+	return t;
+}
+
+/* Limits as they were set: 0 is "not set". */
+void memquota_tracker_limits(struct memquota_tracker *t,
+			     struct memquota_limits *limits)
+{
+	mutex_lock(&t->config_lock);
+	*limits = t->limits;
+	mutex_unlock(&t->config_lock);
+}
+
 static bool name_valid(const char *name)
 {
 	return *name && strlen(name) < MEMQUOTA_NAME_SIZE &&
@@ -280,7 +309,7 @@ static bool name_valid(const char *name)
  * memquota_tracker_create - make a tracker
  * @name: for people; its kthread and its debugfs directory bear it
  * @limits: its limits, or NULL for none
- * @flags: 0, or %MEMQUOTA_TRACKER_DISABLED
+ * @flags: %MEMQUOTA_TRACKER_DISABLED, %MEMQUOTA_TRACKER_PROGRAMS
  *
  * Context: may sleep.
  *
@@ -294,6 +323,19 @@ struct memquota_tracker *
 memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 			unsigned int flags)
 {
+	const char *reason;
+
+	return memquota_tracker_new(name, limits, flags, GFP_KERNEL, false,
+				    &reason);
+}
+EXPORT_SYMBOL_GPL(memquota_tracker_create);
+
+/* As above, with memory for somebody else to pay, and the reason of -EINVAL. */
+struct memquota_tracker *
+memquota_tracker_new(const char *name, const struct memquota_limits *limits,
+		     unsigned int flags, gfp_t gfp, bool programs_own,
+		     const char **reason)
+{
 	struct memquota_limits derived = limits ? *limits :
 					 (struct memquota_limits) {};
 	struct memquota_tracker *t, *other;
@@ -302,21 +344,25 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 
 	might_sleep();
 	wrong = check_limits(&derived);
-	if (!wrong && flags & ~MEMQUOTA_TRACKER_DISABLED)
+	if (!wrong && flags & ~(MEMQUOTA_TRACKER_DISABLED |
+				MEMQUOTA_TRACKER_PROGRAMS))
 		wrong = "unknown flag";
 	if (!wrong && !name_valid(name))
 		wrong = "not a name for a tracker";
+	*reason = wrong;
 	if (wrong) {
 		pr_warn("tracker %s: not created: %s\n", name, wrong);
 		return ERR_PTR(-EINVAL);
 	}
 
-	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	t = kzalloc(sizeof(*t), gfp);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	strscpy(t->name, name, sizeof(t->name));
 	if (limits)
 		t->limits = *limits;
+	t->flags = flags;
+	t->programs_own = programs_own;
 	t->state = flags & MEMQUOTA_TRACKER_DISABLED ? MEMQUOTA_DISABLED :
 						       MEMQUOTA_COUNTING;
 	t->accounts = RB_ROOT;
@@ -337,9 +383,10 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 	init_irq_work(&t->irq_work, wake_all);
 	INIT_WORK(&t->cleanup, cleanup);
 	INIT_WORK(&t->free, tracker_free);
+	memquota_watch_init(&t->watch, t, NULL);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
-	t->shares = alloc_percpu(struct memquota_share);
+	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
 	if (!t->shares) {
 		err = -ENOMEM;
 		goto out_free;
@@ -362,6 +409,7 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 		if (err)
 			goto out_unlock;
 	}
+	t->id = ++last_id;
 	list_add_tail(&t->trackers, &memquota_trackers);
 	memquota_debugfs_add(t);
 	mutex_unlock(&memquota_trackers_lock);
@@ -377,7 +425,6 @@ out_free:
 	kfree(t);
 	return ERR_PTR(err);
 }
-EXPORT_SYMBOL_GPL(memquota_tracker_create);
 
 /**
  * memquota_tracker_destroy - end a tracker
@@ -425,15 +472,54 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_destroy);
 
-int memquota_trackers_init(const struct memquota_limits *limits, bool disabled)
+/*
+ * Take a tracker that was created by ioctl away from whoever else is going to
+ * destroy it. Without a name any; NULL: there is none.
+ */
+static struct memquota_tracker *take_programs_tracker(const char *name)
+{
+	struct memquota_tracker *t, *found = NULL;
+
+	mutex_lock(&memquota_trackers_lock);
+	list_for_each_entry(t, &memquota_trackers, trackers)
+		if (name ? !strcmp(t->name, name) : t->programs_own) {
+			found = t->programs_own ? t : ERR_PTR(-EBUSY);
+			t->programs_own = false;
+			break;
+		}
+	mutex_unlock(&memquota_trackers_lock);
+	return found;
+}
+
+/* Returns 0, -ENOENT, or -EBUSY: a module's, or somebody else is at it. */
+int memquota_tracker_destroy_named(const char *name)
+{
+	struct memquota_tracker *t = take_programs_tracker(name);
+
+	if (IS_ERR_OR_NULL(t))
+		return t ? PTR_ERR(t) : -ENOENT;
+	memquota_tracker_destroy(t);
+	return 0;
+}
+
+/* When the last descriptor is closed, and nobody can open another. */
+void memquota_programs_trackers_destroy(void)
+{
+	struct memquota_tracker *t;
+
+	while ((t = take_programs_tracker(NULL)))
+		memquota_tracker_destroy(t);
+}
+
+int memquota_trackers_init(const struct memquota_limits *limits,
+			   unsigned int flags)
 {
 	struct memquota_tracker *t;
 
 	memquota_wq = alloc_workqueue("memquota", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!memquota_wq)
 		return -ENOMEM;
-	t = memquota_tracker_create("default", limits,
-				    disabled ? MEMQUOTA_TRACKER_DISABLED : 0);
+	t = memquota_tracker_create("default", limits, flags);
 	if (IS_ERR(t)) {
 		destroy_workqueue(memquota_wq);
 		return PTR_ERR(t);

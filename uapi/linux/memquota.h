@@ -361,8 +361,8 @@ struct memquota_ioctl_tracker_list {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_TRACKER_LIST)
 
 /**
- * struct memquota_ioctl_tracker_threshold -
- * ioctl(MEMQUOTA_IOCTL_TRACKER_THRESHOLD), of the device
+ * struct memquota_ioctl_tracker_threshold - signal a total
+ * that goes above a mark: ioctl(MEMQUOTA_IOCTL_TRACKER_THRESHOLD), of the device
  * @size: sizeof(struct memquota_ioctl_tracker_threshold)
  * @flags: must be 0
  * @name: of the tracker
@@ -496,8 +496,8 @@ struct memquota_ioctl_account_list {
  * @size: sizeof(struct memquota_ioctl_account)
  * @flags: must be 0
  * @out_id: the weak handle; 0 in a disabled tracker
- * @out_name: as it was created
- * @out_tracker: name of its tracker; empty where that is disabled
+ * @out_name: its name; empty in a disabled tracker
+ * @out_tracker: name of its tracker; likewise
  * @out_held: what its participants hold, bytes, the CPUs' caches included;
  *	%MEMQUOTA_IOCTL_UNLIMITED in a disabled tracker, 0 when closed
  * @out_peak: the highest @out_held so far
@@ -531,8 +531,8 @@ struct memquota_ioctl_account {
 #define MEMQUOTA_IOCTL_ACCOUNT	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT)
 
 /**
- * struct memquota_ioctl_account_set_max -
- * ioctl(MEMQUOTA_IOCTL_ACCOUNT_SET_MAX), of an account
+ * struct memquota_ioctl_account_set_max - set the hard
+ * limit: ioctl(MEMQUOTA_IOCTL_ACCOUNT_SET_MAX), of an account
  * @size: sizeof(struct memquota_ioctl_account_set_max)
  * @flags: must be 0
  * @max: in bytes, or %MEMQUOTA_IOCTL_UNLIMITED
@@ -552,8 +552,8 @@ struct memquota_ioctl_account_set_max {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT_SET_MAX)
 
 /**
- * struct memquota_ioctl_account_add_parent -
- * ioctl(MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT), of an account
+ * struct memquota_ioctl_account_add_parent - a further
+ * parent: ioctl(MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT), of an account
  * @size: sizeof(struct memquota_ioctl_account_add_parent)
  * @flags: must be 0
  * @parent_fd: descriptor of the account that it is reclaimed with, too
@@ -575,8 +575,8 @@ struct memquota_ioctl_account_add_parent {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT_ADD_PARENT)
 
 /**
- * struct memquota_ioctl_account_threshold -
- * ioctl(MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD), of an account
+ * struct memquota_ioctl_account_threshold - signal a holding
+ * that goes above a mark: ioctl(MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD), of an account
  * @size: sizeof(struct memquota_ioctl_account_threshold)
  * @flags: must be 0
  * @event_fd: as in struct memquota_ioctl_tracker_threshold
@@ -745,9 +745,9 @@ struct memquota_reclaim_request {
  *	too
  *
  * Answers a request. One who has freed nothing counts as busy, and is not asked
- * again before the next time that there is too much. A participant that joined
- * with %MEMQUOTA_JOIN_COLLAPSING has been closed when it reads the request;
- * its answer says that it is done.
+ * again before the next time that there is too much. The account of a
+ * participant that joined with %MEMQUOTA_JOIN_COLLAPSING closes as soon as it
+ * is asked; its answer says that it is done.
  *
  * Errnos: ENOENT: there is no such request: it was answered, or its time is
  * over; EINVAL: @freed_bytes is more than was charged.

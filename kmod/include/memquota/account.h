@@ -15,16 +15,22 @@
 /**
  * struct memquota_account_usage - what an account holds
  * @held: bytes charged by its participants, their CPUs' caches included
+ * @peak: the highest @held so far
  * @max: its hard limit in bytes
  * @refused: charges that a hard limit refused
  * @reclaims: how often its participants were asked
+ * @participants: those that have joined and not left
+ * @children: accounts that it is a parent of
  * @closed: it was dropped or reclaimed
  */
 struct memquota_account_usage {
 	u64 held;
+	u64 peak;
 	u64 max;
 	u64 refused;
 	u64 reclaims;
+	u32 participants;
+	u32 children;
 	bool closed;
 };
 
@@ -99,6 +105,7 @@ memquota_account_usage(struct memquota_account *account,
 {
 	*usage = (struct memquota_account_usage) {
 		.held = MEMQUOTA_UNLIMITED,
+		.peak = MEMQUOTA_UNLIMITED,
 		.max = MEMQUOTA_UNLIMITED,
 	};
 }

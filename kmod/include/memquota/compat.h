@@ -165,6 +165,13 @@ static inline void memquota_page_frag_cache_drain(struct page_frag_cache *nc)
 #define memquota_page_frag_cache_drain(nc)	page_frag_cache_drain(nc)
 #endif
 
+/* 6.8: eventfd_signal() adds 1. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define memquota_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#else
+#define memquota_eventfd_signal(ctx)	eventfd_signal(ctx)
+#endif
+
 /* 6.10: __assign_str() takes the field alone. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define memquota_assign_str(dst, src)	__assign_str(dst, src)

@@ -77,8 +77,11 @@ struct memquota_usage {
 	enum memquota_state state;
 };
 
+/* The two are those of linux/memquota.h. */
 /* For memquota_tracker_create(): the tracker counts nothing, for good. */
-#define MEMQUOTA_TRACKER_DISABLED	BIT(0)
+#define MEMQUOTA_TRACKER_DISABLED	0x1
+/* For memquota_tracker_create(): programs can have accounts in it (rule U1). */
+#define MEMQUOTA_TRACKER_PROGRAMS	0x2
 
 /* For memquota_tracker_configure(): validate, change nothing. */
 #define MEMQUOTA_CHECK_ONLY		BIT(0)
