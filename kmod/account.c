@@ -590,6 +590,8 @@ int memquota_account_set_max(struct memquota_account *a, u64 max)
 	if (err)
 		return err;
 	WRITE_ONCE(a->max, max);
+	if (max != MEMQUOTA_UNLIMITED)
+		WRITE_ONCE(a->special, true);
 	if (READ_ONCE(a->tracker->waiting))
 		irq_work_queue(&a->tracker->irq_work);
 	return 0;
@@ -618,7 +620,7 @@ void memquota_account_usage(struct memquota_account *a,
 	word = atomic64_read(&a->word);
 	usage->closed = word & ACCOUNT_CLOSED;
 	usage->held = usage->closed ? 0 : word & ACCOUNT_USED;
-	usage->peak = max(memquota_account_peak(a), usage->held);
+	usage->peak = max(READ_ONCE(a->peak), usage->held);
 	usage->max = READ_ONCE(a->max);
 	usage->refused = atomic64_read(&a->refused);
 	usage->reclaims = atomic64_read(&a->reclaims);
@@ -653,6 +655,8 @@ u64 memquota_account_close(struct memquota_account *a)
 	old = atomic64_fetch_or(ACCOUNT_CLOSED, &a->word);
 	if (old & ACCOUNT_CLOSED)
 		return 0;
+	if (old > READ_ONCE(a->peak))
+		WRITE_ONCE(a->peak, old);
 	if (old & ACCOUNT_USED)
 		memquota_total_sub(t, old & ACCOUNT_USED);
 	trace_memquota_account_close(a, old);

@@ -69,11 +69,9 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
 {
 	s64 total = atomic64_sub_return(bytes, &t->total);
 
-	if (unlikely(total < READ_ONCE(t->watch.below))) {
-		if (total < 0)
-			memquota_tracker_poison(t, "total below zero");
-		memquota_watch_notify(&t->watch);
-	}
+	if (unlikely(total < 0))
+		memquota_tracker_poison(t, "total below zero");
+	memquota_watch_fell(&t->watch, total);
 	trace_memquota_total(t, -(s64)bytes);
 	if (unlikely(READ_ONCE(t->waiting)))
 		irq_work_queue(&t->irq_work);
@@ -112,8 +110,7 @@ static bool total_add(struct memquota_tracker *t, u64 need, u64 extra,
 	 */
 	if (unlikely(total > READ_ONCE(t->high)) && !READ_ONCE(t->awake))
 		irq_work_queue(&t->irq_work);
-	if (unlikely(total > READ_ONCE(t->watch.above)))
-		memquota_watch_notify(&t->watch);
+	memquota_watch_rose(&t->watch, total);
 	return true;
 }
 
@@ -155,14 +152,16 @@ static void share_settle(struct memquota_tracker *t,
  */
 static void account_lose(struct memquota_account *a, u64 bytes)
 {
-	s64 left = atomic64_sub_return(bytes, &a->word);
+	u64 before = atomic64_fetch_sub(bytes, &a->word);
 	struct memquota_share *share;
 
-	if (unlikely(left < READ_ONCE(a->below))) {
-		if (left < 0)
-			return;
-		memquota_watch_notify(a->watch);
-	}
+	if (before & ACCOUNT_CLOSED)
+		return;
+	/* Every peak comes before a loss. Racy: the lower of two can win. */
+	if (unlikely(before > READ_ONCE(a->peak)))
+		WRITE_ONCE(a->peak, before);
+	if (unlikely(READ_ONCE(a->watched)))
+		memquota_watch_fell(a->watch, before - bytes);
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
 	share_lost(share, bytes);
@@ -301,14 +300,20 @@ static void sweep(struct memquota_cpu *c)
 	}
 }
 
-/* How many misses may do without looking for free slots. */
+/*
+ * How many misses may do without looking for free slots, and for what watched
+ * accounts lose.
+ */
 static unsigned int quick_misses(const struct memquota_cpu *c)
 {
+	const struct memquota_record *r;
 	unsigned int i;
 
-	for (i = 0; i < MEMQUOTA_SLOTS; i++)
-		if (!c->slots[i].record)
+	for (i = 0; i < MEMQUOTA_SLOTS; i++) {
+		r = c->slots[i].record;
+		if (!r || READ_ONCE(r->account->watched))
 			return 0;
+	}
 	return SWEEP_MISSES;
 }
 
@@ -387,9 +392,7 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 
 	if (likely(!refusable || max == MEMQUOTA_UNLIMITED)) {
 		word = atomic64_add_return(bytes, &a->word);
-		/* One that is closed is above everything. */
-		if (unlikely((u64)word > READ_ONCE(a->notice)) &&
-		    !memquota_account_rose(a, word)) {
+		if (unlikely(word < 0)) {
 			atomic64_sub(bytes, &a->word);
 			return -ESTALE;
 		}
@@ -401,9 +404,10 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 			if (word + bytes > max)
 				return REFUSED_BY_ACCOUNT;
 		} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
-		if (unlikely(word + bytes > READ_ONCE(a->notice)))
-			memquota_account_rose(a, word + bytes);
+		word += bytes;
 	}
+	if (unlikely(READ_ONCE(a->watched)))
+		memquota_watch_rose(a->watch, word);
 	share_sub(share, bytes);
 
 	do {
@@ -582,15 +586,6 @@ static int static_error(const struct memquota_record *r)
 	return -ESTALE;
 }
 
-/* Whether the account, which lost something, has to tell somebody. */
-static void check_fall(struct memquota_account *a)
-{
-	s64 word = atomic64_read(&a->word);
-
-	if (unlikely(word >= 0 && word < READ_ONCE(a->below)))
-		memquota_watch_notify(a->watch);
-}
-
 /*
  * What miss() could not do alone. Interrupts are off; @flags is what they were.
  * If it had come as far as evicting what was in @s, that is finished.
@@ -602,11 +597,8 @@ static noinline int miss_slow(struct memquota_participant *p, u64 bytes,
 	struct memquota_record *r = rcu_dereference_sched(p->record);
 	int err;
 
-	if (s) {
-		/* Not pinned any more, and yet there: interrupts are off. */
-		check_fall(s->record->account);
+	if (s)
 		slot_void(this_cpu_ptr(&memquota_cpu), s);
-	}
 	if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC))
 		err = static_error(r);
 	else
@@ -633,7 +625,7 @@ static noinline int miss_rest(struct memquota_record *r, unsigned long flags)
  * a detour, and without a stack frame: the slot goes over from another record
  * of the same tracker, no limit is near, and no other CPU interferes. It does
  * what slot_evict() and gain() do, which say more. memquota_cpu.quick says that
- * no slot is free, and no sweep due.
+ * no slot is free or a watched account's, and no sweep due.
  *
  * Returns 0, an errno, REFUSED_BY_TRACKER or REFUSED_BY_ACCOUNT.
  */
@@ -645,9 +637,8 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	struct memquota_share *share;
 	struct memquota_tracker *t;
 	struct memquota_slot *s;
-	u64 word, freed, out, half, gained, old, new, key, left;
+	u64 word, freed, out, half, gained, old, new, key, left, before;
 	unsigned long flags;
-	s64 rest;
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
@@ -663,7 +654,7 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	half = READ_ONCE(t->slot_bytes) / 2;
 	if (unlikely(other == r || from->tracker != t || !half ||
 		     /* One that is set just now is as good as set later. */
-		     data_race(a->max) != MEMQUOTA_UNLIMITED))
+		     data_race(a->special)))
 		return miss_slow(p, bytes, mode, flags, NULL);
 	__this_cpu_dec(memquota_cpu.quick);
 
@@ -685,18 +676,19 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 	atomic64_add(freed, &other->uncharged);
 	share = this_cpu_ptr(t->shares);
 	left = share->bytes;
-	rest = atomic64_sub_return(out, &from->word);
-	if (likely(rest >= READ_ONCE(from->below))) {
-		left += out;
-		share_lost(share, out);
-	} else {
-		/* Its account has closed, or somebody is to be told. */
-		if (rest >= 0) {
-			WRITE_ONCE(share->bytes, left + out);
+	before = atomic64_fetch_sub(out, &from->word);
+	/* It has closed, or was never as high; an older peak will do. */
+	if (unlikely(before > data_race(from->peak))) {
+		if (!(before & ACCOUNT_CLOSED)) {
+			WRITE_ONCE(from->peak, before);
+			left += out;
 			share_lost(share, out);
 		}
+		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s);
 	}
+	left += out;
+	share_lost(share, out);
 
 	/* This one gains what it asks for, and half a slot. */
 	gained = bytes + half;
@@ -704,13 +696,8 @@ static __always_inline int miss(struct memquota_participant *p, u64 bytes,
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s);
 	}
-	/* New to the account, or it has closed: gain() knows what to do. */
-	word = atomic64_add_return(gained, &a->word);
-	if (unlikely(word > READ_ONCE(a->notice))) {
-		/* If it closes just now they leave with it. */
-		if (atomic64_sub_return(gained, &a->word) < 0 &&
-		    (s64)word >= 0)
-			left -= gained;
+	if (unlikely(atomic64_add_return(gained, &a->word) < 0)) {
+		atomic64_sub(gained, &a->word);
 		WRITE_ONCE(share->bytes, left);
 		return miss_slow(p, bytes, mode, flags, s);
 	}

@@ -144,7 +144,6 @@ struct memquota_record {
 struct memquota_watch {
 	u64 above;		/* the lowest mark that is armed, else U64_MAX */
 	s64 below;		/* 1 + the highest that is to be armed, else 0 */
-	u64 peak;		/* of an account that is watched; racy */
 	struct irq_work irq_work;
 	struct work_struct work;
 	struct mutex lock;		/* one look at a time */
@@ -164,8 +163,7 @@ struct memquota_watch {
 struct memquota_account {
 	atomic64_t word;
 	u64 max;		/* READ_ONCE; written by memquota_account_set_max() */
-	u64 notice;		/* a word above it is new; see account_rose() */
-	s64 below;		/* a word below it is watch->below; else 0 */
+	u64 peak;		/* the highest word before a loss; racy */
 	struct memquota_tracker *tracker;	/* const; keeps its memory */
 	u64 id;			/* const; never used twice */
 	refcount_t handles;
@@ -185,6 +183,8 @@ struct memquota_account {
 	struct memquota_watch *watch;	/* set once; NULL: nobody watches */
 	kuid_t creator;		/* const once the program has it; else invalid */
 	bool private;		/* const */
+	bool special;		/* has a max, or is watched; once so always */
+	bool watched;		/* has had a threshold; once so always */
 	bool collapses;		/* the kthread's own, in a round */
 
 	u64 down_walk;		/* tracker->lock: last walk that met it */
@@ -534,8 +534,19 @@ void memquota_watch_init(struct memquota_watch *w, struct memquota_tracker *t,
 			 struct memquota_account *a);
 struct memquota_watch *memquota_watch_account(struct memquota_account *a);
 void memquota_watch_notify(struct memquota_watch *w);
-u64 memquota_account_peak(const struct memquota_account *a);
-bool memquota_account_rose(struct memquota_account *a, u64 word);
+
+/* The use of what the watch is of has just become @use. Any context but NMI. */
+static inline void memquota_watch_rose(struct memquota_watch *w, u64 use)
+{
+	if (unlikely(use > READ_ONCE(w->above)))
+		memquota_watch_notify(w);
+}
+
+static inline void memquota_watch_fell(struct memquota_watch *w, s64 use)
+{
+	if (unlikely(use < READ_ONCE(w->below)))
+		memquota_watch_notify(w);
+}
 
 /* wait.c */
 void memquota_wake_waiters(struct memquota_tracker *t);

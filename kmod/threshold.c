@@ -4,9 +4,8 @@
  * only after it was at or below another one.
  *
  * A watch knows the two marks next to the use, and whoever changes the use only
- * compares with those: a tracker's total with its watch, an account's word with
- * two copies in the account itself, so that this costs nothing where nobody
- * watches. One that crosses a mark leaves the rest to a work item, by way of
+ * compares with those. Where an account is watched the quick way of a miss is
+ * not taken, so that the others pay nothing. One that crosses a mark leaves the rest to a work item, by way of
  * irq_work (X1), which looks at every threshold and finds the new marks.
  *
  * Use is raised, by a full barrier, before the marks are read, and marks are
@@ -44,59 +43,6 @@ static u64 current_use(struct memquota_watch *w)
 	return word & ACCOUNT_CLOSED ? 0 : word;
 }
 
-/* Above which word the account's watch is to be told. */
-static u64 mark_above(const struct memquota_account *a)
-{
-	const struct memquota_watch *w;
-
-	/* Pairs with memquota_watch_account(). */
-	w = smp_load_acquire(&a->watch);
-	return w ? READ_ONCE(w->above) : U64_MAX;
-}
-
-/*
- * The account's word rose to @word, above account->notice: the highest word so
- * far, or the mark, if that is lower. Returns whether the account is open.
- * Interrupts are off.
- *
- * A mark that is set meanwhile is either seen here at last, or whoever sets it
- * writes the notice later.
- */
-bool memquota_account_rose(struct memquota_account *a, u64 word)
-{
-	struct memquota_watch *w;
-	u64 above, old, new;
-
-	if (word & ACCOUNT_CLOSED)
-		return false;
-	do {
-		above = mark_above(a);
-		old = READ_ONCE(a->notice);
-		new = min(max(old, word), above);
-		if (new != old)
-			cmpxchg(&a->notice, old, new);
-	} while (mark_above(a) != above);
-
-	w = READ_ONCE(a->watch);
-	if (w) {
-		if (word > READ_ONCE(w->peak))
-			WRITE_ONCE(w->peak, word);
-		if (word > above)
-			memquota_watch_notify(w);
-	}
-	return true;
-}
-
-u64 memquota_account_peak(const struct memquota_account *a)
-{
-	const struct memquota_watch *w;
-	u64 peak = READ_ONCE(a->notice);
-
-	/* Pairs with memquota_watch_account(). */
-	w = smp_load_acquire(&a->watch);
-	return w ? max(peak, READ_ONCE(w->peak)) : peak;
-}
-
 /* Any context but NMI. An account that has a watch keeps it. */
 void memquota_watch_notify(struct memquota_watch *w)
 {
@@ -117,17 +63,9 @@ static void queue_look(struct irq_work *irq_work)
 
 static void set_marks(struct memquota_watch *w, u64 above, s64 below)
 {
-	struct memquota_account *a = w->account;
-
 	lockdep_assert_held(&w->lock);
 	WRITE_ONCE(w->above, above);
 	WRITE_ONCE(w->below, below);
-	if (a) {
-		WRITE_ONCE(a->below, below);
-		WRITE_ONCE(w->peak, memquota_account_peak(a));
-		/* After the mark: see memquota_account_rose(). */
-		xchg(&a->notice, min(READ_ONCE(w->peak), above));
-	}
 	/* Pairs with the one that raises or lowers use: see at the top. */
 	smp_mb();
 }
@@ -233,6 +171,20 @@ static const struct file_operations threshold_fops = {
 	.release = threshold_release,
 };
 
+/*
+ * From now on whoever changes the account's word looks at its watch, on each
+ * CPU: those that may have a quick miss ahead with a slot of the account's are
+ * drained.
+ */
+static void watch_word(struct memquota_account *a)
+{
+	if (READ_ONCE(a->watched))
+		return;
+	WRITE_ONCE(a->special, true);
+	WRITE_ONCE(a->watched, true);
+	memquota_tracker_drain(a->tracker);
+}
+
 /* Make a threshold. With success the watch's memory is kept for it. */
 static int create(struct memquota_call *call, struct memquota_watch *w,
 		  int event_fd, u64 above, u64 rearm)
@@ -264,6 +216,8 @@ static int create(struct memquota_call *call, struct memquota_watch *w,
 	if (fd < 0)
 		goto out_user;
 
+	if (w->account)
+		watch_word(w->account);
 	mutex_lock(&w->lock);
 	list_add(&th->thresholds, &w->thresholds);
 	look(w);

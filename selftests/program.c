@@ -83,11 +83,12 @@ static uint64_t accounts(int device)
 /* Wait up to two seconds for a condition. */
 #define EVENTUALLY(condition)						\
 ({									\
-	int tries;							\
+	int tries = 400;						\
+	bool so;							\
 									\
-	for (tries = 0; tries < 400 && !(condition); tries++)		\
+	while (!(so = (condition)) && tries--)				\
 		sleep_ms(5);						\
-	(condition);							\
+	so;								\
 })
 
 /* Wait for a request up to @ms; 0: none came. */
