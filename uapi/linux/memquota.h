@@ -114,6 +114,9 @@
 /** MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the zero at its end */
 #define MEMQUOTA_IOCTL_REASON_SIZE	64
 
+/** MEMQUOTA_IOCTL_PARENTS - how many parents of an account a list names */
+#define MEMQUOTA_IOCTL_PARENTS		8
+
 /** MEMQUOTA_IOCTL_UNLIMITED - a number of bytes that nothing reaches */
 #define MEMQUOTA_IOCTL_UNLIMITED	0xffffffffffffffffULL
 
@@ -465,10 +468,19 @@ struct memquota_ioctl_account_open {
  * @out_reclaims: likewise
  * @out_participants: likewise
  * @out_children: likewise
+ * @out_nr_parents: open accounts that it is a child of; more than
+ *	%MEMQUOTA_IOCTL_PARENTS if there are more than @out_parents has room for
+ * @__reserved: must be 0
+ * @out_parents: ids of its parents, oldest first; 0 behind the last
  *
  * The next account, in the order of creation, those of kernel modules
  * included. Those that are open from the first call to the last are seen
  * exactly once, whatever comes and goes meanwhile.
+ *
+ * A link lasts until either account closes, so that the parents of all
+ * accounts that are seen, taken together, make no circle. A parent can have
+ * closed since, or be younger than its child. Of an account with very many
+ * parents the kernel looks at 64.
  *
  * Errnos: EPERM; ENOENT: no such tracker, or there are no more; EINTR.
  */
@@ -486,6 +498,9 @@ struct memquota_ioctl_account_list {
 	__aligned_u64 out_reclaims;
 	__u32 out_participants;
 	__u32 out_children;
+	__u32 out_nr_parents;
+	__u32 __reserved;
+	__aligned_u64 out_parents[MEMQUOTA_IOCTL_PARENTS];
 };
 
 #define MEMQUOTA_IOCTL_ACCOUNT_LIST \
