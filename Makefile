@@ -17,6 +17,33 @@ clean:
 	$(kbuild) clean
 	rm -rf build
 
+# The command-line tool; libsmartcols and ncurses are what it is built with.
+PREFIX ?= /usr/local
+TOOL_CFLAGS = -O2 -g -Wall -Wextra $(CFLAGS)
+tool := build/memquotactl
+tool_sources := $(wildcard uapi/memquotactl/*.c)
+tool_headers := uapi/memquotactl/memquotactl.h uapi/linux/memquota.h
+
+tool: $(tool)
+
+$(tool): $(tool_sources) $(tool_headers)
+	@mkdir -p build
+	$(CC) $(TOOL_CFLAGS) -std=gnu11 -D_GNU_SOURCE -Iuapi $(LDFLAGS) -o $@ \
+		$(tool_sources) -lsmartcols -lncursesw -lm
+
+install-tool: $(tool)
+	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/memquotactl
+	install -D -m 644 uapi/man/memquotactl.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/memquotactl.8
+	install -D -m 644 uapi/man/memquota.4 \
+		$(DESTDIR)$(PREFIX)/share/man/man4/memquota.4
+	install -D -m 644 uapi/completion/memquotactl \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/memquotactl
+	install -D -m 644 uapi/60-memquota.rules \
+		$(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-memquota.rules
+	install -D -m 644 uapi/memquota.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/memquota.conf
+
 demo test race bench budgets check:
 	@scripts/$@.sh
 
@@ -27,6 +54,10 @@ help:
 	@echo 'On this machine (KDIR=folder for other headers than the running kernel'"'"'s):'
 	@echo '  modules          build the modules (default)'
 	@echo '  modules_install  install them'
+	@echo '  tool             build the command-line tool, build/memquotactl, with'
+	@echo '                   libsmartcols-dev and libncurses-dev'
+	@echo '  install-tool     install it, its manual, and the rule for /dev/memquota'
+	@echo '                   (PREFIX=/usr/local, DESTDIR=)'
 	@echo '  clean            remove what was built; the kernels in the cache stay'
 	@echo ''
 	@echo 'In virtual machines; nothing needs to be installed or prepared:'
@@ -39,5 +70,5 @@ help:
 	@echo '  budgets          the benchmarks against their budgets'
 	@echo '  check            coding style, static checkers, documentation'
 
-.PHONY: modules modules_install clean demo test race bench budgets check \
-	shell help
+.PHONY: modules modules_install clean tool install-tool demo test race bench \
+	budgets check shell help

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build-tool.sh [MAKE-ARGUMENT...]: build memquotactl in build/, having
+# installed what it takes.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need make:make gcc:gcc /usr/include/stdlib.h:libc6-dev \
+	/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev \
+	/usr/include/ncurses.h:libncurses-dev
+logged "$LOGS/tool.log" make -C "$TOP" --no-print-directory tool "$@"

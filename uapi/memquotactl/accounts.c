@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/* memquotactl accounts, show. */
+#include <errno.h>
+#include <inttypes.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+#include "memquotactl.h"
+
+enum {
+	COL_NAME, COL_ID, COL_TRACKER, COL_HELD, COL_PEAK, COL_MAX, COL_REFUSED,
+	COL_RECLAIMS, COL_PARTS, COL_CHILDREN, COL_PARENTS, COL_AGAIN
+};
+
+static const struct column columns[] = {
+	[COL_NAME] = { "NAME", "name", TEXT, 0.1,
+		       SCOLS_FL_TREE | SCOLS_FL_TRUNC, true,
+		       "of the account; '1/2' is the first of two places" },
+	[COL_ID] = { "ID", "id", NUMBER, 2, 0, true,
+		     "of the account, never used again" },
+	[COL_TRACKER] = { "TRACKER", "tracker", TEXT, 0.1, SCOLS_FL_TRUNC,
+			  false, "that it is part of (* if none is named)" },
+	[COL_HELD] = { "HELD", "held", BYTES, 5, 0, true,
+		       "what its participants hold; children not included" },
+	[COL_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
+		       "the highest HELD so far" },
+	[COL_MAX] = { "MAX", "max", BYTES, 5, 0, true, "its hard limit" },
+	[COL_REFUSED] = { "REFUSED", "refused", NUMBER, 3, 0, true,
+			  "charges that a hard limit refused" },
+	[COL_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 3, 0, true,
+			   "how often its participants were asked" },
+	[COL_PARTS] = { "PARTS", "participants", NUMBER, 3, 0, true,
+			"participants that have joined and not left" },
+	[COL_CHILDREN] = { "CHILDREN", "children", NUMBER, 3, 0, false,
+			   "open accounts that are reclaimed with it" },
+	[COL_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
+			  "ids of accounts that it is reclaimed with" },
+	[COL_AGAIN] = { "AGAIN", "again", FLAG, 1, 0, false,
+			"1 if the tree had it before, under another parent" },
+};
+
+typedef struct memquota_ioctl_account_list account_t;
+
+/* An account in a tree: those below it, in the order in which they are shown. */
+struct node {
+	const account_t *account;
+	struct edge *first, *last;
+	unsigned int places;		/* under how many it is to be shown */
+	unsigned int shown;		/* under how many it was */
+};
+
+struct edge {
+	struct node *child;
+	struct edge *next;
+};
+
+static void parents_cell(const struct view *view, struct libscols_line *line,
+			 const account_t *a)
+{
+	char list[MEMQUOTA_IOCTL_PARENTS * 21 + 4] = "", *text;
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < MEMQUOTA_IOCTL_PARENTS && a->out_parents[i]; i++)
+		len += snprintf(list + len, sizeof(list) - len, "%s%" PRIu64,
+				i ? "," : "", (uint64_t)a->out_parents[i]);
+	if (a->out_nr_parents > MEMQUOTA_IOCTL_PARENTS && !view->json)
+		strcpy(list + len, ",...");
+	text = text_of(view->json ? "[%s]" : "%s", *list || view->json ? list :
+		       "-");
+	cell_text(view, line, COL_PARENTS, text);
+	free(text);
+}
+
+static struct libscols_line *add_line(const struct view *view,
+				      struct libscols_table *table,
+				      struct libscols_line *parent,
+				      const account_t *a)
+{
+	struct libscols_line *line = table_line(table, parent);
+
+	cell_text(view, line, COL_NAME, a->out_name);
+	cell_number(view, line, COL_ID, a->out_id);
+	cell_text(view, line, COL_TRACKER, a->tracker);
+	cell_number(view, line, COL_HELD, a->out_held);
+	cell_number(view, line, COL_PEAK, a->out_peak);
+	cell_number(view, line, COL_MAX, a->out_max);
+	cell_number(view, line, COL_REFUSED, a->out_refused);
+	cell_number(view, line, COL_RECLAIMS, a->out_reclaims);
+	cell_number(view, line, COL_PARTS, a->out_participants);
+	cell_number(view, line, COL_CHILDREN, a->out_children);
+	parents_cell(view, line, a);
+	cell_text(view, line, COL_AGAIN, "0");
+	if (a->out_max != MEMQUOTA_IOCTL_UNLIMITED && a->out_refused)
+		cell_color(view, line, COL_REFUSED, "yellow");
+	return line;
+}
+
+static uint64_t number_of(const account_t *a, int column)
+{
+	switch (column) {
+	case COL_HELD:
+		return a->out_held;
+	case COL_PEAK:
+		return a->out_peak;
+	case COL_MAX:
+		return a->out_max;
+	case COL_REFUSED:
+		return a->out_refused;
+	case COL_RECLAIMS:
+		return a->out_reclaims;
+	case COL_PARTS:
+		return a->out_participants;
+	case COL_CHILDREN:
+		return a->out_children;
+	default:
+		return 0;
+	}
+}
+
+/* The oldest first, the largest first, or by the alphabet. */
+static int compare_nodes(const void *left, const void *right, void *arg)
+{
+	const account_t *a = ((const struct node *)left)->account;
+	const account_t *b = ((const struct node *)right)->account;
+	uint64_t of_a = number_of(a, *(int *)arg);
+	uint64_t of_b = number_of(b, *(int *)arg);
+	int order = (of_a < of_b) - (of_a > of_b);
+
+	if (*(int *)arg == COL_NAME)
+		order = strcmp(a->out_name, b->out_name);
+	else if (*(int *)arg == COL_TRACKER)
+		order = strcmp(a->tracker, b->tracker);
+	return order ? order : (a->out_id > b->out_id) - (a->out_id < b->out_id);
+}
+
+static int compare_by_id(const void *left, const void *right)
+{
+	const struct node *a = *(struct node * const *)left;
+	const struct node *b = *(struct node * const *)right;
+
+	return (a->account->out_id > b->account->out_id) -
+	       (a->account->out_id < b->account->out_id);
+}
+
+static struct node *find_node(struct node **by_id, size_t count, uint64_t id)
+{
+	const account_t account = { .out_id = id };
+	const struct node key = { .account = &account };
+	const struct node *key_pointer = &key;
+	struct node **found;
+
+	found = bsearch(&key_pointer, by_id, count, sizeof(*by_id),
+			compare_by_id);
+	return found ? *found : NULL;
+}
+
+static void link_nodes(struct node *parent, struct node *child,
+		       struct edge *edge)
+{
+	edge->child = child;
+	edge->next = NULL;
+	if (parent->last)
+		parent->last->next = edge;
+	else
+		parent->first = edge;
+	parent->last = edge;
+	child->places++;
+}
+
+/* Children come below their parents in the order that @nodes have. */
+static struct edge *link_all(struct node *nodes, size_t count)
+{
+	struct node **by_id = allocate(NULL, (count + 1) * sizeof(*by_id));
+	struct edge *edges, *edge;
+	struct node *parent;
+	size_t i;
+	int j;
+
+	edges = allocate(NULL, (count + 1) * MEMQUOTA_IOCTL_PARENTS *
+			 sizeof(*edges));
+	edge = edges;
+	for (i = 0; i < count; i++)
+		by_id[i] = &nodes[i];
+	qsort(by_id, count, sizeof(*by_id), compare_by_id);
+	for (i = 0; i < count; i++) {
+		const account_t *a = nodes[i].account;
+
+		for (j = 0; j < MEMQUOTA_IOCTL_PARENTS && a->out_parents[j]; j++) {
+			/* It may have closed since, or be too young. */
+			parent = find_node(by_id, count, a->out_parents[j]);
+			if (parent)
+				link_nodes(parent, &nodes[i], edge++);
+		}
+	}
+	free(by_id);
+	return edges;
+}
+
+/*
+ * What is below an account that has several parents is shown once, so that
+ * there are no more lines than links.
+ */
+static void add_tree(const struct view *view, struct libscols_table *table,
+		     struct libscols_line *above, struct node *node)
+{
+	struct libscols_line *line = add_line(view, table, above, node->account);
+	struct edge *edge;
+	char *name;
+
+	node->shown++;
+	if (node->places > 1 && !view->json) {
+		name = text_of("%s %u/%u", node->account->out_name, node->shown,
+			       node->places);
+		cell_text(view, line, COL_NAME, name);
+		free(name);
+	}
+	if (node->shown > 1) {
+		cell_text(view, line, COL_AGAIN, "1");
+		return;
+	}
+	for (edge = node->first; edge; edge = edge->next)
+		add_tree(view, table, line, edge->child);
+}
+
+static void print_accounts(struct view *view, const struct accounts *accounts,
+			   int sort)
+{
+	struct libscols_table *table = table_new(view, "accounts");
+	struct node *nodes = allocate(NULL, (accounts->count + 1) *
+				      sizeof(*nodes));
+	struct edge *edges;
+	size_t i;
+
+	for (i = 0; i < accounts->count; i++)
+		nodes[i] = (struct node){ .account = &accounts->list[i] };
+	qsort_r(nodes, accounts->count, sizeof(*nodes), compare_nodes, &sort);
+	edges = view->tree ? link_all(nodes, accounts->count) : NULL;
+	for (i = 0; i < accounts->count; i++) {
+		if (!view->tree)
+			add_line(view, table, NULL, nodes[i].account);
+		else if (!nodes[i].places)
+			add_tree(view, table, NULL, &nodes[i]);
+	}
+	table_print(table);
+	free(edges);
+	free(nodes);
+}
+
+static int sort_column(const char *name)
+{
+	int column = find_column(columns, ARRAY_SIZE(columns), name);
+
+	if (column < 0)
+		usage("there is no column '%s'", name);
+	if (column == COL_PARENTS || column == COL_AGAIN)
+		usage("nothing can be sorted by '%s'", name);
+	return column;
+}
+
+static int run_accounts(int argc, char **argv)
+{
+	static const struct option options[] = {
+		VIEW_OPTIONS,
+		{ "list", no_argument, NULL, 'l' },
+		{ "sort", required_argument, NULL, 'x' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct accounts accounts;
+	int option, sort = COL_ID;
+	const char *tracker;
+	struct view view;
+
+	view_init(&view, columns, ARRAY_SIZE(columns));
+	view.tree = true;
+	while ((option = next_option(&accounts_command, argc, argv,
+				     ":hlx:" VIEW_LETTERS, options)) != -1) {
+		if (option == 'l')
+			view.tree = false;
+		else if (option == 'x')
+			sort = sort_column(optarg);
+		else
+			view_option(&view, option, optarg);
+	}
+	if (argc - optind > 1)
+		usage("there is one argument too many: '%s'", argv[optind + 1]);
+	tracker = argv[optind];
+	if (!tracker && !view.chosen)
+		view_show(&view, COL_TRACKER);
+	view_complete(&view);
+	/* There is no tree without what draws it. */
+	if (!view_shows(&view, COL_NAME) && !view.json)
+		view.tree = false;
+	get_accounts(open_device(), tracker, &accounts);
+	print_accounts(&view, &accounts, sort);
+	free(accounts.list);
+	return EXIT_DONE;
+}
+
+const struct command accounts_command = {
+	.name = "accounts",
+	.arguments = "[TRACKER] [OPTION...]",
+	.summary = "List the accounts of a tracker, or of all, as a tree",
+	.options =
+		"  -l, --list           not as a tree\n"
+		"  -x, --sort COLUMN    largest first, names and ids from the beginning\n"
+		VIEW_HELP,
+	.columns = columns,
+	.nr_columns = ARRAY_SIZE(columns),
+	.run = run_accounts,
+};
+
+/* Ids are never used twice, in whatever tracker. */
+static bool find_account(int device, uint64_t id, account_t *account)
+{
+	struct trackers trackers;
+	bool found = false;
+	size_t i;
+
+	get_trackers(device, &trackers);
+	for (i = 0; i < trackers.count && !found; i++)
+		found = next_account(device, trackers.list[i].name, id - 1,
+				     account) && account->out_id == id;
+	free(trackers.list);
+	return found;
+}
+
+static void print_account(const struct view *view, const account_t *a)
+{
+	struct libscols_table *table = table_new(view, "account");
+	struct libscols_line *line = add_line(view, table, NULL, a);
+	int i;
+
+	if (view->json) {
+		table_print(table);
+		return;
+	}
+	for (i = 0; i < view->nr_shown; i++)
+		printf("%-10s%s\n", columns[view->shown[i]].name,
+		       scols_cell_get_data(scols_line_get_cell(line, i)));
+	scols_unref_table(table);
+}
+
+static int run_show(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'J' },
+		{ "bytes", no_argument, NULL, 'B' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	account_t account;
+	struct view view;
+	int option;
+	uint64_t id;
+
+	/* Whether a tree had it before is no question. */
+	view_init(&view, columns, COL_AGAIN);
+	while ((option = next_option(&show_command, argc, argv, ":Jh",
+				     options)) != -1)
+		view_option(&view, option, optarg);
+	if (argc - optind != 1)
+		usage("which account? It takes the id of one");
+	id = number_option(argv[optind], "id of an account");
+	for (option = 0; option < COL_AGAIN; option++)
+		view_show(&view, option);
+	if (!id || !find_account(open_device(), id, &account))
+		die(EXIT_ABSENT,
+		    "there is no account %" PRIu64 ": it is closed, or never was",
+		    id);
+	print_account(&view, &account);
+	return EXIT_DONE;
+}
+
+const struct command show_command = {
+	.name = "show",
+	.arguments = "ID [OPTION...]",
+	.summary = "Show one account",
+	.options =
+		"  -J, --json           as JSON: sizes are bytes, none is null\n"
+		"      --bytes          sizes exactly, in bytes\n",
+	.run = run_show,
+};

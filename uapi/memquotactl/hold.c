@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/* memquotactl hold: an account that holds something, for scripts and tests. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "memquotactl.h"
+
+struct hold {
+	const char *tracker;
+	const char *name;
+	uint64_t *parents;
+	size_t nr_parents;
+	uint64_t held;
+	double age;			/* in s; negative: not told */
+	bool partial;
+	bool json;
+	int account;
+	int participant;
+	uint64_t id;
+};
+
+static int open_parent(int device, const struct hold *hold, uint64_t id)
+{
+	struct memquota_ioctl_account_open open = { .size = sizeof(open) };
+	int err;
+
+	put_name(open.tracker, hold->tracker, "a tracker");
+	open.id = id;
+	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open);
+	if (err == ESTALE)
+		die(EXIT_ABSENT,
+		    "there is no account %" PRIu64 " in '%s': it is closed, or never was",
+		    id, hold->tracker);
+	if (err == EPERM)
+		die(EXIT_FAILED,
+		    "account %" PRIu64 " is another user's: only root may use it",
+		    id);
+	if (err)
+		die_of_errno(err, "hold", hold->tracker);
+	return open.out_fd;
+}
+
+static void create_account(int device, struct hold *hold)
+{
+	struct memquota_ioctl_account_create create = {
+		.size = sizeof(create),
+		.parent_fd = -1,
+	};
+	struct memquota_ioctl_account_add_parent add = { .size = sizeof(add) };
+	size_t i;
+	int err;
+
+	put_name(create.tracker, hold->tracker, "a tracker");
+	put_name(create.name, hold->name, "an account");
+	if (hold->nr_parents)
+		create.parent_fd = open_parent(device, hold, hold->parents[0]);
+	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create);
+	if (err == EINVAL)
+		die(EXIT_USAGE, "'%s' is no name: control characters are refused",
+		    hold->name);
+	if (err)
+		die_of_errno(err, "hold", hold->tracker);
+	hold->account = create.out_fd;
+	hold->id = create.out_id;
+	if (hold->nr_parents)
+		close(create.parent_fd);
+
+	for (i = 1; i < hold->nr_parents; i++) {
+		add.parent_fd = open_parent(device, hold, hold->parents[i]);
+		err = try_ioctl(hold->account, MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT,
+				&add);
+		if (err == EEXIST)
+			usage("account %" PRIu64 " is named twice",
+			      hold->parents[i]);
+		if (err)
+			die_of_errno(err, "hold", hold->tracker);
+		close(add.parent_fd);
+	}
+}
+
+static void tell_oldest(const struct hold *hold, uint64_t oldest_ns)
+{
+	struct memquota_ioctl_oldest oldest = {
+		.size = sizeof(oldest),
+		.oldest_ns = oldest_ns,
+	};
+
+	if (try_ioctl(hold->participant, MEMQUOTA_IOCTL_OLDEST, &oldest))
+		die(EXIT_FAILED, "the age is refused: %s", strerror(errno));
+}
+
+static void join_and_charge(struct hold *hold)
+{
+	struct memquota_ioctl_charge charge = { .size = sizeof(charge) };
+	struct memquota_ioctl_join join = { .size = sizeof(join) };
+	uint64_t age_ns, now_ns;
+	int err;
+
+	put_name(join.name, hold->name, "a participant");
+	if (!hold->partial)
+		join.flags = MEMQUOTA_JOIN_COLLAPSING;
+	err = try_ioctl(hold->account, MEMQUOTA_IOCTL_JOIN, &join);
+	if (err)
+		die_of_errno(err, "hold", hold->tracker);
+	hold->participant = join.out_fd;
+
+	if (hold->age >= 0) {
+		/* Nothing is older than the machine's start. */
+		now_ns = clock_ns(CLOCK_MONOTONIC);
+		age_ns = hold->age * 1e9;
+		tell_oldest(hold, age_ns < now_ns ? now_ns - age_ns : 0);
+	}
+	charge.bytes = hold->held;
+	err = hold->held ? try_ioctl(hold->participant, MEMQUOTA_IOCTL_CHARGE,
+				     &charge) : 0;
+	if (err == EDQUOT)
+		die(EXIT_FAILED,
+		    "hold: the charge is refused: it would pass max of '%s', or user_bytes\n"
+		    "(parameter of the module) for your user",
+		    hold->tracker);
+	if (err)
+		die_of_errno(err, "hold", hold->tracker);
+}
+
+static void announce(const struct hold *hold)
+{
+	if (hold->json) {
+		printf("{\"id\": %" PRIu64 ", \"tracker\": ", hold->id);
+		json_string(stdout, hold->tracker);
+		printf(", \"held\": %" PRIu64 "}\n", hold->held);
+	} else {
+		printf("%" PRIu64 "\n", hold->id);
+	}
+	fflush(stdout);
+}
+
+/* Give up what is asked, or say that all is gone: then the account closes. */
+static void answer_request(struct hold *hold,
+			   const struct memquota_reclaim_request *request)
+{
+	struct memquota_ioctl_answer answer = {
+		.size = sizeof(answer),
+		.id = request->id,
+		.freed_bytes = hold->held,
+	};
+	char gave[SIZE_TEXT], left[SIZE_TEXT];
+	int err;
+
+	if (hold->partial && request->want_bytes < hold->held)
+		answer.freed_bytes = request->want_bytes;
+	err = try_ioctl(hold->participant, MEMQUOTA_IOCTL_ANSWER, &answer);
+	/* The tracker or the request may be gone: that is no failure of ours. */
+	if (err)
+		return;
+	hold->held -= answer.freed_bytes;
+	fprintf(stderr, "memquotactl: gave up %s, %s left\n",
+		size_text(gave, answer.freed_bytes, false),
+		size_text(left, hold->held, false));
+	if (!hold->held && hold->age >= 0 && hold->partial)
+		tell_oldest(hold, MEMQUOTA_IOCTL_NO_DATA);
+}
+
+static int wait_for_the_end(struct hold *hold, int signals)
+{
+	struct memquota_reclaim_request request;
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = hold->participant, .events = POLLIN },
+	};
+	ssize_t len;
+
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+			die(EXIT_FAILED, "hold: poll: %s", strerror(errno));
+		if (fds[0].revents)
+			return EXIT_DONE;
+		len = read(hold->participant, &request, sizeof(request));
+		if (len == sizeof(request)) {
+			answer_request(hold, &request);
+		} else if (len <= 0) {
+			fprintf(stderr, "memquotactl: account %" PRIu64 " was closed\n",
+				hold->id);
+			return EXIT_COLLAPSED;
+		}
+	}
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		die(EXIT_FAILED, "hold: signalfd: %s", strerror(errno));
+	return fd;
+}
+
+static double age_option(const char *text)
+{
+	char *end;
+	double age = strtod(text, &end);
+
+	if (end == text || *end || !(age >= 0 && age < 1e9))
+		usage("'%s' is no age: it is a number of seconds", text);
+	return age;
+}
+
+static void add_parent(struct hold *hold, const char *text)
+{
+	hold->parents = allocate(hold->parents, (hold->nr_parents + 1) *
+				 sizeof(*hold->parents));
+	hold->parents[hold->nr_parents++] =
+		number_option(text, "id of an account");
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "tracker", required_argument, NULL, 't' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "parent", required_argument, NULL, 'p' },
+		{ "age", required_argument, NULL, 'a' },
+		{ "partial", no_argument, NULL, 'P' },
+		{ "json", no_argument, NULL, 'J' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct hold hold = { .tracker = "default", .name = "hold", .age = -1 };
+	int option, device, signals;
+
+	while ((option = next_option(&hold_command, argc, argv, ":t:n:p:a:PJh",
+				     options)) != -1) {
+		switch (option) {
+		case 't':
+			hold.tracker = optarg;
+			break;
+		case 'n':
+			hold.name = optarg;
+			break;
+		case 'p':
+			add_parent(&hold, optarg);
+			break;
+		case 'a':
+			hold.age = age_option(optarg);
+			break;
+		case 'P':
+			hold.partial = true;
+			break;
+		default:
+			hold.json = true;
+			break;
+		}
+	}
+	if (argc - optind != 1)
+		usage("how much? It takes one size, such as 16M");
+	if (!parse_bytes(argv[optind], &hold.held))
+		usage("'%s' is no size, such as 4096 or 16M", argv[optind]);
+
+	device = open_device();
+	signals = block_signals();
+	create_account(device, &hold);
+	join_and_charge(&hold);
+	announce(&hold);
+	free(hold.parents);
+	return wait_for_the_end(&hold, signals);
+}
+
+const struct command hold_command = {
+	.name = "hold",
+	.arguments = "SIZE [OPTION...]",
+	.summary = "Hold an account that is charged, until a signal or reclaim",
+	.options =
+		"  -t, --tracker NAME   in this tracker; 'default' unless told\n"
+		"  -n, --name NAME      of the account; 'hold' unless told\n"
+		"  -p, --parent ID      reclaimed with this account, too; can be repeated\n"
+		"  -a, --age SECONDS    the data is that old; else as old as the charge\n"
+		"  -P, --partial        give up what reclaim asks for and go on; else the\n"
+		"                       account closes as soon as it is asked\n"
+		"  -J, --json           print the id as JSON\n",
+	.notes = "It creates an account, charges SIZE, prints the account's id and waits. Nothing\n"
+		"is allocated.\n\n"
+		"Exit status: 0 after SIGINT, SIGTERM or SIGHUP; 4 if the account was closed, by\n"
+		"reclaim or with its tracker.\n",
+	.run = run,
+};

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Strings in JSON, where no table is printed. */
+#include "memquotactl.h"
+
+void json_string(FILE *file, const char *text)
+{
+	fputc('"', file);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fprintf(file, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			fprintf(file, "\\u%04x", *text);
+		else
+			fputc(*text, file);
+	}
+	fputc('"', file);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* memquotactl: what its files share. */
+#ifndef _MEMQUOTACTL_H
+#define _MEMQUOTACTL_H
+
+#include <getopt.h>
+#include <linux/memquota.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define VERSION		"0.1"
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* Exit statuses; the manual page explains them. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_ABSENT = 3,
+	EXIT_COLLAPSED = 4
+};
+
+struct column;
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	const char *options;
+	const char *notes;		/* what else there is to say, or NULL */
+	const struct column *columns;	/* for --help; NULL without */
+	int nr_columns;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct command info_command, trackers_command, accounts_command,
+	show_command, set_command, create_command, destroy_command, top_command,
+	events_command, export_command, hold_command;
+
+/* main.c */
+void __attribute__((noreturn)) print_help(const struct command *command);
+int next_option(const struct command *command, int argc, char **argv,
+		const char *letters, const struct option *options);
+void __attribute__((noreturn, format(printf, 1, 2)))
+usage(const char *format, ...);
+void __attribute__((noreturn, format(printf, 2, 3)))
+die(int status, const char *format, ...);
+void *allocate(void *old, size_t size);
+char *copy_of(const char *text);
+char *__attribute__((format(printf, 1, 2))) text_of(const char *format, ...);
+void put_name(char *field, const char *name, const char *what);
+uint64_t number_option(const char *text, const char *what);
+bool use_colors(FILE *file);
+uint64_t clock_ns(int clock);
+
+/* size.c */
+#define SIZE_TEXT	32
+const char *size_text(char *text, uint64_t bytes, bool exact);
+bool parse_bytes(const char *text, uint64_t *bytes);
+bool parse_percent(const char *text, double *percent);
+
+/* json.c */
+void json_string(FILE *file, const char *text);
+
+/* device.c */
+struct trackers {
+	struct memquota_ioctl_tracker *list;
+	size_t count;
+};
+
+struct accounts {
+	struct memquota_ioctl_account_list *list;	/* by id */
+	size_t count;
+};
+
+int open_device(void);
+int try_ioctl(int fd, unsigned long cmd, void *arg);
+void __attribute__((noreturn))
+die_of_errno(int error, const char *what, const char *name);
+const char *state_name(uint32_t state);
+void get_info(int device, struct memquota_ioctl_info *info);
+bool find_tracker(int device, const char *name,
+		  struct memquota_ioctl_tracker *tracker);
+void get_tracker(int device, const char *name,
+		 struct memquota_ioctl_tracker *tracker);
+void get_trackers(int device, struct trackers *trackers);
+bool next_account(int device, const char *tracker, uint64_t after,
+		  struct memquota_ioctl_account_list *account);
+void get_accounts(int device, const char *tracker, struct accounts *accounts);
+
+/* table.c */
+enum column_type { TEXT, NUMBER, BYTES, FLAG, NUMBERS };
+
+struct column {
+	const char *name;
+	const char *key;		/* in JSON */
+	enum column_type type;
+	double width;			/* as libsmartcols takes it: a hint */
+	int flags;			/* SCOLS_FL_* */
+	bool wanted;			/* unless --output says otherwise */
+	const char *help;
+};
+
+#define MAX_COLUMNS	16
+
+/* What a table looks like: from the options of a command. */
+struct view {
+	const struct column *columns;
+	int count;
+	int shown[MAX_COLUMNS];
+	int nr_shown;
+	bool chosen;			/* by --output */
+	bool json;
+	bool exact;
+	bool bare;			/* without a heading */
+	bool tree;
+};
+
+struct libscols_table;
+struct libscols_line;
+
+#define VIEW_LETTERS	"Jno:"
+#define VIEW_OPTIONS						\
+	{ "json", no_argument, NULL, 'J' },			\
+	{ "bytes", no_argument, NULL, 'B' },			\
+	{ "noheadings", no_argument, NULL, 'n' },		\
+	{ "output", required_argument, NULL, 'o' }
+
+#define VIEW_HELP						\
+	"  -J, --json           as JSON: sizes are bytes, none is null\n"	\
+	"      --bytes          sizes exactly, in bytes\n"	\
+	"  -n, --noheadings     without a heading\n"		\
+	"  -o, --output LIST    these columns; with + in front: these, too\n"
+
+void view_init(struct view *view, const struct column *columns, int count);
+bool view_option(struct view *view, int option, const char *argument);
+bool view_shows(const struct view *view, int column);
+void view_show(struct view *view, int column);
+void view_complete(struct view *view);
+int find_column(const struct column *columns, int count, const char *name);
+void print_columns_help(const struct column *columns, int count);
+struct libscols_table *table_new(const struct view *view, const char *name);
+struct libscols_line *table_line(struct libscols_table *table,
+				 struct libscols_line *parent);
+void cell_text(const struct view *view, struct libscols_line *line, int column,
+	       const char *text);
+void cell_number(const struct view *view, struct libscols_line *line,
+		 int column, uint64_t number);
+void cell_color(const struct view *view, struct libscols_line *line,
+		int column, const char *color);
+void table_print(struct libscols_table *table);
+
+#endif /* _MEMQUOTACTL_H */

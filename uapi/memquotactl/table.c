@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Tables, trees and JSON, by libsmartcols. */
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "memquotactl.h"
+
+void view_init(struct view *view, const struct column *columns, int count)
+{
+	int i;
+
+	memset(view, 0, sizeof(*view));
+	view->columns = columns;
+	view->count = count;
+	for (i = 0; i < count; i++)
+		if (columns[i].wanted)
+			view->shown[view->nr_shown++] = i;
+}
+
+int find_column(const struct column *columns, int count, const char *name)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (!strcasecmp(columns[i].name, name) ||
+		    !strcasecmp(columns[i].key, name))
+			return i;
+	return -1;
+}
+
+static void choose_columns(struct view *view, const char *list)
+{
+	char *names = copy_of(list), *rest = names, *name;
+	int column;
+
+	view->chosen = true;
+	if (*rest == '+')
+		rest++;
+	else
+		view->nr_shown = 0;
+	while ((name = strsep(&rest, ","))) {
+		column = find_column(view->columns, view->count, name);
+		if (column < 0)
+			usage("there is no column '%s'", name);
+		view_show(view, column);
+	}
+	free(names);
+}
+
+/* Whether it is an option of all tables. */
+bool view_option(struct view *view, int option, const char *argument)
+{
+	switch (option) {
+	case 'J':
+		view->json = true;
+		return true;
+	case 'B':
+		view->exact = true;
+		return true;
+	case 'n':
+		view->bare = true;
+		return true;
+	case 'o':
+		choose_columns(view, argument);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool view_shows(const struct view *view, int column)
+{
+	int i;
+
+	for (i = 0; i < view->nr_shown; i++)
+		if (view->shown[i] == column)
+			return true;
+	return false;
+}
+
+/* Add a column, as the last, unless it is there. */
+void view_show(struct view *view, int column)
+{
+	if (!view_shows(view, column))
+		view->shown[view->nr_shown++] = column;
+}
+
+/* When the options are known: programs that read JSON choose themselves. */
+void view_complete(struct view *view)
+{
+	int i;
+
+	if (!view->json || view->chosen)
+		return;
+	for (i = 0; i < view->count; i++)
+		view_show(view, i);
+}
+
+void print_columns_help(const struct column *columns, int count)
+{
+	int i;
+
+	printf("\nColumns (* those that are shown unless told otherwise):\n");
+	for (i = 0; i < count; i++)
+		printf("  %-13s%c %s\n", columns[i].name,
+		       columns[i].wanted ? '*' : ' ', columns[i].help);
+}
+
+static void no_memory(void)
+{
+	die(EXIT_FAILED, "there is no memory");
+}
+
+static void add_column(struct libscols_table *table, const struct view *view,
+		       const struct column *column)
+{
+	static const int types[] = {
+		[TEXT] = SCOLS_JSON_STRING,
+		[NUMBER] = SCOLS_JSON_NUMBER,
+		[BYTES] = SCOLS_JSON_NUMBER,
+		[FLAG] = SCOLS_JSON_BOOLEAN,
+		/* As it is: it takes an empty list for one of nothing. */
+		[NUMBERS] = SCOLS_JSON_NUMBER,
+	};
+	int flags = column->flags;
+	struct libscols_column *cl;
+
+	if (!view->tree)
+		flags &= ~SCOLS_FL_TREE;
+	if (column->type == NUMBER || column->type == BYTES)
+		flags |= SCOLS_FL_RIGHT;
+	cl = scols_table_new_column(table,
+				    view->json ? column->key : column->name,
+				    column->width, flags);
+	if (!cl || scols_column_set_json_type(cl, types[column->type]))
+		no_memory();
+}
+
+struct libscols_table *table_new(const struct view *view, const char *name)
+{
+	struct libscols_table *table;
+	int i;
+
+	scols_init_debug(0);
+	table = scols_new_table();
+	if (!table)
+		no_memory();
+	scols_table_set_name(table, name);
+	scols_table_enable_json(table, view->json);
+	scols_table_enable_noheadings(table, view->bare);
+	scols_table_enable_colors(table, use_colors(stdout));
+	for (i = 0; i < view->nr_shown; i++)
+		add_column(table, view, &view->columns[view->shown[i]]);
+	return table;
+}
+
+struct libscols_line *table_line(struct libscols_table *table,
+				 struct libscols_line *parent)
+{
+	struct libscols_line *line = scols_table_new_line(table, parent);
+
+	if (!line)
+		no_memory();
+	return line;
+}
+
+static int place_of(const struct view *view, int column)
+{
+	int i;
+
+	for (i = 0; i < view->nr_shown; i++)
+		if (view->shown[i] == column)
+			return i;
+	return -1;
+}
+
+void cell_text(const struct view *view, struct libscols_line *line, int column,
+	       const char *text)
+{
+	int place = place_of(view, column);
+
+	if (place >= 0 && scols_line_set_data(line, place, text))
+		no_memory();
+}
+
+/* Where there is no number (MEMQUOTA_IOCTL_UNLIMITED) it is - or null. */
+void cell_number(const struct view *view, struct libscols_line *line,
+		 int column, uint64_t number)
+{
+	bool bytes = view->columns[column].type == BYTES;
+	char text[SIZE_TEXT];
+
+	if (view->json && number == MEMQUOTA_IOCTL_UNLIMITED)
+		return;
+	cell_text(view, line, column,
+		  size_text(text, number,
+			    !bytes || view->json || view->exact));
+}
+
+void cell_color(const struct view *view, struct libscols_line *line,
+		int column, const char *color)
+{
+	int place = place_of(view, column);
+
+	if (place >= 0)
+		scols_cell_set_color(scols_line_get_cell(line, place), color);
+}
+
+void table_print(struct libscols_table *table)
+{
+	/* Nothing is an answer in JSON, and a heading with nothing below. */
+	if (scols_print_table(table))
+		die(EXIT_FAILED, "output: %s", strerror(errno));
+	scols_unref_table(table);
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/* memquotactl trackers, set, create, destroy. */
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "memquotactl.h"
+
+enum {
+	COL_NAME, COL_STATE, COL_TOTAL, COL_USE, COL_HIGH, COL_LOW_WATER,
+	COL_MAX, COL_PEAK, COL_EXCESS, COL_ACCOUNTS, COL_PARTICIPANTS,
+	COL_RECLAIMS, COL_PROGRAMS, COL_ID
+};
+
+static const struct column columns[] = {
+	[COL_NAME] = { "NAME", "name", TEXT, 0.1, SCOLS_FL_TRUNC, true,
+		       "of the tracker" },
+	[COL_STATE] = { "STATE", "state", TEXT, 8, 0, true,
+			"disabled, counting, poisoned or gone" },
+	[COL_TOTAL] = { "TOTAL", "total", BYTES, 5, 0, true,
+			"what is charged" },
+	[COL_USE] = { "USE%", "use_percent", NUMBER, 3, 0, true,
+		      "TOTAL in percent of HIGH" },
+	[COL_HIGH] = { "HIGH", "high", BYTES, 5, 0, true,
+		       "reclaim starts above it" },
+	[COL_LOW_WATER] = { "LOW-WATER", "low_water", BYTES, 5, 0, true,
+			    "reclaim stops there" },
+	[COL_MAX] = { "MAX", "max", BYTES, 5, 0, true,
+		      "charges that would pass it are refused" },
+	[COL_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
+		       "the highest TOTAL so far" },
+	[COL_EXCESS] = { "EXCESS", "excess_max", BYTES, 5, 0, false,
+			 "TOTAL is too high by at most this" },
+	[COL_ACCOUNTS] = { "ACCOUNTS", "accounts", NUMBER, 5, 0, true,
+			   "open accounts" },
+	[COL_PARTICIPANTS] = { "PARTICIPANTS", "participants", NUMBER, 5, 0,
+			       false, "that have joined and not left" },
+	[COL_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 5, 0, true,
+			   "how often somebody was asked" },
+	[COL_PROGRAMS] = { "PROGRAMS", "programs", FLAG, 1, 0, false,
+			   "1 if programs can have accounts in it" },
+	[COL_ID] = { "ID", "id", NUMBER, 2, 0, false,
+		     "number of the tracker, never used again" },
+};
+
+/* MEMQUOTA_IOCTL_UNLIMITED where there is nothing to compare. */
+static uint64_t use_percent(const struct memquota_ioctl_tracker *t)
+{
+	if (t->out_high == MEMQUOTA_IOCTL_UNLIMITED || !t->out_high ||
+	    t->out_total == MEMQUOTA_IOCTL_UNLIMITED)
+		return MEMQUOTA_IOCTL_UNLIMITED;
+	return (double)t->out_total * 100 / t->out_high;
+}
+
+static void color_line(const struct view *view, struct libscols_line *line,
+		       const struct memquota_ioctl_tracker *t)
+{
+	if (t->out_state == MEMQUOTA_STATE_POISONED)
+		cell_color(view, line, COL_STATE, "red");
+	if (t->out_total == MEMQUOTA_IOCTL_UNLIMITED)
+		return;
+	if (t->out_total > t->out_high) {
+		cell_color(view, line, COL_TOTAL, "red");
+		cell_color(view, line, COL_USE, "red");
+	} else if (t->out_total > t->out_low_water) {
+		cell_color(view, line, COL_TOTAL, "yellow");
+		cell_color(view, line, COL_USE, "yellow");
+	}
+}
+
+static void add_line(const struct view *view, struct libscols_table *table,
+		     const struct memquota_ioctl_tracker *t)
+{
+	struct libscols_line *line = table_line(table, NULL);
+
+	cell_text(view, line, COL_NAME, t->name);
+	cell_text(view, line, COL_STATE, state_name(t->out_state));
+	cell_number(view, line, COL_TOTAL, t->out_total);
+	cell_number(view, line, COL_USE, use_percent(t));
+	cell_number(view, line, COL_HIGH, t->out_high);
+	cell_number(view, line, COL_LOW_WATER, t->out_low_water);
+	cell_number(view, line, COL_MAX, t->out_max);
+	cell_number(view, line, COL_PEAK, t->out_peak);
+	cell_number(view, line, COL_EXCESS, t->out_excess_max);
+	cell_number(view, line, COL_ACCOUNTS, t->out_accounts);
+	cell_number(view, line, COL_PARTICIPANTS, t->out_participants);
+	cell_number(view, line, COL_RECLAIMS, t->out_reclaims);
+	cell_text(view, line, COL_PROGRAMS,
+		  t->out_flags & MEMQUOTA_TRACKER_PROGRAMS ? "1" : "0");
+	cell_number(view, line, COL_ID, t->out_id);
+	color_line(view, line, t);
+}
+
+static void print_trackers(struct view *view, const struct trackers *trackers)
+{
+	struct libscols_table *table;
+	size_t i;
+
+	table = table_new(view, "trackers");
+	for (i = 0; i < trackers->count; i++)
+		add_line(view, table, &trackers->list[i]);
+	table_print(table);
+}
+
+static int run_trackers(int argc, char **argv)
+{
+	static const struct option options[] = {
+		VIEW_OPTIONS,
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct trackers trackers;
+	struct view view;
+	int option;
+
+	view_init(&view, columns, ARRAY_SIZE(columns));
+	while ((option = next_option(&trackers_command, argc, argv,
+				     ":h" VIEW_LETTERS, options)) != -1)
+		view_option(&view, option, optarg);
+	if (optind < argc)
+		usage("there is one argument too many: '%s'", argv[optind]);
+	view_complete(&view);
+	get_trackers(open_device(), &trackers);
+	print_trackers(&view, &trackers);
+	free(trackers.list);
+	return EXIT_DONE;
+}
+
+const struct command trackers_command = {
+	.name = "trackers",
+	.arguments = "[OPTION...]",
+	.summary = "List the trackers, with their limits and what they hold",
+	.options = VIEW_HELP,
+	.columns = columns,
+	.nr_columns = ARRAY_SIZE(columns),
+	.run = run_trackers,
+};
+
+/* A limit as it is given: a text, or NULL. */
+struct limits {
+	const char *max;
+	const char *high;
+	const char *low_water;
+};
+
+#define LIMIT_OPTIONS						\
+	{ "max", required_argument, NULL, 'm' },		\
+	{ "high", required_argument, NULL, 'g' },		\
+	{ "low-water", required_argument, NULL, 'l' },		\
+	{ "json", no_argument, NULL, 'J' },			\
+	{ "bytes", no_argument, NULL, 'B' },			\
+	{ "help", no_argument, NULL, 'h' }
+
+#define LIMIT_HELP							\
+	"      --max SIZE       refuse charges that would pass it\n"	\
+	"      --high SIZE      start reclaim above it\n"		\
+	"      --low-water SIZE stop reclaim there\n"			\
+	"  -J, --json           the tracker that results, as JSON\n"	\
+	"      --bytes          sizes exactly, in bytes\n"
+
+#define SIZE_HELP							\
+	"SIZE is a number of bytes, or has a unit: 512M, 1.5G (K, M, G and T are\n" \
+	"powers of 1024); or a percentage: of the machine's memory for --max, of max\n" \
+	"for --high, of high for --low-water; or 'unlimited'; or 'default': unlimited\n" \
+	"for --max, as max for --high, 75 % of high for --low-water.\n"
+
+static bool limit_option(struct limits *limits, int option)
+{
+	switch (option) {
+	case 'm':
+		limits->max = optarg;
+		return true;
+	case 'g':
+		limits->high = optarg;
+		return true;
+	case 'l':
+		limits->low_water = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* As the kernel takes it: 0 for the default. */
+static uint64_t parse_limit(const char *text, const char *what, uint64_t whole,
+			    const char *whole_name)
+{
+	uint64_t bytes;
+	double percent;
+
+	if (!strcmp(text, "unlimited"))
+		return MEMQUOTA_IOCTL_UNLIMITED;
+	if (!strcmp(text, "default"))
+		return 0;
+	if (parse_percent(text, &percent)) {
+		if (whole == MEMQUOTA_IOCTL_UNLIMITED)
+			usage("--%s %s is a part of %s, which is unlimited",
+			      what, text, whole_name);
+		return (double)whole * percent / 100;
+	}
+	if (!parse_bytes(text, &bytes))
+		usage("--%s: '%s' is no size, such as 512M, 1.5G or 75%%", what,
+		      text);
+	return bytes;
+}
+
+static uint64_t or_default(uint64_t limit, uint64_t derived)
+{
+	return limit ? limit : derived;
+}
+
+static void apply_limits(struct memquota_ioctl_tracker_config *config,
+			 const struct limits *limits)
+{
+	uint64_t max, high;
+
+	if (limits->max)
+		config->max = parse_limit(limits->max, "max",
+					  (uint64_t)sysconf(_SC_PHYS_PAGES) *
+					  sysconf(_SC_PAGESIZE), "memory");
+	max = or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
+	if (limits->high)
+		config->high = parse_limit(limits->high, "high", max, "max");
+	high = or_default(config->high, max);
+	if (limits->low_water)
+		config->low_water = parse_limit(limits->low_water, "low-water",
+						high, "high");
+}
+
+/* What bears the value of its default goes on to follow it. */
+static void keep_limits(struct memquota_ioctl_tracker_config *config,
+			const struct memquota_ioctl_tracker *t)
+{
+	config->max = t->out_max;
+	if (t->out_high != t->out_max)
+		config->high = t->out_high;
+	if (t->out_high != MEMQUOTA_IOCTL_UNLIMITED &&
+	    t->out_low_water != t->out_high - t->out_high / 4)
+		config->low_water = t->out_low_water;
+}
+
+static void die_of_limits(int error, const char *what,
+			  const struct memquota_ioctl_tracker_config *config)
+{
+	if (error == EINVAL && *config->out_reason)
+		die(EXIT_FAILED, "%s: '%s' is refused: %s", what, config->name,
+		    config->out_reason);
+	die_of_errno(error, what, config->name);
+}
+
+static const char *limit_text(char *text, uint64_t bytes, bool exact)
+{
+	if (bytes == MEMQUOTA_IOCTL_UNLIMITED)
+		return "unlimited";
+	return size_text(text, bytes, exact);
+}
+
+/* What became of it, or would. */
+static void report(int device, const char *name, struct view *view)
+{
+	char max[SIZE_TEXT], high[SIZE_TEXT], low_water[SIZE_TEXT];
+	struct memquota_ioctl_tracker tracker;
+
+	get_tracker(device, name, &tracker);
+	if (view->json) {
+		view_complete(view);
+		print_trackers(view, &(struct trackers){ &tracker, 1 });
+		return;
+	}
+	printf("%s: max %s, high %s, low-water %s\n", name,
+	       limit_text(max, tracker.out_max, view->exact),
+	       limit_text(high, tracker.out_high, view->exact),
+	       limit_text(low_water, tracker.out_low_water, view->exact));
+}
+
+static int run_set(int argc, char **argv)
+{
+	static const struct option options[] = {
+		LIMIT_OPTIONS,
+		{ "dry-run", no_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
+	struct memquota_ioctl_tracker tracker;
+	struct limits limits = { NULL };
+	int option, device, err;
+	struct view view;
+
+	view_init(&view, columns, ARRAY_SIZE(columns));
+	while ((option = next_option(&set_command, argc, argv, ":Jhd",
+				     options)) != -1) {
+		if (option == 'd')
+			config.flags = MEMQUOTA_CONFIGURE_CHECK_ONLY;
+		else if (!limit_option(&limits, option))
+			view_option(&view, option, optarg);
+	}
+	if (argc - optind != 1)
+		usage("which tracker? It takes the name of one");
+	if (!limits.max && !limits.high && !limits.low_water)
+		usage("which limit? --max, --high or --low-water");
+
+	put_name(config.name, argv[optind], "a tracker");
+	device = open_device();
+	get_tracker(device, config.name, &tracker);
+	if (tracker.out_state != MEMQUOTA_STATE_DISABLED)
+		keep_limits(&config, &tracker);
+	apply_limits(&config, &limits);
+	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, &config);
+	if (err)
+		die_of_limits(err, "set", &config);
+	if (config.flags)
+		printf("%s: the limits are possible; nothing was changed\n",
+		       config.name);
+	else
+		report(device, config.name, &view);
+	return EXIT_DONE;
+}
+
+const struct command set_command = {
+	.name = "set",
+	.arguments = "TRACKER [OPTION...]",
+	.summary = "Change the limits of a tracker, all together",
+	.options = LIMIT_HELP
+		"  -d, --dry-run        say whether it is possible, and change nothing\n",
+	.notes = SIZE_HELP
+		"\nWhat is not given stays; what has the value of its default goes on to follow\n"
+		"max or high.\n",
+	.run = run_set,
+};
+
+static int run_create(int argc, char **argv)
+{
+	static const struct option options[] = {
+		LIMIT_OPTIONS,
+		{ "programs", no_argument, NULL, 'p' },
+		{ "disabled", no_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
+	struct limits limits = { NULL };
+	int option, device, err;
+	struct view view;
+
+	view_init(&view, columns, ARRAY_SIZE(columns));
+	while ((option = next_option(&create_command, argc, argv, ":Jhpd",
+				     options)) != -1) {
+		if (option == 'p')
+			config.flags |= MEMQUOTA_TRACKER_PROGRAMS;
+		else if (option == 'd')
+			config.flags |= MEMQUOTA_TRACKER_DISABLED;
+		else if (!limit_option(&limits, option))
+			view_option(&view, option, optarg);
+	}
+	if (argc - optind != 1)
+		usage("which tracker? It takes the name of one");
+
+	put_name(config.name, argv[optind], "a tracker");
+	apply_limits(&config, &limits);
+	device = open_device();
+	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CREATE, &config);
+	if (err)
+		die_of_limits(err, "create", &config);
+	report(device, config.name, &view);
+	return EXIT_DONE;
+}
+
+const struct command create_command = {
+	.name = "create",
+	.arguments = "TRACKER [OPTION...]",
+	.summary = "Create a tracker",
+	.options = LIMIT_HELP
+		"  -p, --programs       let programs have accounts in it\n"
+		"  -d, --disabled       it counts nothing, for good\n",
+	.notes = SIZE_HELP
+		"\nIt lasts until it is destroyed, or the module is unloaded.\n",
+	.run = run_create,
+};
+
+static int run_destroy(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct memquota_ioctl_tracker_destroy destroy = {
+		.size = sizeof(destroy)
+	};
+	int err;
+
+	while (next_option(&destroy_command, argc, argv, ":h", options) != -1)
+		;
+	if (argc - optind != 1)
+		usage("which tracker? It takes the name of one");
+	put_name(destroy.name, argv[optind], "a tracker");
+	err = try_ioctl(open_device(), MEMQUOTA_IOCTL_TRACKER_DESTROY,
+			&destroy);
+	if (err)
+		die_of_errno(err, "destroy", destroy.name);
+	return EXIT_DONE;
+}
+
+const struct command destroy_command = {
+	.name = "destroy",
+	.arguments = "TRACKER",
+	.summary = "Destroy a tracker; its accounts close",
+	.options = "",
+	.notes = "Only a tracker that was made with 'create'; others belong to kernel modules.\n",
+	.run = run_destroy,
+};
