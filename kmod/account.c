@@ -339,6 +339,35 @@ void memquota_walk_records(struct memquota_account *a,
 }
 
 /*
+ * The ids of the open parents, the @max oldest in order; the rest of @ids is
+ * not touched. Of very many parents BATCH are looked at. Returns how many of
+ * them are open. Any context but NMI.
+ */
+unsigned int memquota_account_parents(struct memquota_account *a, u64 *ids,
+				      unsigned int max)
+{
+	unsigned int n = 0, found = 0, i;
+	struct memquota_link *link;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&a->tracker->lock, flags);
+	list_for_each_entry(link, &a->parents, of_child) {
+		if (n++ == BATCH)
+			break;
+		if (memquota_account_closed(link->parent))
+			continue;
+		for (i = min(found, max); i && ids[i - 1] > link->parent->id; i--)
+			if (i < max)
+				ids[i] = ids[i - 1];
+		if (i < max)
+			ids[i] = link->parent->id;
+		found++;
+	}
+	raw_spin_unlock_irqrestore(&a->tracker->lock, flags);
+	return found;
+}
+
+/*
  * Find all descendants of an account. Lists of links are walked as those of
  * records are, marked with the walk's number. The accounts, the first one among
  * them, end up on @accounts, each with its memory kept.

@@ -805,7 +805,7 @@ int memquota_program_list(struct memquota_call *call)
 	struct memquota_tracker *t;
 	int err;
 
-	if (list->flags)
+	if (list->flags || list->__reserved)
 		return -EOPNOTSUPP;
 	if (!memquota_privileged())
 		return -EPERM;
@@ -827,6 +827,10 @@ int memquota_program_list(struct memquota_call *call)
 	list->out_reclaims = usage.reclaims;
 	list->out_participants = usage.participants;
 	list->out_children = usage.children;
+	memset(list->out_parents, 0, sizeof(list->out_parents));
+	list->out_nr_parents =
+		memquota_account_parents(a, list->out_parents,
+					 MEMQUOTA_IOCTL_PARENTS);
 	memquota_account_unref(a);
 out:
 	memquota_tracker_unref(t);

@@ -308,6 +308,7 @@ FIXTURE_VARIANT_ADD(each, account_list)
 	.cmd = MEMQUOTA_IOCTL_ACCOUNT_LIST,
 	.size = sizeof(struct memquota_ioctl_account_list),
 	.min_size = 136,
+	.reserved = offsetof(struct memquota_ioctl_account_list, __reserved),
 	.answers = true,
 };
 

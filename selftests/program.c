@@ -756,6 +756,71 @@ TEST_F(program, list_of_accounts)
 			       &list));
 }
 
+static void list_parents(int device, uint64_t id,
+			 struct memquota_ioctl_account_list *list)
+{
+	memset(list, 0xff, sizeof(*list));
+	list->size = sizeof(*list);
+	list->flags = 0;
+	list->__reserved = 0;
+	list->after_id = id - 1;
+	memset(list->tracker, 0, sizeof(list->tracker));
+	set_name(list->tracker, TRACKER);
+	if (call(device, MEMQUOTA_IOCTL_ACCOUNT_LIST, list) ||
+	    list->out_id != id)
+		list->out_nr_parents = UINT32_MAX;
+}
+
+/* Oldest first, whatever the order in which they were added; A5: open ones. */
+TEST_F(program, a4_list_of_parents)
+{
+	struct memquota_ioctl_account_list list;
+	uint64_t ids[10], id;
+	int fds[10], fd, i;
+
+	fd = create_account(self->device, TRACKER, "child", -1);
+	ASSERT_GE(fd, 0);
+	id = id_of(fd);
+	list_parents(self->device, id, &list);
+	EXPECT_EQ(0, list.out_nr_parents);
+	EXPECT_EQ(0, list.out_parents[0]);
+
+	for (i = 0; i < 10; i++) {
+		fds[i] = create_account(self->device, TRACKER, "parent", -1);
+		ASSERT_GE(fds[i], 0);
+		ids[i] = id_of(fds[i]);
+	}
+	/* 3, 6, 9, 2, 5, 8, 1, 4, 7, 0 */
+	for (i = 1; i < 8; i++)
+		EXPECT_EQ(0, add_parent(fd, fds[i * 3 % 10]));
+	list_parents(self->device, id, &list);
+	EXPECT_EQ(7, list.out_nr_parents);
+	EXPECT_EQ(ids[1], list.out_parents[0]);
+	EXPECT_EQ(ids[2], list.out_parents[1]);
+	EXPECT_EQ(ids[9], list.out_parents[6]);
+	EXPECT_EQ(0, list.out_parents[7]);
+	for (; i <= 10; i++)
+		EXPECT_EQ(0, add_parent(fd, fds[i * 3 % 10]));
+	list_parents(self->device, id, &list);
+	EXPECT_EQ(10, list.out_nr_parents);
+	for (i = 0; i < MEMQUOTA_IOCTL_PARENTS; i++)
+		EXPECT_EQ(ids[i], list.out_parents[i]);
+
+	close(fds[0]);
+	close(fds[4]);
+	list_parents(self->device, id, &list);
+	EXPECT_EQ(8, list.out_nr_parents);
+	EXPECT_EQ(ids[1], list.out_parents[0]);
+	EXPECT_EQ(ids[5], list.out_parents[3]);
+	EXPECT_EQ(ids[9], list.out_parents[7]);
+	for (i = 0; i < 10; i++)
+		if (i != 0 && i != 4)
+			close(fds[i]);
+	list_parents(self->device, id, &list);
+	EXPECT_EQ(0, list.out_nr_parents);
+	close(fd);
+}
+
 TEST_F(program, t9_max)
 {
 	struct memquota_ioctl_account a;
