@@ -31,7 +31,7 @@ static const struct column columns[] = {
 			   "how often its participants were asked" },
 	[COL_PARTS] = { "PARTS", "participants", NUMBER, 3, 0, true,
 			"participants that have joined and not left" },
-	[COL_CHILDREN] = { "CHILDREN", "children", NUMBER, 3, 0, false,
+	[COL_CHILDREN] = { "CHILDREN", "nr_children", NUMBER, 3, 0, false,
 			   "open accounts that are reclaimed with it" },
 	[COL_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
 			  "ids of accounts that it is reclaimed with" },
