@@ -1,0 +1,564 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2317
+#
+# memquotactl, as somebody tries it who has not seen it before: each command,
+# with and without success, in a terminal of 80 columns and without one, as
+# root, as a member of the group and as nobody. It unloads memquota and loads
+# it again, from /modules or $MODULES. JSON is checked by python3 where there
+# is one, and left in /out for whoever starts this. TAP on stdout.
+
+module=${MODULES:-/modules}/memquota.ko
+setpriv=/usr/bin/setpriv
+nobody=65534
+tracker=ctl
+cases=0
+failed=0
+holders=
+tmp=$(mktemp -d)
+
+# expect WHAT IS: the two are the same
+expect() {
+	[ "$1" = "$2" ] && return
+	echo "# not '$1' but '$2'"
+	wrong=1
+}
+
+# run COMMAND...: $out, $err and $status are what comes of it
+run() {
+	status=0
+	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+	out=$(cat "$tmp/out")
+	err=$(cat "$tmp/err")
+}
+
+# ctl ARGUMENT...: it succeeds, and has nothing to complain about
+ctl() {
+	run memquotactl "$@"
+	[ "$status" = 0 ] && [ -z "$err" ] && return
+	echo "# memquotactl $*: status $status: $err"
+	wrong=1
+}
+
+# refused STATUS TEXT COMMAND...: it fails so, and that is in what it says
+refused() {
+	refused_status=$1 refused_text=$2
+	shift 2
+	run "$@"
+	expect "$refused_status" "$status"
+	case $err in
+	*"$refused_text"*) ;;
+	*)
+		echo "# $*: '$refused_text' is not in: $err"
+		wrong=1
+		;;
+	esac
+}
+
+# says TEXT...: each is in what came out
+says() {
+	for text; do
+		case $out in
+		*"$text"*) ;;
+		*)
+			echo "# '$text' is not in:"
+			echo "$out" | sed 's/^/#    /'
+			wrong=1
+			;;
+		esac
+	done
+}
+
+says_not() {
+	case $out in
+	*"$1"*)
+		echo "# '$1' is in: $out"
+		wrong=1
+		;;
+	esac
+}
+
+# line N IS: line N of what came out, with single spaces
+line() {
+	expect "$2" "$(echo "$out" | sed -n "$1{s/  */ /g;s/ \$//;p;}")"
+}
+
+# json NAME ARGUMENT...: it is JSON, a line apart if NAME ends in l
+json() {
+	name=$1
+	shift
+	ctl "$@"
+	json_lines=
+	case $name in
+	*l) json_lines=--json-lines ;;
+	esac
+	[ ! -d /out ] || echo "$out" >"/out/memquotactl-$name.json${json_lines:+l}"
+	command -v python3 >/dev/null || return
+	# shellcheck disable=SC2086 # none, or one
+	echo "$out" | python3 -m json.tool $json_lines >/dev/null ||
+		expect JSON "$*: $out"
+}
+
+# terminal COMMAND: run it in one of 80 columns; no line is longer
+terminal() {
+	status=0
+	TERM=linux script -q -e -c "stty cols 80 rows 24; $*" /dev/null \
+		>"$tmp/out" 2>&1 </dev/null || status=$?
+	out=$(tr -d '\r' <"$tmp/out")
+	too_long=$(echo "$out" | sed "s/$(printf '\033')[^m]*m//g" |
+		awk 'length > 80')
+	expect "" "$too_long"
+}
+
+# eventually COMMAND...: it succeeds within some seconds
+eventually() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		if [ $tries -gt 100 ]; then
+			echo "# never: $*"
+			wrong=1
+			return
+		fi
+		sleep 0.1
+	done
+}
+
+# hold ARGUMENT...: hold in the background; $id is what it prints, $pid whose
+hold() {
+	: >"$tmp/id"
+	memquotactl hold --tracker $tracker "$@" >"$tmp/id" 2>"$tmp/said" &
+	pid=$!
+	holders="$holders $pid"
+	eventually test -s "$tmp/id"
+	id=$(cat "$tmp/id")
+}
+
+# ended STATUS PID: it ends by itself
+ended() {
+	eventually sh -c "! kill -0 $2"
+	status=0
+	wait "$2" || status=$?
+	expect "$1" "$status"
+}
+
+let_go() {
+	for pid in $holders; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	holders=
+}
+
+new_tracker() {
+	let_go
+	memquotactl destroy $tracker >/dev/null 2>&1
+	ctl create $tracker --programs "$@"
+}
+
+unload() {
+	tries=0
+	while [ -e /sys/module/memquota ]; do
+		rmmod memquota 2>/dev/null && return
+		tries=$((tries + 1))
+		[ $tries -lt 50 ] || return
+		sleep 0.1
+	done
+}
+
+as_nobody() {
+	$setpriv --reuid $nobody --regid $nobody --clear-groups "$@"
+}
+
+no_module() {
+	unload
+	for command in info trackers accounts "show 1" "set x --max 1M" \
+			"create x" "destroy x" "top --once" export "hold 1M" \
+			events; do
+		# shellcheck disable=SC2086 # arguments, apart
+		refused 3 "modprobe memquota" memquotactl $command
+		expect "" "$out"
+	done
+	insmod "$module"
+}
+
+help_of_each() {
+	ctl --help
+	says "Usage: memquotactl COMMAND" "accounts" "hold" "memquotactl(8)"
+	ctl --version
+	says "memquotactl 0." "interface "
+	refused 2 "Usage: memquotactl COMMAND" memquotactl
+	for command in info trackers accounts show set create destroy top \
+			events export hold; do
+		ctl "$command" --help
+		line 1 "$(echo "$out" | sed -n "1s/  */ /gp")"
+		says "Usage: memquotactl $command" "--help"
+		expect "" "$(echo "$out" | awk 'length > 80')"
+		refused 2 "there is no option '--bogus'" \
+			memquotactl "$command" --bogus
+		says_not Usage
+	done
+}
+
+wrong_usage() {
+	refused 2 "there is no command 'look'" memquotactl look
+	refused 2 "Try 'memquotactl --help'" memquotactl look
+	refused 2 "one argument too many: 'x'" memquotactl info x
+	refused 2 "one argument too many: 'x'" memquotactl trackers x
+	refused 2 "one argument too many: 'y'" memquotactl accounts x y
+	refused 2 "there is no column 'COLOUR'" memquotactl trackers -o COLOUR
+	refused 2 "there is no column 'COLOUR'" memquotactl accounts -x COLOUR
+	refused 2 "which account?" memquotactl show
+	refused 2 "'web' is no id of an account" memquotactl show web
+	refused 2 "'-1' is no id of an account" memquotactl show -- -1
+	refused 2 "which tracker?" memquotactl set --max 1M
+	refused 2 "which limit?" memquotactl set default
+	refused 2 "lacks its argument" memquotactl set default --max
+	refused 2 "which tracker?" memquotactl create
+	refused 2 "names have 1 to 31 bytes" memquotactl create \
+		a-name-of-thirty-two-bytes-and-no
+	refused 2 "names have 1 to 31 bytes" memquotactl create ""
+	refused 2 "which tracker?" memquotactl destroy a b
+	refused 2 "how much?" memquotactl hold
+	refused 2 "'lots' is no size" memquotactl hold lots
+	refused 2 "is no age" memquotactl hold 1M --age old
+	for size in 1Q M 1.2.3M 1MBB 99999999T -1 ""; do
+		refused 2 "is no size" memquotactl set default --max "$size"
+	done
+	refused 2 "101%" memquotactl set default --max 101%
+}
+
+info() {
+	ctl info
+	says "interface  2" "tracker" "programs" "16K a CPU"
+	ctl info --bytes
+	says "16384 a CPU"
+	json info info --json
+	says '"version": 2' '"cache_max": 16384' '"programs"'
+}
+
+rights() {
+	new_tracker
+	chown 0:0 /dev/memquota
+	chmod 600 /dev/memquota
+	refused 1 "group memquota" as_nobody memquotactl info
+	refused 1 "usermod -a -G memquota" as_nobody memquotactl trackers
+	chown 0:$nobody /dev/memquota
+	chmod 660 /dev/memquota
+	run as_nobody memquotactl info
+	expect 0 "$status"
+	for command in trackers accounts "show 1" "create x" export \
+			"set default --max 1M" "destroy $tracker"; do
+		# shellcheck disable=SC2086 # arguments, apart
+		refused 1 "needs root" as_nobody memquotactl $command
+	done
+	refused 1 "is not for programs" as_nobody memquotactl hold 1M
+	run as_nobody timeout -s TERM 1 memquotactl hold 1M -t $tracker
+	expect "" "$err"
+	[ "$out" -gt 0 ] || expect "an id" "$out"
+	# Accounts of others: not by their ids.
+	hold 0
+	refused 1 "another user's" as_nobody memquotactl hold 1M -t $tracker \
+		--parent "$id"
+	chown 0:0 /dev/memquota
+	chmod 600 /dev/memquota
+}
+
+trackers() {
+	new_tracker --high 64M
+	ctl trackers
+	line 1 "NAME STATE TOTAL USE% HIGH LOW-WATER MAX PEAK ACCOUNTS RECLAIMS"
+	says "default" "counting"
+	line 3 "$tracker counting 0 0 64M 48M - 0 0 0"
+	hold 16M
+	ctl trackers -n -o NAME,total,USE%,accounts --bytes
+	says "$tracker 16" " 25 " " 1"
+	line 3 ""
+	ctl trackers -o +programs
+	line 1 "NAME STATE TOTAL USE% HIGH LOW-WATER MAX PEAK ACCOUNTS RECLAIMS PROGRAMS"
+	json trackers trackers --json
+	says '"name": "ctl"' '"high": 67108864' '"low_water": 50331648' \
+		'"max": null' '"use_percent": 25' '"programs": true' \
+		'"participants": 1'
+	json trackers-few trackers -J -o name,id
+	says_not '"high"'
+}
+
+limits() {
+	new_tracker
+	ctl set $tracker --max 512M
+	expect "$tracker: max 512M, high 512M, low-water 384M" "$out"
+	ctl set $tracker --high 50%
+	expect "$tracker: max 512M, high 256M, low-water 192M" "$out"
+	ctl set $tracker --low-water 90%
+	expect "$tracker: max 512M, high 256M, low-water 230.4M" "$out"
+	# What was set stays; what is at its default follows.
+	ctl set $tracker --high 0.5g
+	expect "$tracker: max 512M, high 512M, low-water 230.4M" "$out"
+	ctl set $tracker --low-water default
+	ctl set $tracker --max 1GiB
+	expect "$tracker: max 1G, high 1G, low-water 768M" "$out"
+	ctl set $tracker --high 1048576 --bytes
+	expect "$tracker: max 1073741824, high 1048576, low-water 786432" "$out"
+	ctl set $tracker --max unlimited --high unlimited
+	expect "$tracker: max unlimited, high unlimited, low-water unlimited" \
+		"$out"
+	refused 2 "of max, which is unlimited" memquotactl set $tracker --high 5%
+	refused 2 "of high, which is unlimited" \
+		memquotactl set $tracker --low-water 5%
+	ctl set $tracker --max 50% --json
+	json set set $tracker --max 64M -J
+	says '"max": 67108864' '"name": "ctl"'
+	refused 3 "there is no tracker 'other'" memquotactl set other --max 1M
+}
+
+# The kernel's own words.
+refused_limits() {
+	new_tracker --max 64M
+	refused 1 "max is below high" memquotactl set $tracker --high 65M
+	refused 1 "low_water is above 98 % of high" \
+		memquotactl set $tracker --low-water 99%
+	refused 1 "low_water is below 160 KiB" \
+		memquotactl set $tracker --low-water 4K
+	refused 1 "low_water is above 98 %" memquotactl set $tracker \
+		--low-water 99% --dry-run
+	refused 1 "max is below high" memquotactl create other --max 1M --high 2M
+	refused 3 "" memquotactl accounts other
+	ctl set $tracker --low-water 98%
+	ctl set $tracker --high 10M --low-water 9M --dry-run
+	says "possible; nothing was changed"
+	ctl trackers -n -o MAX,HIGH --bytes
+	says "67108864 67108864"
+}
+
+create_and_destroy() {
+	ctl create other --max 8M
+	expect "other: max 8M, high 8M, low-water 6M" "$out"
+	refused 1 "'other' is there already" memquotactl create other
+	refused 1 "'a/b' is refused" memquotactl create a/b
+	refused 1 "is not for programs" memquotactl hold 1M -t other
+	ctl destroy other
+	expect "" "$out"
+	refused 3 "there is no tracker 'other'" memquotactl destroy other
+	refused 1 "belongs to a kernel module" memquotactl destroy default
+	ctl create off --disabled
+	ctl trackers -n -o name,state,total,max
+	says "off     disabled     -   -"
+	refused 1 "was created disabled" memquotactl set off --max 1M
+	ctl destroy off
+}
+
+tree() {
+	new_tracker
+	ctl accounts $tracker
+	expect "" "$out"
+	hold 4M --name first
+	first=$id
+	hold 0 --name second
+	second=$id
+	hold 1M --name child --parent "$first" --parent "$second"
+	child=$id
+	hold 2M --name "grand child" -p "$child"
+	grand=$id
+	ctl accounts $tracker
+	line 1 "NAME ID HELD PEAK MAX REFUSED RECLAIMS PARTS"
+	line 2 "first $first 4M 4M - 0 0 1"
+	line 3 "\`-child 1/2 $child 1M 1M - 0 0 1"
+	line 4 " \`-grand child $grand 2M 2M - 0 0 1"
+	line 5 "second $second 0 0 - 0 0 1"
+	line 6 "\`-child 2/2 $child 1M 1M - 0 0 1"
+	line 7 ""
+	ctl accounts
+	line 2 "first $first 4M 4M - 0 0 1 $tracker"
+	ctl accounts $tracker --sort name -n -o name,id
+	line 1 "first $first"
+	json tree accounts --json
+	says '"again": true' "\"parents\": [$first,$second]" '"parents": []' \
+		'"children": [' '"nr_children": 1'
+	ctl accounts --list -n -o NAME,PARENTS
+	line 3 "child $first,$second"
+	ctl accounts --list --sort HELD -n -o NAME
+	expect "first grand child child second" "$(echo "$out" | xargs)"
+	ctl accounts --list --sort NAME -n -o NAME
+	expect "child first grand child second" "$(echo "$out" | xargs)"
+	ctl accounts $tracker -n -o ID
+	expect "$first $second $child $grand" "$(echo "$out" | xargs)"
+	json list accounts $tracker --list --json
+	says_not '"children"'
+	refused 3 "there is no tracker 'other'" memquotactl accounts other
+
+	# A parent that closes takes its branch along, and nothing else.
+	# shellcheck disable=SC2086 # pids, apart
+	set -- $holders
+	kill "$1"
+	ended 0 "$1"
+	ctl accounts $tracker -n -o name
+	line 1 second
+	line 2 "\`-child"
+	line 3 " \`-grand child"
+	line 4 ""
+}
+
+show() {
+	new_tracker
+	hold 3M --name "it's \"5\" \\ %s"
+	ctl show "$id"
+	line 1 "NAME it's \"5\" \\ %s"
+	line 2 "ID $id"
+	line 3 "HELD 3M"
+	says "TRACKER   $tracker" "PARENTS   -" "MAX       -"
+	json show show "$id" --json
+	says "\"id\": $id" '"parents": []' "it's \\\"5\\\" \\\\ %s"
+	ctl show "$id" --bytes
+	says "HELD      31"
+	refused 3 "there is no account $((id + 1))" memquotactl show $((id + 1))
+	refused 3 "there is no account 0" memquotactl show 0
+	let_go
+	refused 3 "it is closed" memquotactl show "$id"
+	refused 3 "it is closed" memquotactl hold 1M -t $tracker -p "$id"
+}
+
+hold_until() {
+	new_tracker --max 16M --high 16M
+	for signal in TERM INT HUP; do
+		hold 1M
+		kill -$signal "$pid"
+		ended 0 "$pid"
+	done
+	refused 1 "max of '$tracker'" memquotactl hold 17M -t $tracker
+	refused 2 "control characters" memquotactl hold 1M -t $tracker \
+		-n "$(printf 'a\tb')"
+	refused 3 "there is no tracker 'none'" memquotactl hold 1M -t none
+	hold 1M --json
+	case $id in
+	'{"id": '*', "tracker": "ctl", "held": 1048576}') ;;
+	*) expect "an id in JSON" "$id" ;;
+	esac
+	# Its tracker goes.
+	ctl destroy $tracker
+	ended 4 "$pid"
+	expect "" "$(grep -v ' was closed$' "$tmp/said")"
+}
+
+# Oldest first: the tool tells how old its data is.
+hold_and_reclaim() {
+	new_tracker
+	hold 4M --age 1 --name young
+	young=$pid
+	hold 4M --age 30 --name old
+	old=$pid
+	hold 4M --age 60 --partial --name partial
+	partial=$pid
+	ctl set $tracker --high 11M --low-water 9M
+	sleep 0.5
+	ctl accounts $tracker -n -l -o NAME,HELD
+	line 1 "young 4M"
+	line 2 "old 4M"
+	says "partial  1M"
+	ctl set $tracker --high 9M --low-water 5M
+	ended 4 "$old"
+	ctl accounts $tracker -n -l -o NAME
+	says young partial
+	says_not old
+	kill "$partial" "$young"
+	ended 0 "$young"
+	ended 0 "$partial"
+}
+
+metrics() {
+	new_tracker --high 32M
+	hold 1M --name 'a "quoted\" name'
+	ctl export
+	expect "" "$(echo "$out" | grep -vE '^(# (HELP|TYPE) memquota_[a-z_]+ .+|memquota_[a-z_]+\{[^{}]*\} (\+Inf|[0-9]+))$')"
+	says "memquota_tracker_high_bytes{tracker=\"$tracker\"} 33554432" \
+		"memquota_tracker_max_bytes{tracker=\"$tracker\"} +Inf" \
+		"# TYPE memquota_tracker_reclaims_total counter" \
+		"memquota_tracker_state{tracker=\"$tracker\",state=\"counting\"} 1" \
+		"memquota_tracker_state{tracker=\"$tracker\",state=\"poisoned\"} 0"
+	says_not "quoted"
+	ctl export --accounts
+	says "memquota_account_held_bytes{tracker=\"$tracker\",id=\"$id\",name=\"a \\\"quoted\\\\\\\" name\"} 1"
+	expect "" "$(echo "$out" | grep ^# | sort | uniq -d)"
+
+	echo before >"$tmp/memquota.prom"
+	before=$(stat -c %i "$tmp/memquota.prom")
+	(umask 022 && memquotactl export --output "$tmp/memquota.prom") ||
+		expect written "$?"
+	expect 644 "$(stat -c %a "$tmp/memquota.prom")"
+	[ "$before" != "$(stat -c %i "$tmp/memquota.prom")" ] ||
+		expect "another file" "the same"
+	grep -q '^memquota_tracker_high_bytes' "$tmp/memquota.prom" ||
+		expect metrics "$(cat "$tmp/memquota.prom")"
+	expect "" "$(cd "$tmp" && ls memquota.prom.* 2>/dev/null)"
+	refused 1 "cannot be written" memquotactl export -o "$tmp/none/x.prom"
+	# What fails leaves the old one, and nothing else.
+	unload
+	let_go
+	cp "$tmp/memquota.prom" "$tmp/copy"
+	mkdir "$tmp/folder.prom"
+	refused 1 "cannot be written" memquotactl export -o "$tmp/folder.prom"
+	expect "" "$(cd "$tmp" && ls -d folder.prom.* 2>/dev/null)"
+	rmdir "$tmp/folder.prom"
+}
+
+in_a_terminal() {
+	new_tracker --high 8M --low-water 6M
+	hold 7M --name a-name-of-thirty-one-bytes-or-so --partial
+	hold 512K --parent "$id" --name another-name-that-is-very-long
+	hold 512K --parent "$id" --name and-one-more-name-that-is-long
+	yellow=$(printf '\033[33m')
+	terminal memquotactl trackers
+	expect 0 "$status"
+	says "NAME" "$tracker" "$yellow"
+	terminal NO_COLOR=1 memquotactl trackers
+	says "$tracker"
+	says_not "$(printf '\033')"
+	ctl trackers
+	says_not "$(printf '\033')"
+	for command in info accounts "accounts $tracker" "accounts --list" \
+			"show $id" "trackers --help" "hold --help"; do
+		terminal memquotactl "$command"
+		expect 0 "$status"
+	done
+	terminal LC_ALL=C.UTF-8 memquotactl accounts $tracker
+	says "├─another" "└─and-one"
+}
+
+output_fails() {
+	[ -e /dev/full ] || return
+	run sh -c "memquotactl trackers >/dev/full"
+	expect 1 "$status"
+	says_not NAME
+	run sh -c "memquotactl --help >/dev/full"
+	expect 1 "$status"
+}
+
+if ! command -v memquotactl >/dev/null; then
+	echo "1..0 # SKIP no memquotactl"
+	exit 4
+fi
+if [ ! -e "$module" ] || [ "$(id -u)" != 0 ] || [ ! -x $setpriv ] ||
+   ! command -v script >/dev/null; then
+	echo "1..0 # SKIP no $module, $setpriv or script, or not root"
+	exit 4
+fi
+all="no_module help_of_each wrong_usage info rights trackers limits
+	refused_limits create_and_destroy tree show hold_until hold_and_reclaim
+	metrics in_a_terminal output_fails"
+echo "TAP version 13"
+echo "1..$(echo "$all" | wc -w)"
+for case in $all; do
+	cases=$((cases + 1))
+	wrong=0
+	$case
+	let_go
+	memquotactl destroy $tracker >/dev/null 2>&1
+	if [ $wrong = 0 ]; then
+		echo "ok $cases $case"
+	else
+		echo "not ok $cases $case"
+		failed=1
+	fi
+done
+rm -rf "$tmp"
+exit $failed
