@@ -5,8 +5,9 @@
  *
  * A watch knows the two marks next to the use, and whoever changes the use only
  * compares with those. Where an account is watched the quick way of a miss is
- * not taken, so that the others pay nothing. One that crosses a mark leaves the rest to a work item, by way of
- * irq_work (X1), which looks at every threshold and finds the new marks.
+ * not taken, so that the others pay nothing. One that crosses a mark leaves the
+ * rest to a work item, by way of irq_work (X1), which looks at every threshold
+ * and finds the new marks.
  *
  * Use is raised, by a full barrier, before the marks are read, and marks are
  * written before use is read again: one of the two sees the other.
@@ -33,12 +34,13 @@ struct threshold {
 	struct list_head thresholds;	/* in watch->thresholds; watch->lock */
 };
 
+/* The total of a poisoned tracker may be below zero. */
 static u64 current_use(struct memquota_watch *w)
 {
 	u64 word;
 
 	if (!w->account)
-		return memquota_tracker_total(w->tracker);
+		return max_t(s64, memquota_tracker_total(w->tracker), 0);
 	word = atomic64_read(&w->account->word);
 	return word & ACCOUNT_CLOSED ? 0 : word;
 }
