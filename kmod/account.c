@@ -29,11 +29,6 @@ struct memquota_account memquota_closed_account = {
 };
 EXPORT_SYMBOL_GPL(memquota_closed_account);
 
-void memquota_account_ref(struct memquota_account *a)
-{
-	refcount_inc(&a->refs);
-}
-
 static void account_free_rcu(struct rcu_head *rcu)
 {
 	struct memquota_account *a = container_of(rcu, struct memquota_account, rcu);
@@ -768,9 +763,9 @@ out:
 	return a;
 }
 
-void memquota_take_apart(struct memquota_tracker *t, unsigned int pieces)
+void memquota_take_pieces(struct memquota_tracker *t, unsigned int pieces)
 {
-	while (pieces-- && unlikely(!list_empty_careful(&t->dying)))
+	while (pieces-- && !list_empty_careful(&t->dying))
 		if (!take_piece(t))
 			break;
 }

@@ -213,11 +213,6 @@ static void record_lose(struct memquota_record *r, u64 key, u64 bytes,
 		memquota_record_free(r);
 }
 
-u64 __percpu *memquota_slot_words(unsigned int slot)
-{
-	return (u64 __percpu *)memquota_cpu.slots[slot].words;
-}
-
 static __always_inline bool try_cmpxchg_word(atomic64_t *word, u64 old, u64 new)
 {
 	s64 expected = old;

@@ -110,10 +110,11 @@ void memquota_record_free(struct memquota_record *r)
 	call_rcu(&r->rcu, record_free_rcu);
 }
 
-static void record_init(struct memquota_record *r, struct memquota_account *a,
-			struct memquota_participant *p,
-			memquota_reclaim_fn reclaim,
-			const struct memquota_ops *ops, struct module *owner)
+/* A join is hardly more than this and memory: it is part of both kinds. */
+static __always_inline void
+record_init(struct memquota_record *r, struct memquota_account *a,
+	    struct memquota_participant *p, memquota_reclaim_fn reclaim,
+	    const struct memquota_ops *ops, struct module *owner)
 {
 	*r = (struct memquota_record) {
 		.word = ATOMIC64_INIT(RECORD_REF),
@@ -144,10 +145,16 @@ static void record_init(struct memquota_record *r, struct memquota_account *a,
 static __printf(2, 0)
 void set_name(char *name, const char *fmt, va_list args)
 {
-	if (strchr(fmt, '%'))
-		vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
-	else
-		strscpy(name, fmt, MEMQUOTA_NAME_SIZE);
+	unsigned int i;
+
+	for (i = 0; fmt[i] != '%'; i++) {
+		if (!fmt[i] || i == MEMQUOTA_NAME_SIZE - 1) {
+			name[i] = '\0';
+			return;
+		}
+		name[i] = fmt[i];
+	}
+	vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
 }
 
 /* Let charges find the record. The owner publishes its object afterwards. */
@@ -439,7 +446,8 @@ void memquota_leave(struct memquota_participant *p)
 		list_del_init(&r->siblings);
 		WRITE_ONCE(a->nr_records, a->nr_records - 1);
 	}
-	list_del_init(&r->trimmers);
+	if (unlikely(!list_empty(&r->trimmers)))
+		list_del_init(&r->trimmers);
 	WRITE_ONCE(t->nr_records, t->nr_records - 1);
 	raw_spin_unlock_irqrestore(&t->lock, flags);
 	memquota_wait_callback(r);

@@ -375,9 +375,8 @@ int memquota_account_publish(struct memquota_account *account,
 			     struct memquota_account *parent,
 			     struct memquota_link *link);
 u64 memquota_account_close(struct memquota_account *account);
-void memquota_account_ref(struct memquota_account *account);
 void memquota_account_unref(struct memquota_account *account);
-void memquota_take_apart(struct memquota_tracker *t, unsigned int pieces);
+void memquota_take_pieces(struct memquota_tracker *t, unsigned int pieces);
 bool memquota_close_next(struct memquota_tracker *t, u64 *id);
 int memquota_account_link(struct memquota_account *account,
 			  struct memquota_account *parent, gfp_t gfp);
@@ -397,6 +396,18 @@ struct memquota_record *memquota_next_record(struct memquota_account *account,
 					     struct memquota_record *last);
 int memquota_accounts_init(void);
 void memquota_accounts_exit(void);
+
+static inline void memquota_account_ref(struct memquota_account *account)
+{
+	refcount_inc(&account->refs);
+}
+
+static inline void memquota_take_apart(struct memquota_tracker *t,
+				       unsigned int pieces)
+{
+	if (unlikely(!list_empty_careful(&t->dying)))
+		memquota_take_pieces(t, pieces);
+}
 
 static inline bool memquota_account_closed(const struct memquota_account *a)
 {
@@ -453,7 +464,11 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes);
 u64 memquota_shares_bytes(struct memquota_tracker *t);
 u64 memquota_shares_gained(struct memquota_tracker *t);
 u64 memquota_shares_lost(struct memquota_tracker *t);
-u64 __percpu *memquota_slot_words(unsigned int slot);
+
+static inline u64 __percpu *memquota_slot_words(unsigned int slot)
+{
+	return (u64 __percpu *)memquota_cpu.slots[slot].words;
+}
 
 /**
  * struct memquota_cpu_view - what a CPU holds in advance for a tracker

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <memquota/queue.h>
+#include "../quota.h"
 #include "bench.h"
 
 struct message {
@@ -93,6 +94,48 @@ static noinline u64 loop_join_private_leave(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
+/* What joining and leaving stand on: memory that RCU frees, and nothing else. */
+struct freed_later {
+	struct rcu_head rcu;
+	struct kmem_cache *cache;
+};
+
+static void free_later(struct rcu_head *rcu)
+{
+	struct freed_later *object = container_of(rcu, struct freed_later, rcu);
+
+	kmem_cache_free(object->cache, object);
+}
+
+static int setup_freed_later(struct bench *b, const struct bench_case *c)
+{
+	b->private = kmem_cache_create("memquota_bench",
+				       sizeof(struct memquota_record), 0, 0,
+				       NULL);
+	return b->private ? 0 : -ENOMEM;
+}
+
+static void teardown_freed_later(struct bench *b)
+{
+	rcu_barrier();
+	kmem_cache_destroy(b->private);
+}
+
+static noinline u64 loop_peer_freed_later(struct bench *b, unsigned long n)
+{
+	struct freed_later *object;
+	u64 start = bench_clock();
+
+	do {
+		object = kmem_cache_alloc(b->private, GFP_KERNEL);
+		if (unlikely(!object))
+			return BENCH_NONE;
+		object->cache = b->private;
+		call_rcu(&object->rcu, free_later);
+	} while (--n);
+	return bench_clock() - start;
+}
+
 /* Those in the default tracker need it to be counting. */
 static int setup_default(struct bench *b, const struct bench_case *c)
 {
@@ -111,19 +154,25 @@ const struct bench_case bench_object_cases[] = {
 		.nr = 1,
 		.peer = "peer_kmalloc_kfree",
 	}, {
+		.name = "peer_kmem_cache_call_rcu",
+		.loop = loop_peer_freed_later,
+		.setup = setup_freed_later,
+		.teardown = teardown_freed_later,
+		.times = 500,
+	}, {
 		.name = "join_leave",
 		.loop = loop_join_leave,
 		.setup = bench_setup_participants,
 		.teardown = bench_teardown_participants,
 		.nr = 1,
 		.times = 500,
-		.peer = "peer_kmem_cache_accounted",
+		.peer = "peer_kmem_cache_call_rcu",
 	}, {
 		.name = "join_private_leave",
 		.loop = loop_join_private_leave,
 		.setup = setup_default,
 		.times = 500,
-		.peer = "peer_kmem_cache_accounted",
+		.peer = "peer_kmem_cache_call_rcu",
 	},
 };
 
@@ -162,7 +211,7 @@ int bench_objects(void)
 {
 	int err = bench_run_cases(bench_object_cases, bench_nr_object_cases);
 
-	report_deferred(&bench_object_cases[1]);
 	report_deferred(&bench_object_cases[2]);
+	report_deferred(&bench_object_cases[3]);
 	return err;
 }
