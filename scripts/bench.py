@@ -54,6 +54,8 @@ CALLED = {
     "visit_to_total": ("__memquota_charge", "__memquota_uncharge"),
     "queue_send_recv": ("memquota_queue_send", "memquota_queue_recv"),
     "range_churn_10000": ("__memquota_range_alloc", "__memquota_range_free"),
+    "ioctl_charge": ("participant_ioctl",),
+    "ioctl_uncharge": ("participant_ioctl",),
     "join_leave": ("memquota_join_account", "memquota_leave"),
     "join_private_leave": ("memquota_join_private", "memquota_leave"),
     "arena_reset": ("memquota_arena_reset",),

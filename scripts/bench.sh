@@ -20,7 +20,8 @@ cpus=$(nproc)
 status=0
 mkdir -p "$out"
 
-need /usr/bin/python3:python3 objdump:binutils \
+need /usr/bin/python3:python3 objdump:binutils gcc:gcc \
+	/usr/include/stdlib.h:libc6-dev \
 	/usr/lib/python3/dist-packages/matplotlib:python3-matplotlib
 
 # run INSTRUMENT KERNEL GROUPS ARGUMENT-OF-run-vm.sh...
@@ -30,7 +31,7 @@ run() {
 	[ -z "${ONLY:-}" ] || [ "$ONLY" = "$instrument" ] || return 0
 	"$TOP/scripts/run-vm.sh" --quiet --name "bench-$instrument" \
 		--timeout 1500 --append "BENCH_GROUPS=$groups" "$@" "$kernel" \
-		"$TOP/scripts/guest/bench.sh" ||
+		"$TOP/scripts/guest/bench.sh" "$out/programs" ||
 		{ status=1; say "$instrument: see $LOGS/bench-$instrument.log"; }
 	[ -s "$BUILD/out/bench-$instrument/results" ] || return 0
 	"$TOP/scripts/bench.py" collect "$instrument" \
@@ -47,12 +48,14 @@ step 2 6 "building the modules"
 "$TOP/scripts/build-modules.sh" 6.1
 # Without the tests: they are not what is measured.
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT=
+gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$out/programs" \
+	"$TOP/scripts/guest/programs.c"
 step 3 6 "counting instructions"
 run instructions 6.1 \
-	peers,charge,objects,range,arena,index,memory,overhead,participants,latency \
+	peers,charge,objects,range,arena,index,memory,overhead,participants,latency,programs_ioctls,programs_latency \
 	--icount --append preempt=full --append BENCH_ARGS=counts=1
 step 4 6 "scaling in QEMU, $cpus CPUs"
-ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling --cpus "$cpus"
+ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling,programs_scaling --cpus "$cpus"
 step 5 6 "scaling in User-mode Linux, $cpus CPUs"
 run uml uml scaling --cpus "$cpus" --append BENCH_ARGS=rounds=10
 step 6 6 "results"

@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 #
 # Runs the groups of benchmarks in BENCH_GROUPS (apart by commas), in a cgroup
-# that is not the root, and leaves the results in /out.
+# that is not the root, and leaves the results in /out. Groups that begin with
+# "programs_" are those of the program that bears the name.
 
 bench=/sys/kernel/debug/memquota_bench
 failed=0
@@ -18,13 +19,18 @@ fi
 insmod /modules/memquota.ko max=1024G || exit 1
 # shellcheck disable=SC2086 # none, or one argument
 insmod /modules/memquota_bench.ko ${BENCH_ARGS:+$BENCH_ARGS} || exit 1
+: >/tmp/programs
 for group in $(echo "$BENCH_GROUPS" | tr , ' '); do
-	echo "$group" >$bench/run || {
+	case $group in
+	programs_*) programs "${group#programs_}" >>/tmp/programs ;;
+	*) echo "$group" >$bench/run ;;
+	esac || {
 		echo "bench: $group failed"
 		failed=1
 	}
 done
-cat $bench/results >/out/results
+cat /tmp/programs
+cat $bench/results /tmp/programs >/out/results
 uname -r >/out/kernel
 uname -v >/out/version
 grep -c ^processor /proc/cpuinfo >/out/cpus
