@@ -148,7 +148,7 @@ static void p1_callbacks_that_cannot_be(struct kunit *test)
 	ops[1].reclaim_sleeping = sleeping->ops.reclaim_sleeping;
 	ops[2].get = NULL;
 	ops[3].put = NULL;
-	ops[4].flags = BIT(31);
+	ops[4].flags = BIT(30);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		KUNIT_EXPECT_EQ(test, -EINVAL,
 				memquota_join_account(&atomic->p, a, &ops[i],
