@@ -221,7 +221,7 @@ a4_children_are_below_each_parent() {
 	id=$(awk '$6 == "mqpipe/one" { print $1 }' "$work/accounts")
 	expect 2 "$(awk -v id="$id" '$2 == id' "$work/tree" | wc -l)"
 	expect 0 "$(awk -v id="$id" '$2 == id && ($3 < 5 ||
-		$4 != "unlimited" || $5 == "-" || $6 != 1)' \
+		$4 != "unlimited" || $5 == "-" || $6 != 2)' \
 		"$work/tree" | wc -l)"
 	if [ -w /proc/self/comm ] && grep -q 'a.*b' "$work/accounts"; then
 		expect 2 "$(grep -c 'a\\040b\\012c/' "$work/accounts")"
