@@ -672,6 +672,7 @@ static void bury(struct memquota_tracker *t, struct memquota_account *a)
 u64 memquota_account_close(struct memquota_account *a)
 {
 	struct memquota_tracker *t = a->tracker;
+	struct memquota_watch *watch;
 	bool buried = false;
 	unsigned long flags;
 	u64 old;
@@ -695,8 +696,9 @@ u64 memquota_account_close(struct memquota_account *a)
 		buried = true;
 	}
 	raw_spin_unlock_irqrestore(&t->lock, flags);
-	if (READ_ONCE(a->watch))
-		memquota_watch_notify(a->watch);
+	watch = READ_ONCE(a->watch);
+	if (watch)
+		memquota_watch_notify(watch);
 	if (buried)
 		memquota_account_unref(a);
 	if (READ_ONCE(t->waiting))

@@ -161,7 +161,7 @@ static void account_lose(struct memquota_account *a, u64 bytes)
 	if (unlikely(before > READ_ONCE(a->peak)))
 		WRITE_ONCE(a->peak, before);
 	if (unlikely(READ_ONCE(a->watched)))
-		memquota_watch_fell(a->watch, before - bytes);
+		memquota_watch_fell(memquota_watch_of(a), before - bytes);
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
 	share_lost(share, bytes);
@@ -402,7 +402,7 @@ static int gain(struct memquota_share *share, struct memquota_record *r,
 		word += bytes;
 	}
 	if (unlikely(READ_ONCE(a->watched)))
-		memquota_watch_rose(a->watch, word);
+		memquota_watch_rose(memquota_watch_of(a), word);
 	share_sub(share, bytes);
 
 	do {
@@ -851,6 +851,17 @@ void memquota_tracker_drain(struct memquota_tracker *t)
 			      cpu_online_mask);
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_drain);
+
+/*
+ * As memquota_tracker_drain(), and what charges on any CPU were about to do is
+ * done: each is asked, whether it seems to hold something or not. May sleep.
+ */
+void memquota_drain_each(struct memquota_tracker *t)
+{
+	might_sleep();
+	if (READ_ONCE(t->state) != MEMQUOTA_DISABLED)
+		on_each_cpu(drain_this_cpu, t, true);
+}
 
 /* T9: one drain for all who are refused within 10 ms. */
 void memquota_drain_shared(struct memquota_tracker *t)

@@ -457,6 +457,7 @@ static inline void memquota_record_unref(struct memquota_record *r)
 /* cache.c */
 u64 memquota_record_retire(struct memquota_record *r);
 void memquota_flush_local(struct memquota_record *r);
+void memquota_drain_each(struct memquota_tracker *t);
 void memquota_drain_shared(struct memquota_tracker *t);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
@@ -551,6 +552,15 @@ void memquota_watch_init(struct memquota_watch *w, struct memquota_tracker *t,
 			 struct memquota_account *a);
 struct memquota_watch *memquota_watch_account(struct memquota_account *a);
 void memquota_watch_notify(struct memquota_watch *w);
+
+/* The watch of an account that was seen to be watched. */
+static inline struct memquota_watch *
+memquota_watch_of(const struct memquota_account *a)
+{
+	/* Pairs with the release in watch_word(). */
+	smp_rmb();
+	return READ_ONCE(a->watch);
+}
 
 /* The use of what the watch is of has just become @use. Any context but NMI. */
 static inline void memquota_watch_rose(struct memquota_watch *w, u64 use)

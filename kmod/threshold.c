@@ -175,16 +175,18 @@ static const struct file_operations threshold_fops = {
 
 /*
  * From now on whoever changes the account's word looks at its watch, on each
- * CPU: those that may have a quick miss ahead with a slot of the account's are
- * drained.
+ * CPU: a quick miss that goes on there is waited for, and none has a slot of
+ * the account's ahead. One who finds this begun by another thread need not
+ * wait: that one looks at all thresholds when it is done.
  */
 static void watch_word(struct memquota_account *a)
 {
 	if (READ_ONCE(a->watched))
 		return;
 	WRITE_ONCE(a->special, true);
-	WRITE_ONCE(a->watched, true);
-	memquota_tracker_drain(a->tracker);
+	/* Who sees it sees the watch. */
+	smp_store_release(&a->watched, true);
+	memquota_drain_each(a->tracker);
 }
 
 /* Make a threshold. With success the watch's memory is kept for it. */
