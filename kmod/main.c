@@ -9,7 +9,6 @@
 #include "chardev.h"
 #include "chunk.h"
 #include "debugfs.h"
-#include "program.h"
 #include "quota.h"
 #include "range.h"
 
@@ -127,7 +126,7 @@ out_debugfs:
 static void __exit memquota_exit(void)
 {
 	memquota_chardev_exit();
-	memquota_programs_exit();
+	memquota_programs_trackers_destroy();
 	memquota_ranges_exit();
 	memquota_arenas_exit();
 	memquota_trackers_exit();

@@ -836,15 +836,3 @@ out:
 	memquota_tracker_unref(t);
 	return err;
 }
-
-/*
- * All descriptors are closed. What they left behind: trackers, requests whose
- * participants have left, and watches that are about to look.
- */
-void memquota_programs_exit(void)
-{
-	memquota_programs_trackers_destroy();
-	memquota_barrier();
-	synchronize_rcu();
-	flush_workqueue(memquota_wq);
-}

@@ -10,7 +10,6 @@ struct memquota_call;
 int memquota_program_create(struct memquota_call *call);
 int memquota_program_open(struct memquota_call *call);
 int memquota_program_list(struct memquota_call *call);
-void memquota_programs_exit(void);
 
 /* threshold.c */
 int memquota_threshold_tracker(struct memquota_call *call);

@@ -459,7 +459,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 		cond_resched();
 	/* Charges in flight are over when each CPU has been asked. */
 	cpus_read_lock();
-	memquota_tracker_drain(t);
+	memquota_drain_each(t);
 	/* Until here a CPU that goes offline is drained by cpu_is_dead(). */
 	mutex_lock(&memquota_trackers_lock);
 	list_del(&t->trackers);
@@ -537,6 +537,13 @@ void memquota_trackers_exit(void)
 	default_tracker = NULL;
 	kernel_param_unlock(THIS_MODULE);
 	memquota_tracker_destroy(t);
+	/*
+	 * Requests that the kthread was about to make, for participants without
+	 * an owner; then what interrupts are about to do, which come before
+	 * their CPU is quiescent; then what both have queued.
+	 */
+	memquota_barrier();
+	synchronize_rcu();
 	flush_workqueue(memquota_wq);
 	/* Records, then accounts, then trackers: each lets the next one go. */
 	rcu_barrier();
