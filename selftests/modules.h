@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TRACKER		"/sys/kernel/debug/memquota/default/"
+#define USAGE_FOLDER	"/sys/kernel/debug/memquota/default/"
 
 static inline char *module_path(const char *name)
 {
@@ -80,7 +80,7 @@ static inline long long usage(const char *key)
 {
 	long long value = -1;
 	char name[32], text[32];
-	FILE *f = fopen(TRACKER "usage", "r");
+	FILE *f = fopen(USAGE_FOLDER "usage", "r");
 
 	if (!f)
 		return -1;
@@ -93,7 +93,7 @@ static inline long long usage(const char *key)
 
 static inline long long drained_total(void)
 {
-	if (put(TRACKER "drain", "1"))
+	if (put(USAGE_FOLDER "drain", "1"))
 		return -1;
 	return usage("total");
 }

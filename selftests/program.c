@@ -27,6 +27,7 @@
 
 #include "kselftest_harness.h"
 #include "common.h"
+#include "modules.h"
 
 #define TRACKER		"tests"
 #define SOMEBODY	1234
@@ -1814,6 +1815,128 @@ TEST_F(threshold, ends)
 	EXPECT_EQ(0, destroy_tracker(self->device, TRACKER));
 	close(again);
 	EXPECT_EQ(0, create_tracker(self->device, TRACKER, 0, 0, 0));
+}
+
+/* Who crosses a mark as often as it can, and who sets marks. */
+struct crossing {
+	int device;
+	int account;
+	int event;
+	bool stop;
+};
+
+static bool stopped(struct crossing *c)
+{
+	return __atomic_load_n(&c->stop, __ATOMIC_RELAXED);
+}
+
+static void *cross(void *arg)
+{
+	struct crossing *c = arg;
+	int fd = join(c->account, "crosser", 0);
+
+	while (!stopped(c)) {
+		charge(fd, 2 * MIB);
+		uncharge(fd, 2 * MIB);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *set_marks(void *arg)
+{
+	struct crossing *c = arg;
+	int thresholds[4] = { -1, -1, -1, -1 };
+	unsigned int i;
+
+	for (i = 0; !stopped(c); i++) {
+		close(thresholds[i % 4]);
+		thresholds[i % 4] = set_threshold(c->device, c->account, i & 1,
+						  c->event, MIB, MIB / 2);
+	}
+	for (i = 0; i < 4; i++)
+		close(thresholds[i]);
+	return NULL;
+}
+
+static void start(struct __test_metadata *_metadata, struct crossing *c,
+		  pthread_t *threads)
+{
+	int i;
+
+	c->stop = false;
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    i < 2 ? cross : set_marks, c));
+	sleep_ms(10);
+}
+
+static void stop(struct crossing *c, pthread_t *threads)
+{
+	int i;
+
+	__atomic_store_n(&c->stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/*
+ * An account or its tracker goes while the use of both crosses marks, which
+ * come and go.
+ */
+TEST_F_TIMEOUT(program, t7_thresholds_meanwhile, 100)
+{
+	struct crossing c = { .device = self->device };
+	pthread_t threads[4];
+	int round;
+
+	c.event = eventfd(0, EFD_CLOEXEC);
+	ASSERT_GE(c.event, 0);
+	for (round = 0; round < 20; round++) {
+		c.account = create_account(self->device, TRACKER, "a", -1);
+		ASSERT_GE(c.account, 0);
+		start(_metadata, &c, threads);
+		if (round & 1)
+			EXPECT_EQ(0, destroy_tracker(self->device, TRACKER));
+		stop(&c, threads);
+		close(c.account);
+		if (round & 1)
+			ASSERT_EQ(0, create_tracker(self->device, TRACKER, 0,
+						    0, 0));
+	}
+	EXPECT_GT(signalled(c.event), 0);
+	close(c.event);
+}
+
+/* memquota goes as soon as the last descriptor has. */
+TEST(unload_after_thresholds)
+{
+	pthread_t threads[4];
+	struct crossing c;
+	int round;
+
+#if defined(THROUGH_32_BITS) && defined(__x86_64__)
+	if (!has_call32())
+		SKIP(return, "no 32-bit system calls");
+#endif
+	if (access(module_path("memquota"), R_OK) || getuid())
+		SKIP(return, "no module to load, or not root");
+	for (round = 0; round < 5; round++) {
+		c.device = open(NODE, O_RDWR | O_CLOEXEC);
+		ASSERT_GE(c.device, 0);
+		ASSERT_EQ(0, create_tracker(c.device, TRACKER, 0, 0, 0));
+		c.account = create_account(c.device, TRACKER, "a", -1);
+		ASSERT_GE(c.account, 0);
+		c.event = eventfd(0, EFD_CLOEXEC);
+		ASSERT_GE(c.event, 0);
+		start(_metadata, &c, threads);
+		stop(&c, threads);
+		close(c.event);
+		close(c.account);
+		close(c.device);
+		ASSERT_EQ(0, unload("memquota"));
+		ASSERT_EQ(0, load("memquota", ""));
+	}
 }
 
 #define SERVED_MAX	32
