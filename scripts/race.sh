@@ -1,17 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# race.sh: the KUnit tests on four processors under the race detector, which
-# fails on a race that names memquota.
+# race.sh: the KUnit tests, and those selftests of what they cannot reach, on
+# four processors under the race detector, which fails on a race that names
+# memquota.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-step 1 3 "a kernel with the race detector (once; minutes)"
+step 1 4 "a kernel with the race detector (once; minutes)"
 "$TOP/scripts/kernel.sh" kcsan >/dev/null
-step 2 3 "building the modules"
+step 2 4 "building the modules"
 "$TOP/scripts/build-modules.sh" kcsan
-step 3 3 "running the tests"
+step 3 4 "running the KUnit tests"
 "$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race kcsan \
 	"$TOP/scripts/guest/kunit.sh"
+step 4 4 "running selftests: programs, thresholds, debugfs"
+"$TOP/scripts/build-selftests.sh" debugfs.sh module.sh program.c
+"$TOP/scripts/run-vm.sh" --cpus 4 --timeout 900 --name race-selftests kcsan \
+	"$TOP/scripts/guest/selftests.sh" "$BUILD/selftests:/selftests"
 say "no races"

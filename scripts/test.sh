@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 passed=0 failed=0 skipped=0
-steps=7
+steps=8
 problems=()
 
 # count NAME LINE-START: add up what the tests left in build/out/NAME
@@ -54,24 +54,6 @@ modules() {
 	return 1
 }
 
-build_selftests() {
-	local source file
-	source=$("$TOP/scripts/kernel.sh" source)
-	rm -rf "$BUILD/selftests"
-	mkdir -p "$BUILD/selftests"
-	for file in "$TOP"/selftests/*.c; do
-		[ -e "$file" ] || continue
-		gcc -static -O2 -Wall -D_GNU_SOURCE= -I"$TOP/uapi" \
-			-I"$source/tools/testing/selftests" -pthread \
-			-o "$BUILD/selftests/$(basename "$file" .c)" "$file" ||
-			{ failed=$((failed + 1))
-			  problems+=("selftests: $file does not build"); }
-	done
-	for file in "$TOP"/selftests/*.sh; do
-		[ ! -e "$file" ] || cp "$file" "$BUILD/selftests/"
-	done
-}
-
 selftests() {
 	modules "$1" && in_vm "selftests-$1" '' --timeout 600 "$1" \
 		"$TOP/scripts/guest/selftests.sh" "$BUILD/selftests:/selftests"
@@ -88,7 +70,10 @@ step 2 $steps "Debian's 6.1 and 6.12 kernels"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" 6.12 >/dev/null
 step 3 $steps "building the selftests"
-build_selftests
+"$TOP/scripts/build-selftests.sh" || {
+	failed=$((failed + 1))
+	problems+=("some selftests do not build")
+}
 step 4 $steps "KUnit on the kernel with every checker"
 kunit uml-debug || :
 in_vm kunit-splat '    ' --timeout 100 --expect 'exceeds its parts' \
@@ -100,6 +85,16 @@ for kernel in 6.1 6.12 uml-debug; do
 	selftests $kernel || :
 	n=$((n + 1))
 done
+step $n $steps "what the documentation does with bpftrace and perf"
+before=$failed
+"$TOP/scripts/bpftrace.sh" && status=0 || status=$?
+for kernel in 6.1 6.12; do
+	count "bpftrace-$kernel" ''
+done
+if [ "$status" != 0 ] && [ "$failed" = "$before" ]; then
+	failed=$((failed + 1))
+	problems+=("bpftrace.sh: exit status $status, see $LOGS/bpftrace-*.log")
+fi
 
 [ ${#problems[@]} = 0 ] || printf '%s\n' "" "${problems[@]}" ""
 echo "$passed passed, $failed failed$(
