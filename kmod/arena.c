@@ -843,6 +843,6 @@ int memquota_arenas_init(void)
 
 void memquota_arenas_exit(void)
 {
-	memquota_stores_exit();
+	memquota_stores_flush();
 	cpuhp_remove_multi_state(hotplug_state);
 }

@@ -229,7 +229,7 @@ void memquota_store_keep(struct memquota_store *store,
 void memquota_store_raise(struct memquota_store *store, unsigned int class);
 bool memquota_store_trim(struct memquota_store *store);
 void memquota_chunk_came_back(struct memquota_chunk *chunk);
-void memquota_stores_exit(void);
+void memquota_stores_flush(void);
 
 /* arena.c */
 int memquota_arenas_init(void);

@@ -646,9 +646,10 @@ void memquota_core_unref(struct memquota_arena_core *core)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_core_unref);
 
-/* Nobody uses arenas any more: let what is on its way arrive. */
-void memquota_stores_exit(void)
+/* Let chunks that are on their way to the system arrive. May sleep. */
+void memquota_stores_flush(void)
 {
 	irq_work_sync(&leaving_irq_work);
 	flush_work(&leaving_work);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_stores_flush);

@@ -3,6 +3,7 @@
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/slab.h>
+#include "../chunk.h"
 #include "../quota.h"
 #include "harness.h"
 
@@ -430,8 +431,10 @@ u64 total(struct memquota_tracker *t)
 	return usage.total;
 }
 
+/* With the last chunk of an arena that is gone, its participant leaves. */
 u64 exact_total(struct memquota_tracker *t)
 {
+	memquota_stores_flush();
 	memquota_tracker_drain(t);
 	return total(t);
 }
