@@ -52,6 +52,7 @@ struct market {
  * @shared: its arena is per CPU, and not its own to reset and destroy
  * @home: the number of @arena
  * @market: NULL if it keeps to itself
+ * @dice: decides what it does
  * @tree: objects by address
  * @objects: all of them
  * @bytes: the sum of the sizes of those from @arena
@@ -313,6 +314,90 @@ static void swap_at_market(struct model *m, struct object *o)
 		insert(m, o);
 }
 
+/* Nobody else allocates, or rewinds; references are put meanwhile. */
+static void expect_bump(struct model *m, struct memquota_store *store)
+{
+	struct memquota_chunk *chunk = store->current_chunk;
+	struct memquota_bump *bump = store->bump;
+
+	if (!chunk) {
+		EXPECT(m, !bump->cursor && !bump->limit && !bump->refs);
+		return;
+	}
+	EXPECT(m, bump->limit == (unsigned long)chunk + chunk->bytes);
+	EXPECT(m, bump->cursor >= (unsigned long)chunk + MEMQUOTA_CHUNK_HEADER);
+	EXPECT(m, bump->cursor <= bump->limit);
+	EXPECT(m, bump->refs_end <= bump->cursor);
+	EXPECT(m, !chunk->tail && chunk->class != MEMQUOTA_ONE_SHOT);
+	EXPECT(m, refcount_read(&chunk->refs) >=
+		  MEMQUOTA_SURPLUS - bump->refs);
+}
+
+static void expect_chunk(struct model *m, struct memquota_store *store,
+			 struct memquota_chunk *chunk)
+{
+	EXPECT(m, chunk->store == store);
+	EXPECT(m, chunk->class <= MEMQUOTA_ONE_SHOT);
+	EXPECT(m, chunk->class == MEMQUOTA_ONE_SHOT ?
+		  PAGE_ALIGNED(chunk->bytes) :
+		  chunk->bytes == memquota_class_bytes(chunk->class));
+	EXPECT(m, chunk->tail <= chunk->bytes - MEMQUOTA_CHUNK_HEADER);
+}
+
+/* Chunks in use: in the order of their age, their tails summed up. */
+static void expect_in_use(struct model *m, struct memquota_store *store)
+{
+	struct memquota_chunk *chunk;
+	bool current_seen = false;
+	u64 last_ns = 0, wasted = 0;
+
+	list_for_each_entry(chunk, &store->in_use, node) {
+		expect_chunk(m, store, chunk);
+		current_seen |= chunk == store->current_chunk;
+		wasted += chunk->tail;
+		/* Who was moved to another CPU may come late there. */
+		EXPECT(m, m->shared || chunk->since_ns >= last_ns);
+		last_ns = chunk->since_ns;
+	}
+	EXPECT(m, wasted == store->wasted);
+	EXPECT(m, current_seen || !store->current_chunk);
+}
+
+/* Cached chunks: none below the floor, the larger ones last. */
+static void expect_cached(struct model *m, struct memquota_store *store)
+{
+	struct memquota_chunk *chunk;
+	bool larger = false;
+
+	list_for_each_entry(chunk, &store->cache, node) {
+		expect_chunk(m, store, chunk);
+		EXPECT(m, chunk->class != MEMQUOTA_ONE_SHOT && !chunk->tail);
+		EXPECT(m, chunk->class >= store->floor);
+		EXPECT(m, !larger || chunk->class > store->floor);
+		larger = chunk->class > store->floor;
+	}
+}
+
+static void expect_integrity(struct model *m)
+{
+	struct memquota_arena_core *core = m->arena->core;
+	struct memquota_store *store = &core->stores[roll(m, core->nr_stores)];
+	struct llist_node *node;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&store->lock, flags);
+	EXPECT(m, store->floor < MEMQUOTA_CLASSES);
+	EXPECT(m, store->mark < MEMQUOTA_CLASSES);
+	expect_in_use(m, store);
+	expect_cached(m, store);
+	for (node = store->retired; node; node = node->next)
+		EXPECT(m, refcount_read(&llist_entry(node, struct memquota_chunk,
+						     back)->refs));
+	if (!m->shared)
+		expect_bump(m, store);
+	raw_spin_unlock_irqrestore(&store->lock, flags);
+}
+
 static void rarely(struct model *m)
 {
 	struct memquota_arena_core *core = m->arena->core;
@@ -345,6 +430,7 @@ static void operate(struct model *m)
 {
 	struct object *o = any(m);
 	u32 dice = roll(m, 256);
+	long held;
 
 	if (!dice)
 		rarely(m);
@@ -358,10 +444,12 @@ static void operate(struct model *m)
 		get(m, o);
 	else
 		put(m, o);
-	EXPECT(m, atomic_long_read(&m->arena->core->held_bytes) >= m->bytes);
-	if (m->config.budget_bytes)
-		EXPECT(m, atomic_long_read(&m->arena->core->held_bytes) <=
-			  m->config.budget_bytes);
+	held = atomic_long_read(&m->arena->core->held_bytes);
+	EXPECT(m, held >= m->bytes);
+	EXPECT(m, !m->config.budget_bytes || held <= m->config.budget_bytes);
+	/* In a crowd it keeps others waiting, with interrupts off. */
+	if (!m->market || dice % 16 == 0)
+		expect_integrity(m);
 }
 
 /* Put all references. The order is that of addresses, or nearly any. */
@@ -395,6 +483,11 @@ static void expect_right(struct kunit *test, struct model *m)
 	KUNIT_EXPECT_EQ_MSG(test, m->failures, 0, "first: %s", m->why);
 }
 
+static u64 held_by(struct model *m)
+{
+	return atomic_long_read(&m->arena->core->held_bytes);
+}
+
 /* Chunks of arenas that are gone, which only references keep. */
 static u64 orphaned(struct model *m)
 {
@@ -426,9 +519,9 @@ static void run_seed(struct kunit *test, unsigned int seed,
 		operate(m);
 		if (i % 2000)
 			continue;
-		/* A core that nobody keeps may just be leaving. */
-		EXPECT(m, settled(exact_total(t) == orphaned(m) +
-				  atomic_long_read(&m->arena->core->held_bytes)));
+		KUNIT_ASSERT_EQ(test, exact_total(t), orphaned(m) + held_by(m));
+		KUNIT_ASSERT_EQ(test, held_by(m),
+				memquota_held(memquota_arena_participant(m->arena)));
 		cond_resched();
 	}
 	expect_right(test, m);
