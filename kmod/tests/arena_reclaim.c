@@ -506,7 +506,8 @@ static void p8_destroying_while_reclaim_is_at_it(struct kunit *test)
 
 	run_on_all_cpus(test, come_and_go, t);
 	settle(test, t);
-	KUNIT_EXPECT_GT(test, runs(t), 0);
+	/* Trimming may have been enough each time. */
+	KUNIT_EXPECT_GT(test, READ_ONCE(t->run), 0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
