@@ -998,6 +998,26 @@ static void t10_an_arena_waits_for_quota(struct kunit *test)
 	got(test, memquota_arena_alloc(arena, SZ_32K, 1));
 }
 
+static void t10_an_atomic_arena_does_not_wait(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, &(struct memquota_limits){
+		.max = SZ_1M });
+	struct actor *holder = lone_actor(test, t, 0, 2);
+	struct memquota_arena *arena = lone_arena(test, t,
+			&(struct memquota_arena_config){
+				.gfp = GFP_ATOMIC, .wait = HZ / 10 });
+	void *memory, *big;
+
+	holder->per_call = 0;
+	actor_charge(holder, SZ_1M);
+	local_bh_disable();
+	memory = memquota_arena_alloc(arena, 1, 1);
+	big = memquota_arena_alloc_ref_wait(arena, SZ_32K, 1, HZ);
+	local_bh_enable();
+	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(big), -EDQUOT);
+}
+
 struct waiter {
 	struct runner runner;
 	struct memquota_arena *arena;
@@ -1067,6 +1087,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(n12_a_null_handle_counts_nothing),
 	KUNIT_CASE(n12_an_account_of_its_own),
 	KUNIT_CASE(t10_an_arena_waits_for_quota),
+	KUNIT_CASE(t10_an_atomic_arena_does_not_wait),
 	KUNIT_CASE(t10_an_arena_waits_until_there_is_room),
 	{}
 };

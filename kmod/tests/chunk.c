@@ -691,6 +691,22 @@ static void c6_stragglers_are_dropped_when_met(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1K + 2 * SZ_64K);
 }
 
+/* A larger one that was preallocated is found behind those of the floor. */
+static void c6_larger_chunks_are_cached_too(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct memquota_arena *arena = roomy_arena(test, t);
+
+	memquota_ref_put(got(test, memquota_arena_alloc_ref(arena, room(2), 1)));
+	KUNIT_ASSERT_EQ(test, 0, memquota_arena_preallocate(arena, room(2)));
+	KUNIT_ASSERT_EQ(test, 0, memquota_arena_preallocate(arena, LARGEST));
+	/* The current one comes back first, as the third of them. */
+	got(test, memquota_arena_alloc(arena, LARGEST, 1));
+	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.chunks, 3);
+	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.cache_hits, 1);
+	expect_held(test, t, arena, SZ_64K);
+}
+
 static void c7_each_success_raises_the_mark(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
@@ -942,6 +958,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(c6_below_the_floor_nothing_is_kept),
 	KUNIT_CASE(c6_raising_lets_go_of_what_is_cached_below),
 	KUNIT_CASE(c6_stragglers_are_dropped_when_met),
+	KUNIT_CASE(c6_larger_chunks_are_cached_too),
 	KUNIT_CASE(c7_each_success_raises_the_mark),
 	KUNIT_CASE(c7_what_is_needed_wins_over_the_mark),
 	KUNIT_CASE(c7_the_smallest_that_fits_where_quota_is_short),
