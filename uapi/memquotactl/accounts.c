@@ -7,36 +7,31 @@
 #include <string.h>
 #include "memquotactl.h"
 
-enum {
-	COL_NAME, COL_ID, COL_TRACKER, COL_HELD, COL_PEAK, COL_MAX, COL_REFUSED,
-	COL_RECLAIMS, COL_PARTS, COL_CHILDREN, COL_PARENTS, COL_AGAIN
-};
-
-static const struct column columns[] = {
-	[COL_NAME] = { "NAME", "name", TEXT, 0.1,
-		       SCOLS_FL_TREE | SCOLS_FL_TRUNC, true,
-		       "of the account; '1/2' is the first of two places" },
-	[COL_ID] = { "ID", "id", NUMBER, 2, 0, true,
-		     "of the account, never used again" },
-	[COL_TRACKER] = { "TRACKER", "tracker", TEXT, 0.1, SCOLS_FL_TRUNC,
-			  false, "that it is part of (* if none is named)" },
-	[COL_HELD] = { "HELD", "held", BYTES, 5, 0, true,
-		       "what its participants hold; children not included" },
-	[COL_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
-		       "the highest HELD so far" },
-	[COL_MAX] = { "MAX", "max", BYTES, 5, 0, true, "its hard limit" },
-	[COL_REFUSED] = { "REFUSED", "refused", NUMBER, 3, 0, true,
-			  "charges that a hard limit refused" },
-	[COL_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 3, 0, true,
-			   "how often its participants were asked" },
-	[COL_PARTS] = { "PARTS", "participants", NUMBER, 3, 0, true,
-			"participants that have joined and not left" },
-	[COL_CHILDREN] = { "CHILDREN", "nr_children", NUMBER, 3, 0, false,
-			   "open accounts that are reclaimed with it" },
-	[COL_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
-			  "ids of accounts that it is reclaimed with" },
-	[COL_AGAIN] = { "AGAIN", "again", FLAG, 1, 0, false,
-			"1 if the tree had it before, under another parent" },
+const struct column account_columns[ACCOUNT_COLUMNS] = {
+	[ACCOUNT_NAME] = { "NAME", "name", TEXT, 0.1,
+		SCOLS_FL_TREE | SCOLS_FL_TRUNC, true,
+		"of the account; '1/2' is the first of two places" },
+	[ACCOUNT_ID] = { "ID", "id", NUMBER, 2, 0, true,
+		"of the account, never used again" },
+	[ACCOUNT_TRACKER] = { "TRACKER", "tracker", TEXT, 0.1, SCOLS_FL_TRUNC,
+		false, "that it is part of (* if none is named)" },
+	[ACCOUNT_HELD] = { "HELD", "held", BYTES, 5, 0, true,
+		"what its participants hold; children not included" },
+	[ACCOUNT_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
+		"the highest HELD so far" },
+	[ACCOUNT_MAX] = { "MAX", "max", BYTES, 5, 0, true, "its hard limit" },
+	[ACCOUNT_REFUSED] = { "REFUSED", "refused", NUMBER, 3, 0, true,
+		"charges that a hard limit refused" },
+	[ACCOUNT_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 3, 0, true,
+		"how often its participants were asked" },
+	[ACCOUNT_PARTS] = { "PARTS", "participants", NUMBER, 3, 0, true,
+		"participants that have joined and not left" },
+	[ACCOUNT_CHILDREN] = { "CHILDREN", "nr_children", NUMBER, 3, 0, false,
+		"open accounts that are reclaimed with it" },
+	[ACCOUNT_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
+		"ids of accounts that it is reclaimed with" },
+	[ACCOUNT_AGAIN] = { "AGAIN", "again", FLAG, 1, 0, false,
+		"1 if the tree had it before, under another parent" },
 };
 
 typedef struct memquota_ioctl_account_list account_t;
@@ -57,7 +52,7 @@ struct edge {
 static void parents_cell(const struct view *view, struct libscols_line *line,
 			 const account_t *a)
 {
-	char list[MEMQUOTA_IOCTL_PARENTS * 21 + 4] = "", *text;
+	char list[MEMQUOTA_IOCTL_PARENTS * 21 + 5] = "", *text;
 	size_t len = 0;
 	int i;
 
@@ -65,10 +60,10 @@ static void parents_cell(const struct view *view, struct libscols_line *line,
 		len += snprintf(list + len, sizeof(list) - len, "%s%" PRIu64,
 				i ? "," : "", (uint64_t)a->out_parents[i]);
 	if (a->out_nr_parents > MEMQUOTA_IOCTL_PARENTS && !view->json)
-		strcpy(list + len, ",...");
+		snprintf(list + len, sizeof(list) - len, ",...");
 	text = text_of(view->json ? "[%s]" : "%s", *list || view->json ? list :
 		       "-");
-	cell_text(view, line, COL_PARENTS, text);
+	cell_text(view, line, ACCOUNT_PARENTS, text);
 	free(text);
 }
 
@@ -79,59 +74,69 @@ static struct libscols_line *add_line(const struct view *view,
 {
 	struct libscols_line *line = table_line(table, parent);
 
-	cell_text(view, line, COL_NAME, a->out_name);
-	cell_number(view, line, COL_ID, a->out_id);
-	cell_text(view, line, COL_TRACKER, a->tracker);
-	cell_number(view, line, COL_HELD, a->out_held);
-	cell_number(view, line, COL_PEAK, a->out_peak);
-	cell_number(view, line, COL_MAX, a->out_max);
-	cell_number(view, line, COL_REFUSED, a->out_refused);
-	cell_number(view, line, COL_RECLAIMS, a->out_reclaims);
-	cell_number(view, line, COL_PARTS, a->out_participants);
-	cell_number(view, line, COL_CHILDREN, a->out_children);
+	cell_text(view, line, ACCOUNT_NAME, a->out_name);
+	cell_number(view, line, ACCOUNT_ID, a->out_id);
+	cell_text(view, line, ACCOUNT_TRACKER, a->tracker);
+	cell_number(view, line, ACCOUNT_HELD, a->out_held);
+	cell_number(view, line, ACCOUNT_PEAK, a->out_peak);
+	cell_number(view, line, ACCOUNT_MAX, a->out_max);
+	cell_number(view, line, ACCOUNT_REFUSED, a->out_refused);
+	cell_number(view, line, ACCOUNT_RECLAIMS, a->out_reclaims);
+	cell_number(view, line, ACCOUNT_PARTS, a->out_participants);
+	cell_number(view, line, ACCOUNT_CHILDREN, a->out_children);
 	parents_cell(view, line, a);
-	cell_text(view, line, COL_AGAIN, "0");
+	cell_text(view, line, ACCOUNT_AGAIN, "0");
 	if (a->out_max != MEMQUOTA_IOCTL_UNLIMITED && a->out_refused)
-		cell_color(view, line, COL_REFUSED, "yellow");
+		cell_color(view, line, ACCOUNT_REFUSED, "yellow");
 	return line;
 }
 
-static uint64_t number_of(const account_t *a, int column)
+uint64_t account_number(const account_t *a, int column)
 {
 	switch (column) {
-	case COL_HELD:
+	case ACCOUNT_HELD:
 		return a->out_held;
-	case COL_PEAK:
+	case ACCOUNT_PEAK:
 		return a->out_peak;
-	case COL_MAX:
+	case ACCOUNT_MAX:
 		return a->out_max;
-	case COL_REFUSED:
+	case ACCOUNT_REFUSED:
 		return a->out_refused;
-	case COL_RECLAIMS:
+	case ACCOUNT_RECLAIMS:
 		return a->out_reclaims;
-	case COL_PARTS:
+	case ACCOUNT_PARTS:
 		return a->out_participants;
-	case COL_CHILDREN:
+	case ACCOUNT_CHILDREN:
 		return a->out_children;
 	default:
 		return 0;
 	}
 }
 
-/* The oldest first, the largest first, or by the alphabet. */
-static int compare_nodes(const void *left, const void *right, void *arg)
+static int compare_ids(const account_t *a, const account_t *b)
 {
-	const account_t *a = ((const struct node *)left)->account;
-	const account_t *b = ((const struct node *)right)->account;
-	uint64_t of_a = number_of(a, *(int *)arg);
-	uint64_t of_b = number_of(b, *(int *)arg);
+	return (a->out_id > b->out_id) - (a->out_id < b->out_id);
+}
+
+/* The oldest first, the largest first, or by the alphabet. */
+int compare_accounts(const account_t *a, const account_t *b, int column)
+{
+	uint64_t of_a = account_number(a, column);
+	uint64_t of_b = account_number(b, column);
 	int order = (of_a < of_b) - (of_a > of_b);
 
-	if (*(int *)arg == COL_NAME)
+	if (column == ACCOUNT_NAME)
 		order = strcmp(a->out_name, b->out_name);
-	else if (*(int *)arg == COL_TRACKER)
+	else if (column == ACCOUNT_TRACKER)
 		order = strcmp(a->tracker, b->tracker);
-	return order ? order : (a->out_id > b->out_id) - (a->out_id < b->out_id);
+	return order ? order : compare_ids(a, b);
+}
+
+static int compare_nodes(const void *left, const void *right, void *column)
+{
+	return compare_accounts(((const struct node *)left)->account,
+				((const struct node *)right)->account,
+				*(int *)column);
 }
 
 static int compare_by_id(const void *left, const void *right)
@@ -139,8 +144,7 @@ static int compare_by_id(const void *left, const void *right)
 	const struct node *a = *(struct node * const *)left;
 	const struct node *b = *(struct node * const *)right;
 
-	return (a->account->out_id > b->account->out_id) -
-	       (a->account->out_id < b->account->out_id);
+	return compare_ids(a->account, b->account);
 }
 
 static struct node *find_node(struct node **by_id, size_t count, uint64_t id)
@@ -212,11 +216,11 @@ static void add_tree(const struct view *view, struct libscols_table *table,
 	if (node->places > 1 && !view->json) {
 		name = text_of("%s %u/%u", node->account->out_name, node->shown,
 			       node->places);
-		cell_text(view, line, COL_NAME, name);
+		cell_text(view, line, ACCOUNT_NAME, name);
 		free(name);
 	}
 	if (node->shown > 1) {
-		cell_text(view, line, COL_AGAIN, "1");
+		cell_text(view, line, ACCOUNT_AGAIN, "1");
 		return;
 	}
 	for (edge = node->first; edge; edge = edge->next)
@@ -247,13 +251,13 @@ static void print_accounts(struct view *view, const struct accounts *accounts,
 	free(nodes);
 }
 
-static int sort_column(const char *name)
+int sort_column(const char *name)
 {
-	int column = find_column(columns, ARRAY_SIZE(columns), name);
+	int column = find_column(account_columns, ACCOUNT_COLUMNS, name);
 
 	if (column < 0)
 		usage("there is no column '%s'", name);
-	if (column == COL_PARENTS || column == COL_AGAIN)
+	if (column == ACCOUNT_PARENTS || column == ACCOUNT_AGAIN)
 		usage("nothing can be sorted by '%s'", name);
 	return column;
 }
@@ -268,11 +272,11 @@ static int run_accounts(int argc, char **argv)
 		{ NULL, 0, NULL, 0 }
 	};
 	struct accounts accounts;
-	int option, sort = COL_ID;
+	int option, sort = ACCOUNT_ID;
 	const char *tracker;
 	struct view view;
 
-	view_init(&view, columns, ARRAY_SIZE(columns));
+	view_init(&view, account_columns, ACCOUNT_COLUMNS);
 	view.tree = true;
 	while ((option = next_option(&accounts_command, argc, argv,
 				     ":hlx:" VIEW_LETTERS, options)) != -1) {
@@ -287,10 +291,10 @@ static int run_accounts(int argc, char **argv)
 		usage("there is one argument too many: '%s'", argv[optind + 1]);
 	tracker = argv[optind];
 	if (!tracker && !view.chosen)
-		view_show(&view, COL_TRACKER);
+		view_show(&view, ACCOUNT_TRACKER);
 	view_complete(&view);
 	/* There is no tree without what draws it. */
-	if (!view_shows(&view, COL_NAME) && !view.json)
+	if (!view_shows(&view, ACCOUNT_NAME) && !view.json)
 		view.tree = false;
 	get_accounts(open_device(), tracker, &accounts);
 	print_accounts(&view, &accounts, sort);
@@ -306,8 +310,8 @@ const struct command accounts_command = {
 		"  -l, --list           not as a tree\n"
 		"  -x, --sort COLUMN    largest first, names and ids from the beginning\n"
 		VIEW_HELP,
-	.columns = columns,
-	.nr_columns = ARRAY_SIZE(columns),
+	.columns = account_columns,
+	.nr_columns = ACCOUNT_COLUMNS,
 	.run = run_accounts,
 };
 
@@ -337,7 +341,7 @@ static void print_account(const struct view *view, const account_t *a)
 		return;
 	}
 	for (i = 0; i < view->nr_shown; i++)
-		printf("%-10s%s\n", columns[view->shown[i]].name,
+		printf("%-10s%s\n", account_columns[view->shown[i]].name,
 		       scols_cell_get_data(scols_line_get_cell(line, i)));
 	scols_unref_table(table);
 }
@@ -356,14 +360,14 @@ static int run_show(int argc, char **argv)
 	uint64_t id;
 
 	/* Whether a tree had it before is no question. */
-	view_init(&view, columns, COL_AGAIN);
+	view_init(&view, account_columns, ACCOUNT_AGAIN);
 	while ((option = next_option(&show_command, argc, argv, ":Jh",
 				     options)) != -1)
 		view_option(&view, option, optarg);
 	if (argc - optind != 1)
 		usage("which account? It takes the id of one");
 	id = number_option(argv[optind], "id of an account");
-	for (option = 0; option < COL_AGAIN; option++)
+	for (option = 0; option < ACCOUNT_AGAIN; option++)
 		view_show(&view, option);
 	if (!id || !find_account(open_device(), id, &account))
 		die(EXIT_ABSENT,

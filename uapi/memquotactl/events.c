@@ -1,3 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memquotactl events: reclaims as they happen, from the kernel's tracepoints.
+ *
+ * They come through an instance of tracefs of our own: nobody else's tracing
+ * is changed, nobody else takes events away, and the kernel says how many it
+ * lost where we are too slow. debugfs would show the last few runs only.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 #include "memquotactl.h"
-static int run(int argc, char **argv) { return !argc && !argv; }
-const struct command events_command = { .name = "events", .arguments="", .summary="x", .options="", .run=run };
+
+#define PREFIX	"memquotactl."
+
+struct event {
+	double time;			/* in s, of CLOCK_REALTIME */
+	const char *tracker;
+	uint64_t account;
+	const char *name;		/* of the account */
+	const char *participant;
+};
+
+struct watch {
+	const char *tracker;		/* or NULL for all */
+	bool json;
+	double offset;			/* from CLOCK_MONOTONIC to time of day */
+};
+
+/* The instance, while there is one. */
+static char *instance;
+static int pipe_fd = -1;
+
+static void remove_instance(void)
+{
+	if (pipe_fd >= 0)
+		close(pipe_fd);
+	if (instance)
+		rmdir(instance);
+}
+
+/* What was left by those who were killed. One that is read stays. */
+static void remove_stale(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	char *path;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) ||
+		    !kill(atoi(entry->d_name + strlen(PREFIX)), 0) ||
+		    errno != ESRCH)
+			continue;
+		path = text_of("%s/%s", folder, entry->d_name);
+		rmdir(path);
+		free(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void __attribute__((noreturn)) die_of_tracing(const char *what)
+{
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+		die(EXIT_FAILED,
+		    "events: this needs root, and a kernel that lets root trace: try it with sudo");
+	case ENOENT:
+		die(EXIT_ABSENT,
+		    "events: the kernel does not trace memquota: there is no %s.\n"
+		    "Mount tracefs, as root, with 'mount -t tracefs none /sys/kernel/tracing'.",
+		    what);
+	default:
+		die(EXIT_FAILED, "events: %s: %s", what, strerror(errno));
+	}
+}
+
+static void write_file(const char *file, const char *text)
+{
+	char *path = text_of("%s/%s", instance, file);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die_of_tracing(path);
+	close(fd);
+	free(path);
+}
+
+static void open_instance(void)
+{
+	static const char * const folders[] = {
+		"/sys/kernel/tracing/instances",
+		"/sys/kernel/debug/tracing/instances",
+	};
+	const char *folder = folders[access(folders[0], F_OK) &&
+				     !access(folders[1], F_OK)];
+	char *path;
+
+	remove_stale(folder);
+	path = text_of("%s/" PREFIX "%d", folder, getpid());
+	if (mkdir(path, 0700))
+		die_of_tracing(folder);
+	instance = path;
+	atexit(remove_instance);
+
+	/* Wake us for the first event, not when the buffer is half full. */
+	write_file("buffer_percent", "0");
+	write_file("trace_clock", "mono");
+	path = text_of("%s/trace_pipe", instance);
+	pipe_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (pipe_fd < 0)
+		die_of_tracing(path);
+	free(path);
+	write_file("events/memquota/memquota_reclaim_start/enable", "1");
+	write_file("events/memquota/memquota_victim/enable", "1");
+	write_file("events/memquota/memquota_reclaimed/enable", "1");
+	write_file("events/memquota/memquota_reclaim_end/enable", "1");
+}
+
+/*
+ * Take " KEY=NUMBER" from the end of @text. Numbers come behind the names, so
+ * that no name can pretend to be one.
+ */
+static uint64_t take_number(char *text, const char *key)
+{
+	size_t len = strlen(key);
+	char *space = strrchr(text, ' ');
+
+	if (!space || strncmp(space + 1, key, len) || space[1 + len] != '=')
+		return 0;
+	*space = '\0';
+	return strtoull(space + 2 + len, NULL, 10);
+}
+
+/* Take @word from the end of @text, if it is there. */
+static bool take_word(char *text, const char *word)
+{
+	size_t len = strlen(text), word_len = strlen(word);
+
+	if (len < word_len || strcmp(text + len - word_len, word))
+		return false;
+	text[len - word_len] = '\0';
+	return true;
+}
+
+/*
+ * What is left of "tracker=NAME account=ID:NAME participant=NAME" when the
+ * numbers are gone. Where names contain such words, the tracker's name, which
+ * takes root, and the id are right, and the other two may be cut elsewhere.
+ */
+static void take_names(char *text, struct event *event)
+{
+	char *account = strstr(text, " account="), *participant, *end;
+
+	event->tracker = text;
+	if (!account)
+		return;
+	*account = '\0';
+	event->account = strtoull(account + strlen(" account="), &end, 10);
+	event->name = end + (*end == ':');
+	for (participant = NULL; (end = strstr(end, " participant=")); end++)
+		participant = end;
+	if (!participant)
+		return;
+	*participant = '\0';
+	event->participant = participant + strlen(" participant=");
+}
+
+/* Print the beginning of an event; false if it is not wanted. */
+static bool begin(const struct watch *watch, const struct event *event,
+		  const char *kind, FILE *out)
+{
+	time_t seconds = event->time;
+	struct tm tm;
+
+	if (watch->tracker && event->tracker &&
+	    strcmp(watch->tracker, event->tracker))
+		return false;
+	if (!watch->json) {
+		localtime_r(&seconds, &tm);
+		fprintf(out, "%02d:%02d:%02d.%03d %-5s %-10s ", tm.tm_hour,
+			tm.tm_min, tm.tm_sec,
+			(int)((event->time - seconds) * 1000), kind,
+			event->tracker ? event->tracker : "-");
+		if (event->participant)
+			fprintf(out, "%" PRIu64 " %s/%s: ", event->account,
+				event->name, event->participant);
+		return true;
+	}
+	fprintf(out, "{\"time\": %.6f, \"event\": \"%s\"", event->time, kind);
+	if (event->tracker) {
+		fputs(", \"tracker\": ", out);
+		json_string(out, event->tracker);
+	}
+	if (event->participant) {
+		fprintf(out, ", \"account\": %" PRIu64 ", \"name\": ",
+			event->account);
+		json_string(out, event->name);
+		fputs(", \"participant\": ", out);
+		json_string(out, event->participant);
+	}
+	return true;
+}
+
+/* A member of an object, if in JSON; else @before, the size, and @behind. */
+static void put_size(const struct watch *watch, FILE *out, const char *key,
+		     uint64_t bytes, const char *before, const char *behind)
+{
+	char text[SIZE_TEXT];
+
+	if (!watch->json)
+		fprintf(out, "%s%s%s", before, size_text(text, bytes, false),
+			behind);
+	else if (bytes == MEMQUOTA_IOCTL_UNLIMITED)
+		fprintf(out, ", \"%s\": null", key);
+	else
+		fprintf(out, ", \"%s\": %" PRIu64, key, bytes);
+}
+
+static void print_start(const struct watch *watch, struct event *event,
+			char *text, FILE *out)
+{
+	uint64_t pressure = take_number(text, "pressure");
+	uint64_t refused = take_number(text, "refused");
+	uint64_t low_water = take_number(text, "low_water");
+	uint64_t high = take_number(text, "high");
+	uint64_t total = take_number(text, "total");
+
+	take_names(text, event);
+	if (!begin(watch, event, "start", out))
+		return;
+	put_size(watch, out, "total", total, "total ", "");
+	put_size(watch, out, "high", high, ", high ", "");
+	put_size(watch, out, "low_water", low_water, ", low-water ", "");
+	if (refused || watch->json)
+		put_size(watch, out, "refused", refused, ", refused ", "");
+	if (pressure || watch->json)
+		put_size(watch, out, "pressure", pressure, ", the system wants ",
+			 "");
+}
+
+static void print_victim(const struct watch *watch, struct event *event,
+			 char *text, FILE *out)
+{
+	bool collapsing = take_word(text, " collapsing");
+	uint64_t want = take_number(text, "want"), age_ns, held;
+
+	take_number(text, "until_ns");
+	age_ns = take_number(text, "age_ns");
+	take_number(text, "arrival_ns");
+	held = take_number(text, "held");
+	take_names(text, event);
+	if (!begin(watch, event, "ask", out))
+		return;
+	put_size(watch, out, "held", held, "holds ", "");
+	if (watch->json || !collapsing)
+		put_size(watch, out, "want", want, ", wants ", "");
+	if (watch->json)
+		fprintf(out, ", \"age_ns\": %" PRIu64 ", \"collapsing\": %s",
+			age_ns, collapsing ? "true" : "false");
+	else
+		fprintf(out, ", %.1f s old%s", age_ns / 1e9,
+			collapsing ? ", collapses" : "");
+}
+
+static void print_freed(const struct watch *watch, struct event *event,
+			char *text, FILE *out)
+{
+	uint64_t bytes = take_number(text, "bytes");
+
+	take_names(text, event);
+	if (begin(watch, event, "freed", out))
+		put_size(watch, out, "bytes", bytes, "", "");
+}
+
+static void print_end(const struct watch *watch, struct event *event,
+		      char *text, FILE *out)
+{
+	bool reached = !take_word(text, " gave up");
+	uint64_t freed = take_number(text, "freed");
+	uint64_t victims = take_number(text, "victims");
+	uint64_t low_water = take_number(text, "low_water");
+	uint64_t total = take_number(text, "total");
+
+	take_names(text, event);
+	if (!begin(watch, event, "end", out))
+		return;
+	put_size(watch, out, "total", total, "total ", "");
+	put_size(watch, out, "low_water", low_water, ", low-water ", "");
+	put_size(watch, out, "freed", freed, ", freed ", "");
+	if (watch->json)
+		fprintf(out, ", \"asks\": %" PRIu64 ", \"reached\": %s", victims,
+			reached ? "true" : "false");
+	else
+		fprintf(out, " in %" PRIu64 " asks%s", victims,
+			reached ? "" : ", gave up");
+}
+
+static const struct {
+	const char *mark;	/* 16 bytes of a process's name cannot hold it */
+	void (*print)(const struct watch *watch, struct event *event,
+		      char *text, FILE *out);
+} kinds[] = {
+	{ ": memquota_reclaim_start: tracker=", print_start },
+	{ ": memquota_victim: tracker=", print_victim },
+	{ ": memquota_reclaimed: tracker=", print_freed },
+	{ ": memquota_reclaim_end: tracker=", print_end },
+};
+
+static void print_lost(const struct watch *watch, const char *line, FILE *out)
+{
+	struct event event = { .time = clock_ns(CLOCK_REALTIME) / 1e9 };
+	const char *count = line + strcspn(line, "[");
+
+	if (!begin(watch, &event, "lost", out))
+		return;
+	count += strcspn(count, "0123456789");
+	if (watch->json)
+		fprintf(out, ", \"count\": %.*s", (int)strspn(count, "0123456789"),
+			*count ? count : "null");
+	else
+		fprintf(out, "%.*s events: they came too fast",
+			(int)strspn(count, "0123456789"), count);
+}
+
+/* The moment before @mark: seconds since the system's start. */
+static double time_before(const char *line, const char *mark)
+{
+	const char *start = mark;
+
+	while (start > line && (isdigit((unsigned char)start[-1]) ||
+				start[-1] == '.'))
+		start--;
+	return strtod(start, NULL);
+}
+
+static void interpret(const struct watch *watch, char *line, FILE *out)
+{
+	struct event event = { 0 };
+	char *mark, *first = NULL;
+	size_t i, kind = 0;
+
+	if (!strncmp(line, "CPU:", 4) && strstr(line, "LOST")) {
+		print_lost(watch, line, out);
+		return;
+	}
+	/* Names come behind the first, and may look like another. */
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		mark = strstr(line, kinds[i].mark);
+		if (mark && (!first || mark < first)) {
+			first = mark;
+			kind = i;
+		}
+	}
+	if (!first)
+		return;
+	event.time = time_before(line, first) + watch->offset;
+	kinds[kind].print(watch, &event, first + strlen(kinds[kind].mark), out);
+}
+
+static void print_line(const struct watch *watch, char *line)
+{
+	int columns = terminal_columns();
+	char *text = NULL, *cut;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		die(EXIT_FAILED, "there is no memory");
+	interpret(watch, line, out);
+	fclose(out);
+	if (!size) {
+		free(text);
+		return;
+	}
+	if (watch->json) {
+		printf("%s}\n", text);
+	} else if (columns) {
+		cut = fit_text(text, columns);
+		puts(cut);
+		free(cut);
+	} else {
+		puts(text);
+	}
+	free(text);
+}
+
+/* All lines that are there. */
+static void read_lines(const struct watch *watch)
+{
+	static char buffer[65536];
+	static size_t used;
+	char *line, *end;
+	ssize_t len;
+
+	while ((len = read(pipe_fd, buffer + used,
+			   sizeof(buffer) - 1 - used)) > 0) {
+		used += len;
+		buffer[used] = '\0';
+		for (line = buffer; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			print_line(watch, line);
+		}
+		used -= line - buffer;
+		memmove(buffer, line, used);
+		if (used == sizeof(buffer) - 1)
+			used = 0;
+	}
+	if (len < 0 && errno != EAGAIN && errno != EINTR)
+		die_of_tracing("trace_pipe");
+}
+
+static int watch_events(const struct watch *watch, int signals)
+{
+	char *events = text_of("%s/events/memquota", instance);
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = pipe_fd, .events = POLLIN },
+	};
+
+	while (!fds[0].revents) {
+		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0)
+			die(EXIT_FAILED, "events: poll: %s", strerror(errno));
+		read_lines(watch);
+		/* Whoever read it has seen enough. */
+		if (fflush(stdout))
+			break;
+		if (access(events, F_OK))
+			die(EXIT_ABSENT, "events: the module memquota was unloaded");
+	}
+	free(events);
+	return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'J' },
+		{ "noheadings", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct memquota_ioctl_tracker tracker;
+	struct watch watch = { 0 };
+	int option, device, signals;
+	bool bare = false;
+
+	while ((option = next_option(&events_command, argc, argv, ":Jnh",
+				     options)) != -1) {
+		if (option == 'J')
+			watch.json = true;
+		else
+			bare = true;
+	}
+	if (argc - optind > 1)
+		usage("there is one argument too many: '%s'", argv[optind + 1]);
+	watch.tracker = argv[optind];
+	device = open_device();
+	if (watch.tracker)
+		get_tracker(device, watch.tracker, &tracker);
+	/* The module may be unloaded while we look on. */
+	close(device);
+
+	signal(SIGPIPE, SIG_IGN);
+	signals = catch_signals();
+	open_instance();
+	watch.offset = (clock_ns(CLOCK_REALTIME) -
+			clock_ns(CLOCK_MONOTONIC)) / 1e9;
+	if (!watch.json && !bare)
+		printf("%-12s %-5s %-10s %s\n", "TIME", "EVENT", "TRACKER",
+		       "WHAT");
+	fflush(stdout);
+	return watch_events(&watch, signals);
+}
+
+const struct command events_command = {
+	.name = "events",
+	.arguments = "[TRACKER] [OPTION...]",
+	.summary = "Print reclaims as they happen, until a signal",
+	.options =
+		"  -J, --json           each event as JSON, on a line of its own\n"
+		"  -n, --noheadings     without a heading\n",
+	.notes =
+		"Events:\n"
+		"  start   reclaim starts: the tracker is above high, has refused a charge, or\n"
+		"          the system is short of memory\n"
+		"  ask     a participant, ACCOUNT-ID ACCOUNT/PARTICIPANT, is asked to free\n"
+		"  freed   what it freed\n"
+		"  end     reclaim ends\n"
+		"  lost    the kernel had to drop events: they came faster than they were read\n"
+		"\nOn a terminal, lines are cut at its width.\n",
+	.run = run,
+};

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "memquotactl.h"
@@ -191,22 +189,6 @@ static int wait_for_the_end(struct hold *hold, int signals)
 	}
 }
 
-static int block_signals(void)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (fd < 0)
-		die(EXIT_FAILED, "hold: signalfd: %s", strerror(errno));
-	return fd;
-}
-
 static double age_option(const char *text)
 {
 	char *end;
@@ -269,7 +251,7 @@ static int run(int argc, char **argv)
 		usage("'%s' is no size, such as 4096 or 16M", argv[optind]);
 
 	device = open_device();
-	signals = block_signals();
+	signals = catch_signals();
 	create_account(device, &hold);
 	join_and_charge(&hold);
 	announce(&hold);

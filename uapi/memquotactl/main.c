@@ -5,9 +5,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "memquotactl.h"
@@ -20,8 +22,13 @@ static const struct command * const commands[] = {
 
 static const struct command *current;
 
+/* To give the terminal back before something is said. */
+void (*leave_screen)(void);
+
 static void complain(const char *format, va_list args)
 {
+	if (leave_screen)
+		leave_screen();
 	/* What was printed before comes first. */
 	fflush(stdout);
 	fputs("memquotactl: ", stderr);
@@ -62,7 +69,9 @@ void *allocate(void *old, size_t size)
 
 char *copy_of(const char *text)
 {
-	return strcpy(allocate(NULL, strlen(text) + 1), text);
+	size_t size = strlen(text) + 1;
+
+	return memcpy(allocate(NULL, size), text, size);
 }
 
 char *text_of(const char *format, ...)
@@ -117,6 +126,23 @@ uint64_t clock_ns(int clock)
 
 	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* A descriptor that tells the signals by which one ends a program. */
+int catch_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		die(EXIT_FAILED, "signalfd: %s", strerror(errno));
+	return fd;
 }
 
 static void print_commands(FILE *file)

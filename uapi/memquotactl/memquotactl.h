@@ -40,6 +40,7 @@ extern const struct command info_command, trackers_command, accounts_command,
 	events_command, export_command, hold_command;
 
 /* main.c */
+extern void (*leave_screen)(void);
 void __attribute__((noreturn)) print_help(const struct command *command);
 int next_option(const struct command *command, int argc, char **argv,
 		const char *letters, const struct option *options);
@@ -54,6 +55,12 @@ void put_name(char *field, const char *name, const char *what);
 uint64_t number_option(const char *text, const char *what);
 bool use_colors(FILE *file);
 uint64_t clock_ns(int clock);
+int catch_signals(void);
+
+/* text.c */
+int terminal_columns(void);
+int text_columns(const char *text);
+char *fit_text(const char *text, int columns);
 
 /* size.c */
 #define SIZE_TEXT	32
@@ -151,5 +158,23 @@ void cell_number(const struct view *view, struct libscols_line *line,
 void cell_color(const struct view *view, struct libscols_line *line,
 		int column, const char *color);
 void table_print(struct libscols_table *table);
+
+/* accounts.c */
+enum account_column {
+	ACCOUNT_NAME, ACCOUNT_ID, ACCOUNT_TRACKER, ACCOUNT_HELD, ACCOUNT_PEAK,
+	ACCOUNT_MAX, ACCOUNT_REFUSED, ACCOUNT_RECLAIMS, ACCOUNT_PARTS,
+	ACCOUNT_CHILDREN, ACCOUNT_PARENTS, ACCOUNT_AGAIN, ACCOUNT_COLUMNS
+};
+
+extern const struct column account_columns[ACCOUNT_COLUMNS];
+
+uint64_t account_number(const struct memquota_ioctl_account_list *a,
+			int column);
+int compare_accounts(const struct memquota_ioctl_account_list *a,
+		     const struct memquota_ioctl_account_list *b, int column);
+int sort_column(const char *name);
+
+/* trackers.c */
+uint64_t use_percent(const struct memquota_ioctl_tracker *t);
 
 #endif /* _MEMQUOTACTL_H */

@@ -45,7 +45,7 @@ static const struct column columns[] = {
 };
 
 /* MEMQUOTA_IOCTL_UNLIMITED where there is nothing to compare. */
-static uint64_t use_percent(const struct memquota_ioctl_tracker *t)
+uint64_t use_percent(const struct memquota_ioctl_tracker *t)
 {
 	if (t->out_high == MEMQUOTA_IOCTL_UNLIMITED || !t->out_high ||
 	    t->out_total == MEMQUOTA_IOCTL_UNLIMITED)
@@ -197,11 +197,15 @@ static uint64_t parse_limit(const char *text, const char *what, uint64_t whole,
 		if (whole == MEMQUOTA_IOCTL_UNLIMITED)
 			usage("--%s %s is a part of %s, which is unlimited",
 			      what, text, whole_name);
-		return (double)whole * percent / 100;
-	}
-	if (!parse_bytes(text, &bytes))
+		bytes = (double)whole * percent / 100;
+	} else if (!parse_bytes(text, &bytes)) {
 		usage("--%s: '%s' is no size, such as 512M, 1.5G or 75%%", what,
 		      text);
+	}
+	/* The kernel would take it for the default, which can be unlimited. */
+	if (!bytes)
+		usage("--%s: '%s' is nothing; there is 'default', and 'unlimited'",
+		      what, text);
 	return bytes;
 }
 
@@ -240,6 +244,19 @@ static void keep_limits(struct memquota_ioctl_tracker_config *config,
 		config->low_water = t->out_low_water;
 }
 
+/* What the limits would be, as the kernel derives them. */
+static void pretend_limits(struct memquota_ioctl_tracker *t,
+			   const struct memquota_ioctl_tracker_config *config)
+{
+	t->out_max = or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
+	t->out_high = or_default(config->high, t->out_max);
+	t->out_low_water = config->low_water;
+	if (!config->low_water)
+		t->out_low_water = t->out_high == MEMQUOTA_IOCTL_UNLIMITED ?
+			MEMQUOTA_IOCTL_UNLIMITED :
+			t->out_high - t->out_high / 4;
+}
+
 static void die_of_limits(int error, const char *what,
 			  const struct memquota_ioctl_tracker_config *config)
 {
@@ -257,21 +274,19 @@ static const char *limit_text(char *text, uint64_t bytes, bool exact)
 }
 
 /* What became of it, or would. */
-static void report(int device, const char *name, struct view *view)
+static void report(struct memquota_ioctl_tracker *t, struct view *view)
 {
 	char max[SIZE_TEXT], high[SIZE_TEXT], low_water[SIZE_TEXT];
-	struct memquota_ioctl_tracker tracker;
 
-	get_tracker(device, name, &tracker);
 	if (view->json) {
 		view_complete(view);
-		print_trackers(view, &(struct trackers){ &tracker, 1 });
+		print_trackers(view, &(struct trackers){ t, 1 });
 		return;
 	}
-	printf("%s: max %s, high %s, low-water %s\n", name,
-	       limit_text(max, tracker.out_max, view->exact),
-	       limit_text(high, tracker.out_high, view->exact),
-	       limit_text(low_water, tracker.out_low_water, view->exact));
+	printf("%s: max %s, high %s, low-water %s\n", t->name,
+	       limit_text(max, t->out_max, view->exact),
+	       limit_text(high, t->out_high, view->exact),
+	       limit_text(low_water, t->out_low_water, view->exact));
 }
 
 static int run_set(int argc, char **argv)
@@ -283,7 +298,7 @@ static int run_set(int argc, char **argv)
 	};
 	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
 	struct memquota_ioctl_tracker tracker;
-	struct limits limits = { NULL };
+	struct limits limits = { 0 };
 	int option, device, err;
 	struct view view;
 
@@ -310,10 +325,12 @@ static int run_set(int argc, char **argv)
 	if (err)
 		die_of_limits(err, "set", &config);
 	if (config.flags)
-		printf("%s: the limits are possible; nothing was changed\n",
-		       config.name);
+		pretend_limits(&tracker, &config);
 	else
-		report(device, config.name, &view);
+		get_tracker(device, config.name, &tracker);
+	report(&tracker, &view);
+	if (config.flags && !view.json)
+		puts("This is possible; nothing was changed.");
 	return EXIT_DONE;
 }
 
@@ -322,7 +339,7 @@ const struct command set_command = {
 	.arguments = "TRACKER [OPTION...]",
 	.summary = "Change the limits of a tracker, all together",
 	.options = LIMIT_HELP
-		"  -d, --dry-run        say whether it is possible, and change nothing\n",
+		"  -d, --dry-run        say what would be, and whether it is possible\n",
 	.notes = SIZE_HELP
 		"\nWhat is not given stays; what has the value of its default goes on to follow\n"
 		"max or high.\n",
@@ -338,7 +355,8 @@ static int run_create(int argc, char **argv)
 		{ NULL, 0, NULL, 0 }
 	};
 	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
-	struct limits limits = { NULL };
+	struct memquota_ioctl_tracker tracker;
+	struct limits limits = { 0 };
 	int option, device, err;
 	struct view view;
 
@@ -361,7 +379,8 @@ static int run_create(int argc, char **argv)
 	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CREATE, &config);
 	if (err)
 		die_of_limits(err, "create", &config);
-	report(device, config.name, &view);
+	get_tracker(device, config.name, &tracker);
+	report(&tracker, &view);
 	return EXIT_DONE;
 }
 
