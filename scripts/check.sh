@@ -184,12 +184,16 @@ checkpatch() {
 
 style() {
 	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h' \
-		':!kmod/tests/harness.h' ':!selftests' ':!scripts'
+		':!kmod/tests/harness.h' ':!selftests' ':!scripts' \
+		':!uapi/memquotactl'
 	# Conditions are there to be evaluated again.
 	checkpatch MACRO_ARG_REUSE kmod/tests/harness.h
 	# Programs are not the kernel.
 	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE \
 		'selftests/*.c' 'scripts/*.c'
+	# Nor are these, and lists of options are no expressions.
+	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NEW_TYPEDEFS,CAMELCASE,SPLIT_STRING,COMPLEX_MACRO,REPEATED_WORD \
+		'uapi/memquotactl/*.[ch]'
 	checkpatch REPEATED_WORD '*.sh' '*.py'
 	# Telling versions apart is what it is for.
 	checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED \
@@ -205,8 +209,23 @@ comments() {
 		grep -v 'warnings as errors' || :
 }
 
+# The tool: what both compilers say of it.
+tool() {
+	local compiler
+	for compiler in gcc clang; do
+		"$compiler" -O2 -Wall -Wextra -Wshadow -Wwrite-strings \
+			-Wmissing-prototypes -Wstrict-prototypes -Wformat-security \
+			-std=gnu11 -D_GNU_SOURCE -I"$TOP/uapi" -fsyntax-only \
+			uapi/memquotactl/*.c 2>&1 | grep -E 'warning|error' || :
+	done
+}
+
+manuals() {
+	files 'uapi/man/*' | xargs mandoc -T lint -W style || :
+}
+
 shell() {
-	files '*.sh' | xargs shellcheck -x -f gcc || :
+	files '*.sh' 'uapi/completion/*' | xargs shellcheck -x -f gcc || :
 }
 
 python() {
@@ -220,7 +239,9 @@ python() {
 cd "$TOP"
 step 1 $steps "checkers, a source and kernels"
 need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
-	python3:python3 sphinx-build:python3-sphinx
+	python3:python3 sphinx-build:python3-sphinx mandoc:mandoc \
+	/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev \
+	/usr/include/ncurses.h:libncurses-dev
 need_build_tools
 source=$("$TOP/scripts/kernel.sh" source)
 for kernel in 6.1 uml uml-debug; do
@@ -246,11 +267,13 @@ step 7 $steps "headers"
 report "headers alone" alone headers-6.1 6.1
 report "headers alone, newest" alone headers-uml uml
 report "header of programs" uapi
+report "memquotactl" tool
 
 step 8 $steps "documentation"
 report "kernel-doc" comments
 report "exported functions" exported
 report "book" book
+report "manuals" manuals
 
 step 9 $steps "scripts"
 report "shellcheck" shell
