@@ -54,9 +54,48 @@ modules() {
 	return 1
 }
 
+# The tool, and what a guest needs to try it.
+tool_files=()
+build_tool() {
+	need script:bsdutils setpriv:util-linux python3:python3 \
+		/lib/terminfo/l/linux:ncurses-base \
+		/usr/lib/locale/C.utf8:libc-bin
+	if "$TOP/scripts/build-tool.sh"; then
+		tool_files=("$BUILD/memquotactl"
+			    "$(command -v script)"
+			    "$(command -v setpriv):usr/bin/setpriv"
+			    /lib/terminfo/l/linux:lib/terminfo/l/linux
+			    /usr/lib/locale/C.utf8:usr/lib/locale/C.utf8)
+	else
+		failed=$((failed + 1))
+		problems+=("memquotactl does not build")
+	fi
+}
+
+# json_of NAME: what the tool printed as JSON is JSON; guests cannot tell
+json_of() {
+	local file
+	for file in "$BUILD/out/$1"/memquotactl-*.json*; do
+		[ -e "$file" ] || continue
+		case $file in
+		*l) set -- "$1" --json-lines ;;
+		*) set -- "$1" ;;
+		esac
+		if python3 -m json.tool "${@:2}" "$file" >/dev/null 2>&1; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+			problems+=("$1: $file is no JSON")
+		fi
+	done
+}
+
 selftests() {
-	modules "$1" && in_vm "selftests-$1" '' --timeout 600 "$1" \
-		"$TOP/scripts/guest/selftests.sh" "$BUILD/selftests:/selftests"
+	modules "$1" || return
+	in_vm "selftests-$1" '' --timeout 900 "$1" \
+		"$TOP/scripts/guest/selftests.sh" \
+		"$BUILD/selftests:/selftests" "${tool_files[@]}"
+	json_of "selftests-$1"
 }
 
 kunit() {
@@ -69,11 +108,12 @@ step 1 $steps "a kernel with every checker (once; minutes)"
 step 2 $steps "Debian's 6.1 and 6.12 kernels"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" 6.12 >/dev/null
-step 3 $steps "building the selftests"
+step 3 $steps "building the selftests and memquotactl"
 "$TOP/scripts/build-selftests.sh" || {
 	failed=$((failed + 1))
 	problems+=("some selftests do not build")
 }
+build_tool
 step 4 $steps "KUnit on the kernel with every checker"
 kunit uml-debug || :
 in_vm kunit-splat '    ' --timeout 100 --expect 'exceeds its parts' \

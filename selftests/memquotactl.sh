@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=dash disable=SC2317
+# shellcheck shell=dash disable=SC2015,SC2086,SC2317
 #
 # memquotactl, as somebody tries it who has not seen it before: each command,
 # with and without success, in a terminal of 80 columns and without one, as
 # root, as a member of the group and as nobody. It unloads memquota and loads
-# it again, from /modules or $MODULES. JSON is checked by python3 where there
-# is one, and left in /out for whoever starts this. TAP on stdout.
+# it again, from /modules or $MODULES. Cases are called by name. JSON is checked
+# by python3 where there is one, and left in /out for whoever starts this. TAP
+# on stdout.
 
 module=${MODULES:-/modules}/memquota.ko
 setpriv=/usr/bin/setpriv
@@ -83,20 +84,25 @@ line() {
 	expect "$2" "$(echo "$out" | sed -n "$1{s/  */ /g;s/ \$//;p;}")"
 }
 
-# json NAME ARGUMENT...: it is JSON, a line apart if NAME ends in l
+# json NAME ARGUMENT...: it prints JSON
 json() {
 	name=$1
 	shift
 	ctl "$@"
+	json_of "$name"
+}
+
+# json_of NAME: what came out is JSON, a line apart if NAME ends in l
+json_of() {
+	name=$1
 	json_lines=
 	case $name in
 	*l) json_lines=--json-lines ;;
 	esac
 	[ ! -d /out ] || echo "$out" >"/out/memquotactl-$name.json${json_lines:+l}"
 	command -v python3 >/dev/null || return
-	# shellcheck disable=SC2086 # none, or one
 	echo "$out" | python3 -m json.tool $json_lines >/dev/null ||
-		expect JSON "$*: $out"
+		expect JSON "$out"
 }
 
 # terminal COMMAND: run it in one of 80 columns; no line is longer
@@ -137,6 +143,7 @@ hold() {
 # ended STATUS PID: it ends by itself
 ended() {
 	eventually sh -c "! kill -0 $2"
+	kill "$2" 2>/dev/null
 	status=0
 	wait "$2" || status=$?
 	expect "$1" "$status"
@@ -175,7 +182,6 @@ no_module() {
 	for command in info trackers accounts "show 1" "set x --max 1M" \
 			"create x" "destroy x" "top --once" export "hold 1M" \
 			events; do
-		# shellcheck disable=SC2086 # arguments, apart
 		refused 3 "modprobe memquota" memquotactl $command
 		expect "" "$out"
 	done
@@ -226,6 +232,14 @@ wrong_usage() {
 		refused 2 "is no size" memquotactl set default --max "$size"
 	done
 	refused 2 "101%" memquotactl set default --max 101%
+	# What the kernel would take for no limit at all.
+	for size in 0 0K 0.0001K 0.00000001%; do
+		refused 2 "is nothing" memquotactl set default --max "$size"
+	done
+	refused 2 "is no delay" memquotactl top --delay 0
+	refused 2 "there is no column 'COLOUR'" memquotactl top --sort COLOUR
+	refused 2 "takes a terminal" memquotactl top
+	refused 2 "one argument too many: 'y'" memquotactl events x y
 }
 
 info() {
@@ -248,8 +262,8 @@ rights() {
 	run as_nobody memquotactl info
 	expect 0 "$status"
 	for command in trackers accounts "show 1" "create x" export \
-			"set default --max 1M" "destroy $tracker"; do
-		# shellcheck disable=SC2086 # arguments, apart
+			"set default --max 1M" "destroy $tracker" events \
+			"top --once"; do
 		refused 1 "needs root" as_nobody memquotactl $command
 	done
 	refused 1 "is not for programs" as_nobody memquotactl hold 1M
@@ -272,7 +286,8 @@ trackers() {
 	line 3 "$tracker counting 0 0 64M 48M - 0 0 0"
 	hold 16M
 	ctl trackers -n -o NAME,total,USE%,accounts --bytes
-	says "$tracker 16" " 25 " " 1"
+	out=$(echo "$out" | tr -s ' ')
+	says "$tracker 16" " 25 1"
 	line 3 ""
 	ctl trackers -o +programs
 	line 1 "NAME STATE TOTAL USE% HIGH LOW-WATER MAX PEAK ACCOUNTS RECLAIMS PROGRAMS"
@@ -326,7 +341,10 @@ refused_limits() {
 	refused 3 "" memquotactl accounts other
 	ctl set $tracker --low-water 98%
 	ctl set $tracker --high 10M --low-water 9M --dry-run
-	says "possible; nothing was changed"
+	line 1 "$tracker: max 64M, high 10M, low-water 9M"
+	line 2 "This is possible; nothing was changed."
+	json dry-run set $tracker --high 8M --low-water default --dry-run --json
+	says '"high": 8388608' '"low_water": 6291456'
 	ctl trackers -n -o MAX,HIGH --bytes
 	says "67108864 67108864"
 }
@@ -388,7 +406,6 @@ tree() {
 	refused 3 "there is no tracker 'other'" memquotactl accounts other
 
 	# A parent that closes takes its branch along, and nothing else.
-	# shellcheck disable=SC2086 # pids, apart
 	set -- $holders
 	kill "$1"
 	ended 0 "$1"
@@ -401,14 +418,20 @@ tree() {
 
 show() {
 	new_tracker
-	hold 3M --name "it's \"5\" \\ %s"
+	hold 3M --name "it's \"5\" \\ %s é"
 	ctl show "$id"
-	line 1 "NAME it's \"5\" \\ %s"
+	line 1 "NAME it's \"5\" \\ %s é"
 	line 2 "ID $id"
 	line 3 "HELD 3M"
 	says "TRACKER   $tracker" "PARENTS   -" "MAX       -"
 	json show show "$id" --json
-	says "\"id\": $id" '"parents": []' "it's \\\"5\\\" \\\\ %s"
+	says "\"id\": $id" '"parents": []' "it's \\\"5\\\" \\\\ %s é"
+	export LC_ALL=C
+	json show-c show "$id" --json
+	says "it's \\\"5\\\" \\\\ %s é"
+	ctl top --once
+	says "it's \"5\""
+	unset LC_ALL
 	ctl show "$id" --bytes
 	says "HELD      31"
 	refused 3 "there is no account $((id + 1))" memquotactl show $((id + 1))
@@ -454,8 +477,12 @@ hold_and_reclaim() {
 	ctl accounts $tracker -n -l -o NAME,HELD
 	line 1 "young 4M"
 	line 2 "old 4M"
-	says "partial  1M"
-	ctl set $tracker --high 9M --low-water 5M
+	ctl accounts $tracker -n -l -o HELD --bytes
+	left=$(echo "$out" | tail -n 1)
+	# Down to 9M of 12M, and what the CPUs' caches hold.
+	[ "$left" -le 1048576 ] && [ "$left" -gt 900000 ] ||
+		expect "some 1M" "$left"
+	ctl set $tracker --high 8M --low-water 5M
 	ended 4 "$old"
 	ctl accounts $tracker -n -l -o NAME
 	says young partial
@@ -469,7 +496,9 @@ metrics() {
 	new_tracker --high 32M
 	hold 1M --name 'a "quoted\" name'
 	ctl export
-	expect "" "$(echo "$out" | grep -vE '^(# (HELP|TYPE) memquota_[a-z_]+ .+|memquota_[a-z_]+\{[^{}]*\} (\+Inf|[0-9]+))$')"
+	expect "" "$(echo "$out" |
+		grep -vE '^# (HELP|TYPE) memquota_[a-z_]+ .+$' |
+		grep -vE '^memquota_[a-z_]+\{[^{}]*\} (\+Inf|[0-9]+)$')"
 	says "memquota_tracker_high_bytes{tracker=\"$tracker\"} 33554432" \
 		"memquota_tracker_max_bytes{tracker=\"$tracker\"} +Inf" \
 		"# TYPE memquota_tracker_reclaims_total counter" \
@@ -477,7 +506,8 @@ metrics() {
 		"memquota_tracker_state{tracker=\"$tracker\",state=\"poisoned\"} 0"
 	says_not "quoted"
 	ctl export --accounts
-	says "memquota_account_held_bytes{tracker=\"$tracker\",id=\"$id\",name=\"a \\\"quoted\\\\\\\" name\"} 1"
+	labels="tracker=\"$tracker\",id=\"$id\""
+	says "memquota_account_held_bytes{$labels,name=\"a \\\"quoted\\\\\\\" name\"} 1"
 	expect "" "$(echo "$out" | grep ^# | sort | uniq -d)"
 
 	echo before >"$tmp/memquota.prom"
@@ -492,9 +522,6 @@ metrics() {
 	expect "" "$(cd "$tmp" && ls memquota.prom.* 2>/dev/null)"
 	refused 1 "cannot be written" memquotactl export -o "$tmp/none/x.prom"
 	# What fails leaves the old one, and nothing else.
-	unload
-	let_go
-	cp "$tmp/memquota.prom" "$tmp/copy"
 	mkdir "$tmp/folder.prom"
 	refused 1 "cannot be written" memquotactl export -o "$tmp/folder.prom"
 	expect "" "$(cd "$tmp" && ls -d folder.prom.* 2>/dev/null)"
@@ -503,10 +530,11 @@ metrics() {
 
 in_a_terminal() {
 	new_tracker --high 8M --low-water 6M
-	hold 7M --name a-name-of-thirty-one-bytes-or-so --partial
-	hold 512K --parent "$id" --name another-name-that-is-very-long
-	hold 512K --parent "$id" --name and-one-more-name-that-is-long
-	yellow=$(printf '\033[33m')
+	hold 6M --name a-name-of-thirty-one-bytes-long --partial
+	parent=$id
+	hold 512K --parent "$parent" --name another-name-that-is-very-long
+	hold 512K --parent "$parent" --name and-one-more-name-that-is-long
+	yellow=$(printf '\033[1;33m')
 	terminal memquotactl trackers
 	expect 0 "$status"
 	says "NAME" "$tracker" "$yellow"
@@ -522,6 +550,112 @@ in_a_terminal() {
 	done
 	terminal LC_ALL=C.UTF-8 memquotactl accounts $tracker
 	says "├─another" "└─and-one"
+}
+
+top() {
+	new_tracker --high 8M --low-water 6M
+	hold 2M --name small
+	hold 5M --name large
+	ctl top --once
+	says "trackers, 2 accounts"
+	expect "" "$(echo "$out" | awk 'length > 80')"
+	expect "large small" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
+		xargs)"
+	says "[###################" "7M of 8M" "peak 7M"
+	ctl top $tracker --once --sort name
+	says "1 tracker,"
+	says_not "default"
+	expect "large small" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
+		xargs)"
+	ctl top --once --sort ID
+	expect "small large" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
+		xargs)"
+	refused 3 "there is no tracker 'other'" memquotactl top other --once
+	json top top --json --once
+	says '"trackers": [{' '"accounts": [{' '"name": "large"'
+	run timeout -s INT 2 memquotactl top --json --delay 0.3
+	[ "$(echo "$out" | wc -l)" -gt 2 ] || expect "some lines" "$out"
+
+	(sleep 3; printf s; sleep 2; printf q) |
+		TERM=linux script -q -e -c \
+		"stty cols 80 rows 24; memquotactl top" /dev/null \
+		>"$tmp/out" 2>&1
+	expect 0 $?
+	out=$(tr -d '\r' <"$tmp/out")
+	says "2 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	terminal TERM=none memquotactl top
+	expect 1 "$status"
+	says "no description of the terminal 'none'"
+}
+
+# watch ARGUMENT...: events in the background, to $tmp/events, as $pid
+watch() {
+	memquotactl events "$@" >"$tmp/events" 2>"$tmp/said" &
+	pid=$!
+	instance=/sys/kernel/tracing/instances/memquotactl.$pid
+	eventually grep -q 1 \
+		"$instance/events/memquota/memquota_reclaim_end/enable"
+}
+
+events() {
+	if [ ! -e /sys/kernel/tracing/events/memquota ]; then
+		refused 3 "Mount tracefs" memquotactl events
+		return
+	fi
+	refused 3 "there is no tracker 'other'" memquotactl events other
+	new_tracker --high 64M
+	# Names that look like what the kernel writes.
+	hold 4M --age 60 --name "x participant=\"y held=1"
+	hostile=$id
+	hold 4M --partial --name part
+	part=$id
+	# One that was killed leaves its instance, the next removes it.
+	watch
+	kill -9 "$pid"
+	killed=$pid
+	watch "$tracker" --json
+	lines=$pid
+	[ ! -e /sys/kernel/tracing/instances/memquotactl."$killed" ] ||
+		expect "no instance" "memquotactl.$killed"
+	mv "$tmp/events" "$tmp/lines"
+	watch
+	ctl set $tracker --high 7M --low-water 3M
+	eventually grep -q ' end  ' "$tmp/events"
+	sleep 0.2
+	kill "$pid" "$lines"
+	ended 0 "$pid"
+	ended 0 "$lines"
+	expect "" "$(ls -d /sys/kernel/tracing/instances/memquotactl.* 2>/dev/null)"
+	out=$(cut -c 14- "$tmp/events")
+	line 1 "EVENT TRACKER WHAT"
+	says "start $tracker        total 8M, high 7M, low-water 3M" \
+		"ask   $tracker        $hostile " ": holds 4M, " "s old, collapses" \
+		"ask   $tracker        $part part/part: holds 4M, wants 1M" \
+		"freed $tracker        $part part/part: 1M" \
+		"end   $tracker        total " ", low-water 3M, freed 5M in "
+	out=$(cat "$tmp/lines")
+	json_of eventsl
+	says '"event": "start", "tracker": "ctl", "total": 8' \
+		"\"account\": $hostile, " '"held": 4194304' \
+		"\"account\": $part, \"name\": \"part\", \"participant\": \"part\", \"bytes\": 1" \
+		'"reached": true}'
+
+	# Another tracker's are not shown; nor does it outlive its reader.
+	memquotactl events default --noheadings >"$tmp/events" 2>&1 &
+	pid=$!
+	sleep 1
+	ctl set $tracker --high 2M --low-water default
+	sleep 1
+	kill "$pid"
+	ended 0 "$pid"
+	expect "" "$(cat "$tmp/events")"
+	let_go
+	watch
+	unload
+	ended 3 "$pid"
+	expect "memquotactl: events: the module memquota was unloaded" \
+		"$(cat "$tmp/said")"
+	insmod "$module"
 }
 
 output_fails() {
@@ -544,7 +678,9 @@ if [ ! -e "$module" ] || [ "$(id -u)" != 0 ] || [ ! -x $setpriv ] ||
 fi
 all="no_module help_of_each wrong_usage info rights trackers limits
 	refused_limits create_and_destroy tree show hold_until hold_and_reclaim
-	metrics in_a_terminal output_fails"
+	metrics in_a_terminal top events output_fails"
+[ $# = 0 ] || all=$*
+trap 'let_go; exit 1' INT TERM
 echo "TAP version 13"
 echo "1..$(echo "$all" | wc -w)"
 for case in $all; do

@@ -10,7 +10,7 @@ for test in /selftests/*; do
 	[ -x "$test" ] || continue
 	name=${test##*/}
 	echo "# selftests: $name"
-	timeout 120 "$test" >/tmp/tap 2>&1 </dev/null
+	timeout 300 "$test" >/tmp/tap 2>&1 </dev/null
 	status=$?
 	cat /tmp/tap
 	case $status in
