@@ -595,6 +595,7 @@ watch() {
 	instance=/sys/kernel/tracing/instances/memquotactl.$pid
 	eventually grep -q 1 \
 		"$instance/events/memquota/memquota_reclaim_end/enable"
+	eventually grep -q 1 "$instance/tracing_on"
 }
 
 events() {
@@ -643,7 +644,7 @@ events() {
 	# Another tracker's are not shown; nor does it outlive its reader.
 	memquotactl events default --noheadings >"$tmp/events" 2>&1 &
 	pid=$!
-	sleep 1
+	sleep 3
 	ctl set $tracker --high 2M --low-water default
 	sleep 1
 	kill "$pid"

@@ -228,7 +228,7 @@ enum memquota_ioctl_state {
  * @out_peak: the highest total so far, bytes
  * @out_excess_max: the total is never too low, and too high by at most this,
  *	bytes
- * @out_reclaims: how often reclaim asked somebody
+ * @out_reclaims: runs of reclaim that asked at least one participant
  * @out_accounts: open accounts
  * @out_participants: participants that have joined and not left
  * @out_id: number of the tracker, for %MEMQUOTA_IOCTL_TRACKER_LIST

@@ -113,6 +113,8 @@ static void open_instance(void)
 	instance = path;
 	atexit(remove_instance);
 
+	/* No end without a beginning: all of them at once, below. */
+	write_file("tracing_on", "0");
 	/* Wake us for the first event, not when the buffer is half full. */
 	write_file("buffer_percent", "0");
 	write_file("trace_clock", "mono");
@@ -125,6 +127,7 @@ static void open_instance(void)
 	write_file("events/memquota/memquota_victim/enable", "1");
 	write_file("events/memquota/memquota_reclaimed/enable", "1");
 	write_file("events/memquota/memquota_reclaim_end/enable", "1");
+	write_file("tracing_on", "1");
 }
 
 /*

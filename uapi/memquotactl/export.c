@@ -35,7 +35,7 @@ static const struct metric of_trackers[] = {
 	METRIC(tracker, out_excess_max, "memquota_tracker_excess_max_bytes",
 	       "gauge", "The total is too high by at most this."),
 	METRIC(tracker, out_reclaims, "memquota_tracker_reclaims_total",
-	       "counter", "How often reclaim asked somebody."),
+	       "counter", "Runs of reclaim that asked at least one participant."),
 	METRIC(tracker, out_accounts, "memquota_tracker_accounts", "gauge",
 	       "Open accounts."),
 	METRIC(tracker, out_participants, "memquota_tracker_participants",

@@ -17,9 +17,7 @@
 /* What a tracker was when we looked before. */
 struct past {
 	uint64_t id;
-	uint64_t reclaims;
 	uint64_t seen_ns;
-	double rate;			/* of reclaims, in 1/s */
 	uint64_t totals[PAST];
 	size_t count;			/* of totals, ever */
 };
@@ -109,13 +107,8 @@ static struct past *past_of(struct top *top, uint64_t id)
 static void remember(struct top *top, const struct memquota_ioctl_tracker *t)
 {
 	struct past *past = past_of(top, t->out_id);
-	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 
-	if (past->seen_ns)
-		past->rate = (t->out_reclaims - past->reclaims) * 1e9 /
-			     (now_ns - past->seen_ns);
-	past->reclaims = t->out_reclaims;
-	past->seen_ns = now_ns;
+	past->seen_ns = clock_ns(CLOCK_MONOTONIC);
 	past->totals[past->count++ % PAST] =
 		t->out_total == MEMQUOTA_IOCTL_UNLIMITED ? 0 : t->out_total;
 }
@@ -265,8 +258,9 @@ static void put_tracker(struct canvas *canvas, struct top *top,
 	put_padded(canvas, "", name);
 	put(canvas, A_NORMAL, " ");
 	put_past(canvas, top, t, width);
-	put(canvas, A_NORMAL, " peak %-6s %.1f asked/s",
-	    size_text(peak, t->out_peak, false), past_of(top, t->out_id)->rate);
+	put(canvas, A_NORMAL, " peak %-6s %" PRIu64 " reclaim%s",
+	    size_text(peak, t->out_peak, false), (uint64_t)t->out_reclaims,
+	    t->out_reclaims == 1 ? "" : "s");
 	next_line(canvas);
 }
 
@@ -520,8 +514,7 @@ static void print_number(const char *key, uint64_t number, const char *behind)
 		printf("\"%s\": %" PRIu64 "%s", key, number, behind);
 }
 
-static void print_json_tracker(struct top *top,
-			       const struct memquota_ioctl_tracker *t)
+static void print_json_tracker(const struct memquota_ioctl_tracker *t)
 {
 	printf("{\"name\": ");
 	json_string(stdout, t->name);
@@ -531,8 +524,7 @@ static void print_json_tracker(struct top *top,
 	print_number("low_water", t->out_low_water, ", ");
 	print_number("max", t->out_max, ", ");
 	print_number("peak", t->out_peak, ", ");
-	print_number("reclaims", t->out_reclaims, ", ");
-	printf("\"reclaims_per_s\": %.3f}", past_of(top, t->out_id)->rate);
+	print_number("reclaims", t->out_reclaims, "}");
 }
 
 static void print_json_account(const struct memquota_ioctl_account_list *a)
@@ -556,7 +548,7 @@ static void print_json_account(const struct memquota_ioctl_account_list *a)
 	putchar('}');
 }
 
-static void print_json(struct top *top)
+static void print_json(const struct top *top)
 {
 	size_t i;
 
@@ -564,7 +556,7 @@ static void print_json(struct top *top)
 	       clock_ns(CLOCK_REALTIME) / 1e9);
 	for (i = 0; i < top->trackers.count; i++) {
 		printf("%s", i ? ", " : "");
-		print_json_tracker(top, &top->trackers.list[i]);
+		print_json_tracker(&top->trackers.list[i]);
 	}
 	printf("], \"accounts\": [");
 	for (i = 0; i < top->accounts.count; i++) {

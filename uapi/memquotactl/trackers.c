@@ -37,7 +37,7 @@ static const struct column columns[] = {
 	[COL_PARTICIPANTS] = { "PARTICIPANTS", "participants", NUMBER, 5, 0,
 			       false, "that have joined and not left" },
 	[COL_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 5, 0, true,
-			   "how often somebody was asked" },
+			   "runs of reclaim that asked at least one participant" },
 	[COL_PROGRAMS] = { "PROGRAMS", "programs", FLAG, 1, 0, false,
 			   "1 if programs can have accounts in it" },
 	[COL_ID] = { "ID", "id", NUMBER, 2, 0, false,
