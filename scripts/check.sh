@@ -183,6 +183,7 @@ checkpatch() {
 }
 
 style() {
+	local ignored
 	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h' \
 		':!kmod/tests/harness.h' ':!selftests' ':!scripts' \
 		':!uapi/memquotactl'
@@ -192,8 +193,9 @@ style() {
 	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE \
 		'selftests/*.c' 'scripts/*.c'
 	# Nor are these, and lists of options are no expressions.
-	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NEW_TYPEDEFS,CAMELCASE,SPLIT_STRING,COMPLEX_MACRO,REPEATED_WORD \
-		'uapi/memquotactl/*.[ch]'
+	ignored=PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NEW_TYPEDEFS
+	ignored+=,CAMELCASE,SPLIT_STRING,COMPLEX_MACRO,REPEATED_WORD
+	checkpatch "$ignored" 'uapi/memquotactl/*.[ch]'
 	checkpatch REPEATED_WORD '*.sh' '*.py'
 	# Telling versions apart is what it is for.
 	checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED \
