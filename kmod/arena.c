@@ -148,12 +148,15 @@ static struct memquota_chunk *settle(struct memquota_store *store,
 {
 	struct memquota_chunk *chunk = store->current_chunk;
 	struct memquota_bump *bump = store->bump;
-	unsigned int surplus = MEMQUOTA_SURPLUS - bump->refs;
-	bool plain = keep_plain && bump->cursor != bump->refs_end;
+	unsigned int surplus;
+	bool plain;
 
 	lockdep_assert_held(&store->lock);
+	/* Nor is there a bump for numbers that no CPU has. */
 	if (!chunk)
 		return NULL;
+	surplus = MEMQUOTA_SURPLUS - bump->refs;
+	plain = keep_plain && bump->cursor != bump->refs_end;
 	chunk->tail = bump->limit - bump->cursor;
 	store->wasted += chunk->tail;
 	store->current_chunk = NULL;

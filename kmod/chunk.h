@@ -71,8 +71,8 @@ static_assert(sizeof(struct memquota_chunk) <= MEMQUOTA_CHUNK_HEADER);
  * @lock: protects the rest, and the bump that the store belongs to against
  *	other CPUs; innermost
  * @core: const
- * @bump: const until the arena is destroyed; NULL from then on. Written, and
- *	read by others than the owner, under @lock
+ * @bump: const until the arena is destroyed; NULL from then on, and for numbers
+ *	that no CPU has. Written, and read by others than the owner, under @lock
  * @current_chunk: what @bump is cut from
  * @in_use: current, retired and referenced chunks, by @since_ns; those in
  *	@returned, too

@@ -276,6 +276,26 @@ static void n11_all_functions_know_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
+/* The numbers of possible CPUs may have gaps. */
+static void n11_numbers_that_no_cpu_has(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct each_cpu *each = new_each_cpu(test, t);
+	struct memquota_arena_core *core = each->arena->core;
+	unsigned int i;
+
+	/* As if the last one were such a number; nobody allocates there. */
+	for (i = core->nr_stores - 2; i < core->nr_stores; i++)
+		core->stores[i].bump = NULL;
+	run_on_cpu(test, cpumask_first(cpu_online_mask), allocate_one, each);
+	memquota_arena_reset(each->arena);
+	KUNIT_EXPECT_EQ(test, stats_of(each->arena).held_bytes, SZ_512);
+	end_arena(test, each->arena);
+	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_512);
+	memquota_ref_put(each->refs[cpumask_first(cpu_online_mask)]);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
+}
+
 /* While others allocate, whoever reclaims trims, and statistics are read. */
 static void allocate_or_trim(unsigned int cpu, void *arg)
 {
@@ -379,6 +399,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(n11_each_cpu_has_its_own_chunk),
 	KUNIT_CASE(n11_preallocating_for_each_cpu),
 	KUNIT_CASE(n11_all_functions_know_it),
+	KUNIT_CASE(n11_numbers_that_no_cpu_has),
 	KUNIT_CASE(n11_trimming_meanwhile),
 	KUNIT_CASE(n11_dropping_meanwhile),
 #ifdef CONFIG_HOTPLUG_CPU
