@@ -236,6 +236,23 @@ static void reset_store(struct memquota_store *store)
 	put_retired(store, retired);
 }
 
+/*
+ * Why no chunk is to be had any more, in the order of rule T7; or 0. What an
+ * arena has counts nowhere once its account is closed: it is dropped then, or
+ * it would go on with what it caches and never be told.
+ */
+static int over(struct memquota_arena *arena)
+{
+	struct memquota_arena_core *core = arena->core;
+	int err = memquota_core_error(core);
+
+	if (READ_ONCE(core->dropped))
+		return err ?: -ESTALE;
+	if (unlikely(err))
+		memquota_arena_drop(arena);
+	return err;
+}
+
 /**
  * memquota_arena_reset - end all plain memory, and start anew
  * @arena: the arena
@@ -251,6 +268,7 @@ void memquota_arena_reset(struct memquota_arena *arena)
 {
 	unsigned int i;
 
+	over(arena);
 	for (i = 0; i < arena->core->nr_stores; i++)
 		reset_store(&arena->core->stores[i]);
 }
@@ -286,13 +304,6 @@ static struct memquota_chunk *get_chunk(struct memquota_arena *arena,
 	return chunk;
 }
 
-/* What a dropped arena answers, in the order of rule T7. */
-static void *dropped(struct memquota_arena_core *core)
-{
-	return ERR_PTR(memquota_try_charge(&core->participant, 0, GFP_NOWAIT) ?:
-		       -ESTALE);
-}
-
 /* Rule C7: by the mark, and if that cannot be had, the smallest that fits. */
 static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes,
 				     long wait)
@@ -300,9 +311,10 @@ static struct memquota_chunk *refill(struct memquota_arena *arena, size_t bytes,
 	unsigned int class = memquota_class_for(bytes), wanted;
 	struct memquota_chunk *chunk;
 	struct memquota_store *store;
+	int err = over(arena);
 
-	if (READ_ONCE(arena->core->dropped))
-		return dropped(arena->core);
+	if (err)
+		return ERR_PTR(err);
 	store = enter(arena);
 	/* Let go before the next one is reserved. */
 	retire(store);
@@ -322,9 +334,10 @@ static void *alloc_one_shot(struct memquota_arena *arena, size_t bytes,
 	struct memquota_chunk *chunk;
 	struct memquota_store *store;
 	unsigned long flags;
+	int err = over(arena);
 
-	if (READ_ONCE(arena->core->dropped))
-		return dropped(arena->core);
+	if (err)
+		return ERR_PTR(err);
 	chunk = memquota_core_new_one_shot(arena->core, bytes, wait);
 	if (IS_ERR(chunk))
 		return chunk;
@@ -578,12 +591,13 @@ int memquota_arena_preallocate(struct memquota_arena *arena, size_t size)
 {
 	struct memquota_arena_core *core = arena->core;
 	unsigned int class, cpu;
-	int err = 0;
+	int err;
 
 	if (size > MAX_NORMAL_ALLOC_MAX)
 		return -EINVAL;
-	if (READ_ONCE(core->dropped))
-		return PTR_ERR(dropped(core));
+	err = over(arena);
+	if (err)
+		return err;
 	class = max_t(unsigned int, core->smallest,
 		      memquota_class_for(size + MEMQUOTA_CHUNK_HEADER));
 	if (!arena->bumps)

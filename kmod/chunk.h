@@ -214,6 +214,7 @@ void memquota_core_list(struct memquota_arena_core *core);
 struct memquota_arena_core *memquota_core_next(u64 id);
 struct memquota_record *
 memquota_core_record(const struct memquota_arena_core *core);
+int memquota_core_error(const struct memquota_arena_core *core);
 void memquota_core_stats(struct memquota_arena_core *core,
 			 struct memquota_arena_stats *stats);
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,

@@ -634,6 +634,14 @@ memquota_core_record(const struct memquota_arena_core *core)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_core_record);
 
+/* Why the quota takes nothing on for an arena, whatever its limits; or 0. */
+int memquota_core_error(const struct memquota_arena_core *core)
+{
+	const struct memquota_record *r = memquota_core_record(core);
+
+	return r ? memquota_account_error(r->account) : 0;
+}
+
 /* Any context but hard interrupts. */
 void memquota_core_unref(struct memquota_arena_core *core)
 {

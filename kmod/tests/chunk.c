@@ -428,6 +428,35 @@ static void c4_a_closed_account(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
+/* What it caches would be used for ever, and count nowhere. */
+static void c4_a_closed_account_ends_the_cache(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct memquota_account *account = new_account(test, t, NULL);
+	const struct memquota_arena_config roomy = { .max_normal_alloc = LARGEST };
+	struct memquota_arena *arena = new_arena(test, account, &roomy);
+	struct memquota_arena *other = new_arena(test, account, &roomy);
+	void *refs[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		refs[i] = got(test, memquota_arena_alloc_ref(arena, LARGEST, 1));
+	got(test, memquota_arena_alloc(other, LARGEST, 1));
+	KUNIT_ASSERT_EQ(test, 0, memquota_arena_preallocate(other, LARGEST));
+	put_account(test, account);
+	for (i = 0; i < 3; i++)
+		memquota_ref_put(refs[i]);
+	KUNIT_EXPECT_EQ(test, -ESTALE, PTR_ERR(memquota_arena_alloc_ref(arena, 100, 1)));
+	KUNIT_EXPECT_EQ(test, stats_of(arena).held_bytes, SZ_64K);
+	memquota_ref_put(refs[3]);
+	/* Nor does a reset begin anew. */
+	memquota_arena_reset(arena);
+	KUNIT_EXPECT_EQ(test, stats_of(arena).held_bytes, 0);
+	memquota_arena_reset(other);
+	KUNIT_EXPECT_EQ(test, stats_of(other).held_bytes, 0);
+	KUNIT_EXPECT_EQ(test, -ESTALE, PTR_ERR(memquota_arena_alloc(other, 100, 1)));
+}
+
 static void c4_a_destroyed_tracker(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
@@ -950,6 +979,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(c3_the_cache_makes_room),
 	KUNIT_CASE(c4_a_refused_charge_leaves_the_arena_usable),
 	KUNIT_CASE(c4_a_closed_account),
+	KUNIT_CASE(c4_a_closed_account_ends_the_cache),
 	KUNIT_CASE(c4_a_destroyed_tracker),
 	KUNIT_CASE(c4_a_poisoned_tracker),
 	KUNIT_CASE(c4_no_memory_is_not_charged),

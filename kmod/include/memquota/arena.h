@@ -305,11 +305,12 @@ memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
  * would wrap;
  * -EDQUOT: the arena's budget, or a hard limit of the quota;
  * -ETIME: likewise, still so after the arena's @wait;
- * -ESTALE: its account is closed;
+ * -ESTALE: it was dropped, or its account is closed;
  * -ESHUTDOWN, -ENOTRECOVERABLE: its tracker was destroyed, or is poisoned;
  * -EINTR: a fatal signal came while it waited;
  * -ENOMEM: the system has none.
- * The arena goes on in each case.
+ * The arena goes on in each case, but where its account is closed, or its
+ * tracker at an end: then it is as after memquota_arena_drop().
  */
 static __always_inline void *
 memquota_arena_alloc(struct memquota_arena *arena, size_t size, size_t align)
