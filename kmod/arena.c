@@ -750,7 +750,8 @@ static bool config_valid(const struct memquota_arena_config *config)
 	if (config->flags & ~(MEMQUOTA_ARENA_PERCPU | MEMQUOTA_ARENA_IN_ACCOUNT |
 			      MEMQUOTA_ARENA_ON_NODE))
 		return false;
-	if (config->gfp & (__GFP_HIGHMEM | __GFP_ZERO | __GFP_COMP) ||
+	/* The pools' pages are of whatever zone they happen to be. */
+	if (config->gfp & (GFP_ZONEMASK | __GFP_ZERO | __GFP_COMP) ||
 	    config->wait < 0)
 		return false;
 	return !(config->flags & MEMQUOTA_ARENA_ON_NODE) ||

@@ -207,7 +207,7 @@ void memquota_ref_put(const void *memory);
  *
  * Return: 0, or
  * -EINVAL: unknown flags, a node that is not online, a negative @wait, or gfp
- * flags that ask for high, zeroed or compound memory;
+ * flags that ask for memory of a zone, or for zeroed or compound memory;
  * -ENOMEM: out of memory;
  * and what memquota_account_create() and memquota_join_account() return.
  */
