@@ -99,6 +99,22 @@ static struct free_slot *pool_pop(struct pool *pool, unsigned int class)
 	return slot;
 }
 
+/* A page of which all slots are free. */
+static void pool_add(struct pool *pool, struct page *page, unsigned int class)
+{
+	lockdep_assert_held(&pool->lock);
+	list_add(&page->lru, &pool->pages);
+	pool->nr_pages++;
+	pool->nr_empty++;
+	pool->nr_free += slots_of(class);
+}
+
+static void free_page_of_pool(struct page *page)
+{
+	set_page_private(page, 0);
+	__free_page(page);
+}
+
 static void cut(struct page *page, unsigned int class)
 {
 	unsigned int n = slots_of(class), i;
@@ -133,12 +149,16 @@ static void *pool_take(unsigned int class, gfp_t gfp, int node)
 	cut(page, class);
 	pool = pool_of(page, class);
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	list_add(&page->lru, &pool->pages);
-	pool->nr_pages++;
-	pool->nr_empty++;
-	pool->nr_free += slots_of(class);
+	/* A node without memory gets other nodes' pages, which have pools. */
 	slot = pool_pop(pool, class);
+	if (!slot) {
+		pool_add(pool, page, class);
+		slot = pool_pop(pool, class);
+		page = NULL;
+	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (page)
+		free_page_of_pool(page);
 	return slot;
 }
 
@@ -171,10 +191,8 @@ static void pool_give(void *memory, unsigned int class)
 		pool->nr_free -= slots_of(class);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (page) {
-		set_page_private(page, 0);
-		__free_page(page);
-	}
+	if (page)
+		free_page_of_pool(page);
 }
 
 /* The pools, a line each: what arenas have of them, and what is left (C1). */
@@ -355,9 +373,7 @@ void memquota_chunks_exit(void)
 	struct page *page, *next;
 
 	for (i = 0; i < n; i++)
-		list_for_each_entry_safe(page, next, &pools[i].pages, lru) {
-			set_page_private(page, 0);
-			__free_page(page);
-		}
+		list_for_each_entry_safe(page, next, &pools[i].pages, lru)
+			free_page_of_pool(page);
 	kfree(pools);
 }
