@@ -123,13 +123,23 @@ static void give_back(struct memquota_arena_core *core, size_t bytes)
 	atomic_long_sub(bytes, &core->held_bytes);
 }
 
-/* An unlinked chunk goes to the system, where pages may be freed. */
+/*
+ * Freeing pages takes locks that sleep on PREEMPT_RT, and who allocates per CPU
+ * has preemption off. Undoing a mapping sleeps everywhere.
+ */
+static bool can_free(const struct memquota_chunk *chunk)
+{
+	return !is_vmalloc_addr(chunk) &&
+	       (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible());
+}
+
+/* An unlinked chunk goes to the system. Any context but hard interrupts. */
 static void release(struct memquota_chunk *chunk)
 {
 	struct memquota_arena_core *core = chunk->store->core;
 
 	give_back(core, chunk->bytes);
-	if (is_vmalloc_addr(chunk)) {
+	if (!can_free(chunk)) {
 		leave_later(chunk);
 		return;
 	}
@@ -142,8 +152,10 @@ static void release_list(struct list_head *chunks)
 {
 	struct memquota_chunk *chunk, *next;
 
-	list_for_each_entry_safe(chunk, next, chunks, node)
+	list_for_each_entry_safe(chunk, next, chunks, node) {
+		list_del_init(&chunk->node);
 		release(chunk);
+	}
 }
 
 /* Rule C6. Who asks without the lock may learn of a higher floor too late. */
