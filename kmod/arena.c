@@ -793,10 +793,13 @@ int __memquota_arena_init(struct memquota_arena *arena,
 	va_start(args, fmt);
 	vscnprintf(name, sizeof(name), fmt, args);
 	va_end(args);
+	/* From the join on, callbacks may come, and destroy the arena. */
+	refcount_inc(&core->refs);
 	err = memquota_core_join(core, owner, name);
 	if (err)
 		goto out_percpu;
 	memquota_core_list(core);
+	memquota_core_unref(core);
 	return 0;
 
 out_percpu:

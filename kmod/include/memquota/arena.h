@@ -126,7 +126,8 @@ struct memquota_arena {
  *	oldest chunk in use became current
  *
  * Callbacks are called as those of struct memquota_ops are, and not after
- * memquota_arena_destroy() has returned.
+ * memquota_arena_destroy() has returned. In an account with other participants
+ * they may come before memquota_arena_init() has returned.
  */
 struct memquota_arena_config {
 	struct memquota_account *account;
