@@ -809,7 +809,7 @@ out_percpu:
 		free_percpu(arena->bumps);
 	}
 out_core:
-	kfree(core);
+	kvfree(core);
 	return err;
 }
 EXPORT_SYMBOL_GPL(__memquota_arena_init);

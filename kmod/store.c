@@ -496,14 +496,18 @@ memquota_core_new(const struct memquota_arena_config *config,
 {
 	struct memquota_arena_core *core;
 	struct memquota_store *store;
+	gfp_t gfp = config->gfp;
 	unsigned int i;
 
-	core = kzalloc(struct_size(core, stores, nr_stores), config->gfp);
+	/* One per CPU may sleep, and is large where there are many. */
+	if (config->flags & MEMQUOTA_ARENA_PERCPU)
+		gfp = GFP_KERNEL | (gfp & __GFP_ACCOUNT);
+	core = kvzalloc(struct_size(core, stores, nr_stores), gfp);
 	if (!core)
 		return NULL;
 	core->config = *config;
 	core->nr_stores = nr_stores;
-	if (config->gfp & __GFP_ACCOUNT)
+	if (gfp & __GFP_ACCOUNT)
 		core->smallest = MEMQUOTA_PAGE_CLASS;
 	refcount_set(&core->refs, 1);
 	for (i = 0; i < nr_stores; i++) {
@@ -662,7 +666,7 @@ void memquota_core_unref(struct memquota_arena_core *core)
 	unlist(core);
 	memquota_leave(&core->participant);
 	memquota_account_put(core->config.account);
-	kfree_rcu(core, rcu);
+	kvfree_rcu(core, rcu);
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_core_unref);
 

@@ -276,6 +276,23 @@ static void n11_all_functions_know_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
+#ifdef CONFIG_FAILSLAB
+/* What is allocated for all CPUs is large, and may sleep. */
+static void n11_made_where_atomic_memory_is_short(struct kunit *test)
+{
+	struct memquota_arena_config config = per_cpu;
+	struct memquota_arena arena;
+	int err;
+
+	config.flags |= MEMQUOTA_ARENA_IN_ACCOUNT;
+	current->fail_nth = 1;
+	err = memquota_arena_init(&arena, &config, "short");
+	current->fail_nth = 0;
+	KUNIT_ASSERT_EQ(test, err, 0);
+	memquota_arena_destroy(&arena);
+}
+#endif
+
 /* The numbers of possible CPUs may have gaps. */
 static void n11_numbers_that_no_cpu_has(struct kunit *test)
 {
@@ -399,6 +416,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(n11_each_cpu_has_its_own_chunk),
 	KUNIT_CASE(n11_preallocating_for_each_cpu),
 	KUNIT_CASE(n11_all_functions_know_it),
+#ifdef CONFIG_FAILSLAB
+	KUNIT_CASE(n11_made_where_atomic_memory_is_short),
+#endif
 	KUNIT_CASE(n11_numbers_that_no_cpu_has),
 	KUNIT_CASE(n11_trimming_meanwhile),
 	KUNIT_CASE(n11_dropping_meanwhile),
