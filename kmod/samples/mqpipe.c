@@ -96,7 +96,8 @@ struct mqpipe {
 	struct memquota_queue_hook hook;
 
 	struct mutex read_mutex;	/* one reader at a time */
-	struct mqpipe_segment *taken;	/* read_mutex: partly read */
+	/* Read in part. read_mutex; looked at without it. */
+	struct mqpipe_segment *taken;
 
 	/* What reclaim was told last, and when; for its callbacks only. */
 	u64 oldest_ns;
@@ -518,8 +519,9 @@ static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
 					ret = 0;
 				break;
 			}
-			pipe->taken = container_of(item, struct mqpipe_segment,
-						   item);
+			WRITE_ONCE(pipe->taken,
+				   container_of(item, struct mqpipe_segment,
+						item));
 		}
 		seg = pipe->taken;
 		n = copy_to_iter(seg->data + seg->done, seg->len - seg->done,
@@ -531,7 +533,7 @@ static ssize_t read_some(struct mqpipe *pipe, struct iov_iter *to)
 				ret = -EFAULT;
 			break;
 		}
-		pipe->taken = NULL;
+		WRITE_ONCE(pipe->taken, NULL);
 		memquota_ref_put(seg);
 	}
 	atomic64_add(done, &pipe->read);
@@ -757,50 +759,61 @@ static const struct file_operations control_fops = {
 	.write = control_write,
 };
 
-static int pipes_show(struct seq_file *m, void *unused)
+static const char *state_of(const struct mqpipe *pipe)
 {
-	u64 now = ktime_get_coarse_ns(), ns;
-	struct memquota_arena_stats stats;
-	struct mqpipe *pipe;
+	if (!pipe->live)
+		return "idle";
+	switch (READ_ONCE(pipe->queue.reason)) {
+	case 0:
+		return "open";
+	case -ENOBUFS:
+		return "reclaimed";
+	default:
+		return "closed";
+	}
+}
+
+static void show_pipe(struct seq_file *m, struct mqpipe *pipe)
+{
+	struct memquota_arena_stats stats = {};
+	u64 ns = MEMQUOTA_NO_DATA, now, reclaims, older, older_ns;
 	const char *state;
 
-	seq_puts(m, "name state readers writers held_bytes wasted_bytes age_ms written_bytes read_bytes reclaims older older_ms\n");
 	spin_lock_irq(&pipes_lock);
-	list_for_each_entry(pipe, &pipes, node) {
-		ns = MEMQUOTA_NO_DATA;
-		state = "idle";
-		stats = (struct memquota_arena_stats){};
-		if (pipe->live) {
-			memquota_arena_stats(&pipe->arena, &stats);
-			ns = memquota_queue_oldest(&pipe->queue);
-			switch (READ_ONCE(pipe->queue.reason)) {
-			case 0:
-				state = "open";
-				break;
-			case -ENOBUFS:
-				state = "reclaimed";
-				break;
-			default:
-				state = "closed";
-			}
-		}
-		seq_printf(m, "%s %s %u %u %llu %llu ", pipe->name, state,
-			   READ_ONCE(pipe->readers), READ_ONCE(pipe->writers),
-			   stats.held_bytes, stats.wasted_bytes);
-		/* An item may be younger than the time that was read above. */
-		if (ns == MEMQUOTA_NO_DATA)
-			seq_puts(m, "-");
-		else
-			seq_printf(m, "%llu", div_u64(now - min(now, ns),
-						      NSEC_PER_MSEC));
-		seq_printf(m, " %lld %lld %llu %llu %llu\n",
-			   atomic64_read(&pipe->written),
-			   atomic64_read(&pipe->read), pipe->reclaims,
-			   pipe->older,
-			   div_u64(pipe->older_ns + NSEC_PER_MSEC - 1,
-				   NSEC_PER_MSEC));
+	state = state_of(pipe);
+	if (pipe->live) {
+		memquota_arena_stats(&pipe->arena, &stats);
+		ns = memquota_queue_oldest(&pipe->queue);
 	}
+	reclaims = pipe->reclaims;
+	older = pipe->older;
+	older_ns = pipe->older_ns;
 	spin_unlock_irq(&pipes_lock);
+	now = ktime_get_coarse_ns();
+
+	seq_printf(m, "%s %s %u %u %llu %llu ", pipe->name, state,
+		   READ_ONCE(pipe->readers), READ_ONCE(pipe->writers),
+		   stats.held_bytes, stats.wasted_bytes);
+	if (ns == MEMQUOTA_NO_DATA)
+		seq_puts(m, "-");
+	else
+		seq_printf(m, "%llu", div_u64(now - ns, NSEC_PER_MSEC));
+	seq_printf(m, " %lld %lld %llu %llu %llu\n",
+		   atomic64_read(&pipe->written), atomic64_read(&pipe->read),
+		   reclaims, older,
+		   div_u64(older_ns + NSEC_PER_MSEC - 1, NSEC_PER_MSEC));
+}
+
+/* The mutex keeps pipes in the table; the spinlock is taken for one pipe. */
+static int pipes_show(struct seq_file *m, void *unused)
+{
+	struct mqpipe *pipe;
+
+	seq_puts(m, "name state readers writers held_bytes wasted_bytes age_ms written_bytes read_bytes reclaims older older_ms\n");
+	mutex_lock(&mqpipe_lock);
+	list_for_each_entry(pipe, &pipes, node)
+		show_pipe(m, pipe);
+	mutex_unlock(&mqpipe_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pipes);
