@@ -25,18 +25,15 @@
  * that the next one needs. The history can be done without: it is given up
  * when it is the oldest, and begins anew with the next request.
  *
- * A request is looked at where its packet is sent. What it has in further
+ * A request is looked at where its packet is sent first. What it has in further
  * packets, or behind its first HEAD_MAX bytes, is not put together with it:
- * it then counts as partial, with the lines that are whole. One that is sent
- * again counts again.
+ * it then counts as partial, with the lines that are whole.
  *
  * In /sys/kernel/debug/mqhttp:
  *
- *	stats	  counts, and what the arenas did. wasted_bytes is the room
- *		  that requests left in their chunks, added up
+ *	stats	  counts, and what the arenas did
  *	requests  the history: time (s), fields, objects, their bytes, and the
  *		  request
- *	sizes	  how large the objects were: "up to so many bytes" and a count
  *	compare	  reading it parses the last request again and again, with an
  *		  arena and with kmalloc() and kfree() for each object
  */
@@ -44,7 +41,6 @@
 #include <linux/debugfs.h>
 #include <linux/ip.h>
 #include <linux/list.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
@@ -55,11 +51,9 @@
 #include <linux/spinlock.h>
 #include <linux/tcp.h>
 #include <linux/timekeeping.h>
-#include <memquota/account.h>
 #include <memquota/arena.h>
-#include <memquota/compat.h>
-#include <net/ip.h>
 #include <net/net_namespace.h>
+#include <net/tcp.h>
 
 /* What is looked at of a request: bytes, and fields of all kinds. */
 #define HEAD_MAX		SZ_16K
@@ -71,15 +65,11 @@
 #define PATH_MAX_SHOWN		128
 
 /* Rounds of a comparison, those that warm up first not counted. */
-#define COMPARE_WARM_UP		8
-#define COMPARE_ROUNDS		64
+#define COMPARE_WARM_UP		4
+#define COMPARE_ROUNDS		32
 
 /* The longest method, and the space behind it. */
 #define METHOD_MAX		8
-
-/* Sizes are counted by powers of two: up to 16 bytes ... up to HEAD_MAX. */
-#define SIZE_FIRST		4
-#define NR_SIZES		(ilog2(HEAD_MAX) - SIZE_FIRST + 1)
 
 /* --- Taking a request apart --- */
 
@@ -96,8 +86,6 @@ struct mqhttp_field {
 	struct mqhttp_field *next;
 	char *name;
 	char *value;
-	u16 name_len;
-	u16 value_len;
 };
 
 struct mqhttp_request {
@@ -112,7 +100,6 @@ struct mqhttp_request {
 /* Where objects come from, and what was taken. */
 struct mqhttp_source {
 	struct memquota_arena *arena;	/* NULL: the slab */
-	u64 *sizes;			/* NULL: they are not counted */
 	unsigned int objects;
 	size_t bytes;
 };
@@ -131,8 +118,6 @@ static __always_inline void *take(struct mqhttp_source *source, size_t size,
 		return NULL;
 	source->objects++;
 	source->bytes += size;
-	if (source->sizes)
-		source->sizes[max(order_base_2(size), SIZE_FIRST) - SIZE_FIRST]++;
 	return object;
 }
 
@@ -225,29 +210,6 @@ static struct mqhttp_span trim(struct mqhttp_span span)
 	return span;
 }
 
-/* In place: %XX, and + for a space. Returns the length that is left. */
-static size_t decode(char *string, size_t len)
-{
-	size_t in, out = 0;
-
-	for (in = 0; in < len; in++, out++) {
-		string[out] = string[in] == '+' ? ' ' : string[in];
-		if (string[in] == '%' && len - in > 2 &&
-		    !hex2bin((u8 *)&string[out], &string[in + 1], 1))
-			in += 2;
-	}
-	string[out] = '\0';
-	return out;
-}
-
-static void lower(char *string, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		string[i] = tolower(string[i]);
-}
-
 static unsigned int nr_fields(const struct mqhttp_request *request)
 {
 	return request->nr[PARAM] + request->nr[HEADER] + request->nr[COOKIE];
@@ -271,21 +233,11 @@ static int add_field(struct mqhttp_source *source,
 		.next = request->fields[kind],
 		.name = take_string(source, name),
 		.value = take_string(source, value),
-		.name_len = name.len,
-		.value_len = value.len,
 	};
 	/* Where request_free() finds it, also if a string is missing. */
 	request->fields[kind] = field;
 	request->nr[kind]++;
-	if (!field->name || !field->value)
-		return -ENOMEM;
-	if (kind == PARAM) {
-		field->name_len = decode(field->name, name.len);
-		field->value_len = decode(field->value, value.len);
-	} else if (kind == HEADER) {
-		lower(field->name, name.len);
-	}
-	return 0;
+	return field->name && field->value ? 0 : -ENOMEM;
 }
 
 /* NAME=VALUE, any number of them. */
@@ -314,8 +266,9 @@ static int parse_first_line(struct mqhttp_source *source,
 {
 	struct mqhttp_span method, target, path;
 
-	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target) ||
-	    !cut(&target, '?', &path) || line.len != strlen("HTTP/1.x") ||
+	if (!cut(&line, ' ', &method) || method.len >= METHOD_MAX ||
+	    !cut(&line, ' ', &target) || !cut(&target, '?', &path) ||
+	    line.len != strlen("HTTP/1.x") ||
 	    memcmp(line.at, "HTTP/1.", strlen("HTTP/1.")))
 		return -EINVAL;
 	request->method = take_string(source, method);
@@ -462,7 +415,7 @@ find_header(const struct mqhttp_request *request, const char *name)
 {
 	const struct mqhttp_field *field = request->fields[HEADER];
 
-	while (field && strcmp(field->name, name))
+	while (field && strcasecmp(field->name, name))
 		field = field->next;
 	return field;
 }
@@ -474,7 +427,7 @@ static struct mqhttp_summary *summarize(const struct mqhttp_source *source,
 	const struct mqhttp_field *host = find_header(request, "host");
 	size_t method_len = strlen(request->method);
 	size_t path_len = strnlen(request->path, PATH_MAX_SHOWN);
-	size_t host_len = host ? min_t(size_t, host->value_len, HOST_MAX) : 0;
+	size_t host_len = host ? strnlen(host->value, HOST_MAX) : 0;
 	struct mqhttp_summary *summary;
 	char *end;
 
@@ -532,7 +485,6 @@ enum mqhttp_figure {
 	FIELDS,
 	OBJECTS,
 	OBJECT_BYTES,
-	WASTED_BYTES,
 	RESETS,
 	NR_FIGURES
 };
@@ -541,11 +493,14 @@ enum mqhttp_figure {
 struct mqhttp_worker {
 	struct memquota_arena arena;
 	u64 figures[NR_FIGURES];
-	u64 sizes[NR_SIZES];
 };
 
 static DEFINE_PER_CPU(struct mqhttp_worker, workers);
-static struct memquota_account *account;	/* the workers' arenas */
+
+/* For arenas of requests: nothing can be given up but what they cache. */
+static const struct memquota_arena_config request_config = {
+	.gfp = GFP_ATOMIC | __GFP_NOWARN,
+};
 
 static void count(struct mqhttp_worker *worker,
 		  const struct mqhttp_source *source,
@@ -558,16 +513,6 @@ static void count(struct mqhttp_worker *worker,
 	figures[FIELDS] += nr_fields(request);
 	figures[OBJECTS] += source->objects;
 	figures[OBJECT_BYTES] += source->bytes;
-}
-
-static void worker_reset(struct mqhttp_worker *worker)
-{
-	struct memquota_arena_stats stats;
-
-	memquota_arena_stats(&worker->arena, &stats);
-	worker->figures[WASTED_BYTES] += stats.wasted_bytes;
-	worker->figures[RESETS]++;
-	memquota_arena_reset(&worker->arena);
 }
 
 /*
@@ -584,7 +529,6 @@ static void look_at(const struct sk_buff *skb, unsigned int offset, size_t len)
 	local_bh_disable();
 	worker = this_cpu_ptr(&workers);
 	source.arena = &worker->arena;
-	source.sizes = worker->sizes;
 	request = request_new(&source, len);
 	if (request && request->text)
 		err = skb_copy_bits(skb, offset, request->text, len) ?:
@@ -601,7 +545,8 @@ static void look_at(const struct sk_buff *skb, unsigned int offset, size_t len)
 	default:
 		worker->figures[FAILED]++;
 	}
-	worker_reset(worker);
+	memquota_arena_reset(&worker->arena);
+	worker->figures[RESETS]++;
 	local_bh_enable();
 }
 
@@ -627,6 +572,15 @@ static bool begins_as_request(const struct sk_buff *skb, unsigned int offset,
 	return false;
 }
 
+/* Only what TCP has not sent before begins where it will go on. */
+static bool is_resent(const struct sk_buff *skb, const struct tcphdr *tcp)
+{
+	const struct sock *sk = skb->sk;
+
+	return sk && sk_fullsock(sk) && sk_is_tcp(sk) &&
+	       before(ntohl(tcp->seq), READ_ONCE(tcp_sk(sk)->snd_nxt));
+}
+
 /* Raw sockets send headers of their own making, and these come here, too. */
 static unsigned int mqhttp_out(void *priv, struct sk_buff *skb,
 			       const struct nf_hook_state *state)
@@ -650,7 +604,7 @@ static unsigned int mqhttp_out(void *priv, struct sk_buff *skb,
 	if (offset >= skb->len)
 		return NF_ACCEPT;
 	len = min_t(size_t, skb->len - offset, HEAD_MAX);
-	if (begins_as_request(skb, offset, len))
+	if (begins_as_request(skb, offset, len) && !is_resent(skb, tcp))
 		look_at(skb, offset, len);
 	return NF_ACCEPT;
 }
@@ -708,15 +662,12 @@ static void show_time(struct seq_file *m, const char *way, u64 ns,
 /* The two ways take turns, so that both have the same machine. */
 static int compare(struct seq_file *m, const char *text, size_t len)
 {
-	static const struct memquota_arena_config config = {
-		.gfp = GFP_ATOMIC | __GFP_NOWARN,
-	};
 	u64 slab_ns = 0, arena_ns = 0;
 	struct memquota_arena arena;
 	unsigned int objects, i;
 	int err;
 
-	err = memquota_arena_init(&arena, &config, "mqhttp/compare");
+	err = memquota_arena_init(&arena, &request_config, "mqhttp/compare");
 	if (err)
 		return err;
 	for (i = 0; i < COMPARE_WARM_UP + COMPARE_ROUNDS && !err; i++) {
@@ -812,7 +763,6 @@ static int stats_show(struct seq_file *m, void *unused)
 		[FIELDS] = "fields",
 		[OBJECTS] = "objects",
 		[OBJECT_BYTES] = "object_bytes",
-		[WASTED_BYTES] = "wasted_bytes",
 		[RESETS] = "resets",
 	};
 	u64 requests = sum_figures(REQUESTS);
@@ -827,21 +777,6 @@ static int stats_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
-
-static int sizes_show(struct seq_file *m, void *unused)
-{
-	unsigned int cpu, i;
-	u64 sum;
-
-	for (i = 0; i < NR_SIZES; i++) {
-		sum = 0;
-		for_each_possible_cpu(cpu)
-			sum += data_race(per_cpu(workers, cpu).sizes[i]);
-		seq_printf(m, "%lu %llu\n", BIT(i + SIZE_FIRST), sum);
-	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(sizes);
 
 static void show_summary(struct seq_file *m,
 			 const struct mqhttp_summary *summary)
@@ -900,17 +835,12 @@ static void destroy_workers(unsigned int end)
 
 static int init_workers(void)
 {
-	struct memquota_arena_config config = {
-		.account = account,
-		.gfp = GFP_ATOMIC | __GFP_NOWARN,
-		.flags = MEMQUOTA_ARENA_IN_ACCOUNT,
-	};
 	unsigned int cpu;
 	int err;
 
 	for_each_possible_cpu(cpu) {
-		err = memquota_arena_init(&per_cpu(workers, cpu).arena, &config,
-					  "mqhttp/%u", cpu);
+		err = memquota_arena_init(&per_cpu(workers, cpu).arena,
+					  &request_config, "mqhttp/%u", cpu);
 		if (err) {
 			destroy_workers(cpu);
 			return err;
@@ -923,28 +853,19 @@ static int __init mqhttp_init(void)
 {
 	int err;
 
-	account = memquota_account_create(memquota_default_tracker(), NULL,
-					  GFP_KERNEL, "mqhttp");
-	if (IS_ERR(account))
-		return PTR_ERR(account);
 	err = init_workers();
 	if (err)
-		goto out_account;
+		return err;
 	err = nf_register_net_hook(&init_net, &hook_ops);
-	if (err)
-		goto out_workers;
+	if (err) {
+		destroy_workers(nr_cpu_ids);
+		return err;
+	}
 	mqhttp_dir = debugfs_create_dir("mqhttp", NULL);
 	debugfs_create_file("stats", 0400, mqhttp_dir, NULL, &stats_fops);
 	debugfs_create_file("requests", 0400, mqhttp_dir, NULL, &requests_fops);
-	debugfs_create_file("sizes", 0400, mqhttp_dir, NULL, &sizes_fops);
 	debugfs_create_file("compare", 0400, mqhttp_dir, NULL, &compare_fops);
 	return 0;
-
-out_workers:
-	destroy_workers(nr_cpu_ids);
-out_account:
-	memquota_account_put(account);
-	return err;
 }
 
 static void __exit mqhttp_exit(void)
@@ -956,7 +877,6 @@ static void __exit mqhttp_exit(void)
 	/* The hook may still run. */
 	synchronize_net();
 	destroy_workers(nr_cpu_ids);
-	memquota_account_put(account);
 	spin_lock_bh(&history.lock);
 	open = history_end();
 	spin_unlock_bh(&history.lock);

@@ -55,13 +55,6 @@
 #define memquota_class_create(name)	class_create(name)
 #endif
 
-/* 6.4: linux/hex.h has hex2bin(). */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#include <linux/kernel.h>
-#else
-#include <linux/hex.h>
-#endif
-
 /* 6.5: what splices from read_iter is called copy_splice_read(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define memquota_splice_read		generic_file_splice_read
