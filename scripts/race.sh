@@ -3,7 +3,7 @@
 #
 # race.sh: the KUnit tests, and those selftests of what they cannot reach, on
 # four processors under the race detector, which fails on a race that names
-# memquota.
+# memquota or a sample.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,8 +15,10 @@ step 2 4 "building the modules"
 step 3 4 "running the KUnit tests"
 "$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race kcsan \
 	"$TOP/scripts/guest/kunit.sh"
-step 4 4 "running selftests: programs, thresholds, debugfs"
-"$TOP/scripts/build-selftests.sh" debugfs.sh module.sh program.c
-"$TOP/scripts/run-vm.sh" --cpus 4 --timeout 900 --name race-selftests kcsan \
-	"$TOP/scripts/guest/selftests.sh" "$BUILD/selftests:/selftests"
+step 4 4 "running selftests: programs, thresholds, debugfs, the samples"
+"$TOP/scripts/build-selftests.sh" debugfs.sh module.sh program.c \
+	mqhttp.c mqpipe.c
+"$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race-selftests \
+	--append TIMEOUT=600 kcsan "$TOP/scripts/guest/selftests.sh" \
+	"$BUILD/selftests:/selftests"
 say "no races"

@@ -184,7 +184,7 @@ reports() {
 	sed -n '/^memquota-vm: begin/,$p' "$1" | awk '
 		/=====================/ {
 			if (race) {
-				if (block ~ /\[(memquota|mqpipe)\]/)
+				if (block ~ /\[(memquota|mqhttp|mqpipe)\]/)
 					printf "%s", block
 				race = 0
 				block = ""

@@ -92,7 +92,7 @@ json_of() {
 
 selftests() {
 	modules "$1" || return
-	in_vm "selftests-$1" '' --timeout 900 "$1" \
+	in_vm "selftests-$1" '' --timeout 1200 "$1" \
 		"$TOP/scripts/guest/selftests.sh" \
 		"$BUILD/selftests:/selftests" "${tool_files[@]}"
 	json_of "selftests-$1"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# Runs each test in /selftests, on a machine with memquota loaded, and leaves
-# what it said in /out.
+# Runs each test in /selftests, on a machine with memquota loaded, for TIMEOUT
+# seconds at most, and leaves what it said in /out.
 
 failed=0
 insmod /modules/memquota.ko || exit 1
@@ -10,7 +10,7 @@ for test in /selftests/*; do
 	[ -x "$test" ] || continue
 	name=${test##*/}
 	echo "# selftests: $name"
-	timeout 300 "$test" >/tmp/tap 2>&1 </dev/null
+	timeout "${TIMEOUT:-300}" "$test" >/tmp/tap 2>&1 </dev/null
 	status=$?
 	cat /tmp/tap
 	case $status in

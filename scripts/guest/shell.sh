@@ -5,6 +5,8 @@
 
 dmesg -n 4
 insmod /modules/memquota.ko
-[ ! -e /modules/mqpipe.ko ] || insmod /modules/mqpipe.ko
+for sample in mqpipe mqhttp; do
+	[ ! -e /modules/$sample.ko ] || insmod /modules/$sample.ko
+done
 lsmod
 echo "Benchmarks and tests are in /modules. exit switches off."
