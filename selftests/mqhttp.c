@@ -111,6 +111,30 @@ static bool history(int n, struct line *line)
 		      line->request) == 7;
 }
 
+/* --- The machine --- */
+
+static void pin(pid_t pid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(pid, sizeof(set), &set);
+}
+
+static bool is_emulated(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	bool found = false;
+	char line[256];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "QEMU TCG");
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* --- Clients, and a server --- */
 
 static struct sockaddr_in address = { .sin_family = AF_INET };
@@ -340,11 +364,8 @@ TEST_F_TIMEOUT(http, n5_resets_take_no_chunks, 90)
 {
 	long long chunks, hits;
 	int fd = dial(), i;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	pin(0, 0);
 	browser_request(&self->text, "/shoes");
 	ASSERT_LE(0, fd);
 	for (i = 1; i <= 50; i++) {
@@ -740,6 +761,7 @@ static void hush(pid_t *pids, int n)
 		kill(pids[i], SIGKILL);
 	for (i = 0; i < n; i++)
 		waitpid(pids[i], NULL, 0);
+	becomes_quiet();
 }
 
 /* References keep what is read while it is pushed out, or given up. */
@@ -760,7 +782,7 @@ TEST_F_TIMEOUT(http, n2_read_meanwhile, 90)
 	}
 	EXPECT_LE(OBJECTS(0), value_in("compare", "objects"));
 	hush(pids, 4);
-	EXPECT_TRUE(becomes_quiet());
+	EXPECT_EQ(seen(), stat_of("resets"));
 	EXPECT_EQ(0, stat_of("failed"));
 	EXPECT_EQ(0, stat_of("malformed"));
 }
@@ -779,11 +801,20 @@ TEST_F(http, unload_while_read)
 	close(fd);
 }
 
+/*
+ * The first hook to come and the last to go patch the kernel's text. QEMU's
+ * emulator may run what was there in between after all CPUs were told, which is
+ * an oops: where it is, nobody else is to be there.
+ */
 TEST_F_TIMEOUT(http, unload_while_they_talk, 90)
 {
 	pid_t pids[4];
 	int i, tries;
 
+	if (is_emulated()) {
+		pin(0, 0);
+		pin(self->server, 0);
+	}
 	browser_request(&self->text, "/shoes");
 	talk(pids, 4, &self->text);
 	for (i = 0; i < 5; i++) {

@@ -25,8 +25,9 @@
  * writers on all CPUs take memory by moving a cursor, and share no lock but
  * the queue's. Readers put the references, on whatever CPU they are. Chunks
  * are what is charged, not bytes: a pipe holds up to 64 KiB for each CPU that
- * wrote to it, even when it is empty, and in return nothing is charged, or
- * asked of the slab allocator, per piece of data.
+ * wrote to it, even when it is empty, and chunks that have come back until
+ * reclaim trims them. In return nothing is charged, or asked of the slab
+ * allocator, per piece of data.
  *
  * The queue's items cost nothing, being in the arena. So it is the arena that
  * holds the oldest data and is found by reclaim, and that ends the queue.
