@@ -556,8 +556,9 @@ top() {
 	new_tracker --high 8M --low-water 6M
 	hold 2M --name small
 	hold 5M --name large
+	hold 0 --name a-name-of-thirty-one-bytes-long
 	ctl top --once
-	says "trackers, 2 accounts"
+	says "trackers, 3 accounts"
 	expect "" "$(echo "$out" | awk 'length > 80')"
 	expect "large small" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
 		xargs)"
@@ -582,7 +583,7 @@ top() {
 		>"$tmp/out" 2>&1
 	expect 0 $?
 	out=$(tr -d '\r' <"$tmp/out")
-	says "2 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	says "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
 	terminal TERM=none memquotactl top
 	expect 1 "$status"
 	says "no description of the terminal 'none'"
