@@ -519,7 +519,8 @@ static void run_seed(struct kunit *test, unsigned int seed,
 		operate(m);
 		if (i % 2000)
 			continue;
-		KUNIT_ASSERT_EQ(test, exact_total(t), orphaned(m) + held_by(m));
+		/* A core that nobody keeps may just be leaving. */
+		ASSERT_SETTLES(test, exact_total(t) == orphaned(m) + held_by(m));
 		KUNIT_ASSERT_EQ(test, held_by(m),
 				memquota_held(memquota_arena_participant(m->arena)));
 		cond_resched();
