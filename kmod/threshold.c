@@ -148,6 +148,7 @@ struct memquota_watch *memquota_watch_account(struct memquota_account *a)
 	}
 	return w;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_watch_account);
 
 static int threshold_release(struct inode *inode, struct file *file)
 {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Watches, as far as it needs no eventfd: rule X1. What thresholds signal is
+ * tested by programs.
+ */
+#include <linux/rcupdate.h>
+#include "../quota.h"
+#include "harness.h"
+
+/* Who closes an account is not waited for by who is to look at it. */
+static void x1_a_watch_stays_until_it_has_looked(struct kunit *test)
+{
+	struct memquota_tracker *t = new_tracker(test, NULL);
+	struct memquota_account *a;
+	struct memquota_watch *w;
+
+	a = memquota_account_create(t, NULL, GFP_KERNEL, "watched");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
+	w = memquota_watch_account(a);
+	KUNIT_EXPECT_NOT_NULL(test, w);
+	if (!w) {
+		memquota_account_put(a);
+		return;
+	}
+	KUNIT_EXPECT_PTR_EQ(test, memquota_watch_account(a), w);
+
+	mutex_lock(&w->lock);
+	memquota_account_put(a);
+	EXPECT_SETTLES(test, work_busy(&w->work) & WORK_BUSY_RUNNING);
+	rcu_barrier();
+	/* The look's is the last reference. */
+	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 1);
+	memquota_account_ref(a);
+	mutex_unlock(&w->lock);
+	EXPECT_SETTLES(test, refcount_read(&a->refs) == 1);
+	memquota_account_unref(a);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(x1_a_watch_stays_until_it_has_looked),
+	{}
+};
+
+MEMQUOTA_SUITE(memquota_threshold, cases);
