@@ -50,7 +50,7 @@ struct program {
 	spinlock_t lock;		/* what follows; inside no other */
 	struct memquota_request request;	/* lock; id 0: none */
 	bool unread;			/* lock */
-	bool left;			/* lock: nobody has a descriptor */
+	bool ended;			/* lock: nobody is going to answer */
 	u64 oldest_ns;			/* lock: as it was told */
 };
 
@@ -93,16 +93,16 @@ static int ask(struct memquota_participant *participant,
 	       const struct memquota_request *request)
 {
 	struct program *p = program_of(participant);
-	bool left;
+	bool ended;
 
 	spin_lock(&p->lock);
-	left = p->left;
-	if (!left) {
+	ended = p->ended;
+	if (!ended) {
 		p->request = *request;
 		p->unread = true;
 	}
 	spin_unlock(&p->lock);
-	if (left)
+	if (ended)
 		return 0;
 	wake_up_poll(p->wait, EPOLLIN | EPOLLRDNORM);
 	return -EINPROGRESS;
@@ -153,7 +153,7 @@ static ssize_t participant_read(struct file *file, char __user *buf,
 	struct program *p = file->private_data;
 	struct memquota_reclaim_request answer;
 	struct memquota_request request;
-	bool unread;
+	bool unread, ended;
 
 	if (count < sizeof(answer))
 		return -EINVAL;
@@ -162,10 +162,13 @@ static ssize_t participant_read(struct file *file, char __user *buf,
 		unread = p->unread;
 		p->unread = false;
 		request = p->request;
+		/* Who was told so does not come back to be asked. */
+		ended = !unread && is_closed(p);
+		p->ended |= ended;
 		spin_unlock(&p->lock);
 		if (unread)
 			break;
-		if (is_closed(p))
+		if (ended)
 			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
@@ -417,7 +420,7 @@ static int participant_release(struct inode *inode, struct file *file)
 	u64 id;
 
 	spin_lock(&p->lock);
-	p->left = true;
+	p->ended = true;
 	id = p->request.id;
 	p->request.id = 0;
 	p->unread = false;

@@ -731,8 +731,8 @@ struct memquota_ioctl_oldest {
  * read. read() takes it; without one it waits, or fails with EAGAIN where
  * O_NONBLOCK is set; with room for less than this structure it fails with
  * EINVAL. Once the participant's account is closed (POLLHUP) and no request is
- * left, read() returns 0. There may be more fields one day; as much is written
- * as there is room for.
+ * left, read() returns 0, and no request comes any more. There may be more
+ * fields one day; as much is written as there is room for.
  *
  * A request is to be answered by %MEMQUOTA_IOCTL_ANSWER. A program that does
  * not answer within the module's parameter ``give_up_ms`` collapses: its
