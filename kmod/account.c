@@ -334,35 +334,6 @@ void memquota_walk_records(struct memquota_account *a,
 }
 
 /*
- * The ids of the open parents, the @max oldest in order; the rest of @ids is
- * not touched. Of very many parents BATCH are looked at. Returns how many of
- * them are open. Any context but NMI.
- */
-unsigned int memquota_account_parents(struct memquota_account *a, u64 *ids,
-				      unsigned int max)
-{
-	unsigned int n = 0, found = 0, i;
-	struct memquota_link *link;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&a->tracker->lock, flags);
-	list_for_each_entry(link, &a->parents, of_child) {
-		if (n++ == BATCH)
-			break;
-		if (memquota_account_closed(link->parent))
-			continue;
-		for (i = min(found, max); i && ids[i - 1] > link->parent->id; i--)
-			if (i < max)
-				ids[i] = ids[i - 1];
-		if (i < max)
-			ids[i] = link->parent->id;
-		found++;
-	}
-	raw_spin_unlock_irqrestore(&a->tracker->lock, flags);
-	return found;
-}
-
-/*
  * Find all descendants of an account. Lists of links are walked as those of
  * records are, marked with the walk's number. The accounts, the first one among
  * them, end up on @accounts, each with its memory kept.
@@ -414,8 +385,8 @@ void memquota_walk_down(struct memquota_account *first,
 }
 
 /* The next parent that the walk has not come by, its memory kept. */
-struct memquota_account *memquota_next_parent(struct memquota_account *a,
-					      u64 walk)
+static struct memquota_account *next_parent(struct memquota_account *a,
+					    u64 walk)
 {
 	struct memquota_tracker *t = a->tracker;
 	struct memquota_account *parent = NULL;
@@ -436,7 +407,7 @@ struct memquota_account *memquota_next_parent(struct memquota_account *a,
 	return parent;
 }
 
-u64 memquota_new_walk(struct memquota_tracker *t)
+static u64 new_walk(struct memquota_tracker *t)
 {
 	unsigned long flags;
 	u64 walk;
@@ -481,7 +452,7 @@ static bool has_ancestor(struct memquota_account *first,
 			 struct memquota_account *wanted)
 {
 	struct memquota_account *a, *next;
-	u64 walk = memquota_new_walk(first->tracker);
+	u64 walk = new_walk(first->tracker);
 	LIST_HEAD(accounts);
 	bool found = false;
 
@@ -494,7 +465,7 @@ static bool has_ancestor(struct memquota_account *first,
 			found = true;
 			break;
 		}
-		while ((next = memquota_next_parent(a, walk))) {
+		while ((next = next_parent(a, walk))) {
 			if (next->up_walk == walk ||
 			    memquota_account_closed(next)) {
 				memquota_account_unref(next);
@@ -510,15 +481,43 @@ static bool has_ancestor(struct memquota_account *first,
 	return found;
 }
 
+/*
+ * Call @visit for each open parent, in any order, until it returns an error,
+ * which is returned. It is called under graph_lock, and may sleep.
+ */
+int memquota_walk_parents(struct memquota_account *a,
+			  int (*visit)(struct memquota_account *parent,
+				       void *arg),
+			  void *arg)
+{
+	struct memquota_tracker *t = a->tracker;
+	struct memquota_account *parent;
+	int err = 0;
+	u64 walk;
+
+	if (list_empty(&a->parents))
+		return 0;
+	walk = new_walk(t);
+	mutex_lock(&t->graph_lock);
+	while (!err && (parent = next_parent(a, walk))) {
+		if (!memquota_account_closed(parent))
+			err = visit(parent, arg);
+		memquota_account_unref(parent);
+		cond_resched();
+	}
+	mutex_unlock(&t->graph_lock);
+	return err;
+}
+
 /* Whether @parent is one already; graph_lock keeps others from adding it. */
 static bool has_parent(struct memquota_account *a,
 		       struct memquota_account *parent)
 {
-	u64 walk = memquota_new_walk(a->tracker);
+	u64 walk = new_walk(a->tracker);
 	struct memquota_account *other;
 	bool found = false;
 
-	while (!found && (other = memquota_next_parent(a, walk))) {
+	while (!found && (other = next_parent(a, walk))) {
 		found = other == parent;
 		memquota_account_unref(other);
 	}

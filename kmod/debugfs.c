@@ -230,7 +230,7 @@ static int tree_show(struct seq_file *m, void *v)
 		   view.usage.held);
 	show_bytes(m, view.usage.max);
 	show_age(m, view.age_ns);
-	seq_printf(m, " %12llu %11llu %11llu %-6s %-5s %*s", view.participants,
+	seq_printf(m, " %12u %11llu %11llu %-6s %-5s %*s", view.usage.participants,
 		   view.usage.refused, view.usage.reclaims,
 		   !a ? "gone" : view.usage.closed ? "closed" : "open",
 		   place_names[line->place],

@@ -800,6 +800,20 @@ static struct memquota_account *next_account(struct memquota_tracker *t, u64 id)
 	return ERR_PTR(-ENOENT);
 }
 
+/* Parents are listed by age, as many as there is room for. */
+static int list_parent(struct memquota_account *parent, void *arg)
+{
+	struct memquota_ioctl_account_list *list = arg;
+	u32 i = min_t(u32, list->out_nr_parents++, MEMQUOTA_IOCTL_PARENTS);
+
+	for (; i && list->out_parents[i - 1] > parent->id; i--)
+		if (i < MEMQUOTA_IOCTL_PARENTS)
+			list->out_parents[i] = list->out_parents[i - 1];
+	if (i < MEMQUOTA_IOCTL_PARENTS)
+		list->out_parents[i] = parent->id;
+	return 0;
+}
+
 int memquota_program_list(struct memquota_call *call)
 {
 	struct memquota_ioctl_account_list *list = &call->command.account_list;
@@ -830,10 +844,9 @@ int memquota_program_list(struct memquota_call *call)
 	list->out_reclaims = usage.reclaims;
 	list->out_participants = usage.participants;
 	list->out_children = usage.children;
+	list->out_nr_parents = 0;
 	memset(list->out_parents, 0, sizeof(list->out_parents));
-	list->out_nr_parents =
-		memquota_account_parents(a, list->out_parents,
-					 MEMQUOTA_IOCTL_PARENTS);
+	memquota_walk_parents(a, list_parent, list);
 	memquota_account_unref(a);
 out:
 	memquota_tracker_unref(t);

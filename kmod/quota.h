@@ -385,13 +385,12 @@ struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 void memquota_walk_records(struct memquota_account *a,
 			   bool (*visit)(struct memquota_record *r, void *arg),
 			   void *arg);
-unsigned int memquota_account_parents(struct memquota_account *account,
-				      u64 *ids, unsigned int max);
 void memquota_walk_down(struct memquota_account *account,
 			struct list_head *accounts);
-u64 memquota_new_walk(struct memquota_tracker *t);
-struct memquota_account *memquota_next_parent(struct memquota_account *account,
-					      u64 walk);
+int memquota_walk_parents(struct memquota_account *account,
+			  int (*visit)(struct memquota_account *parent,
+				       void *arg),
+			  void *arg);
 struct memquota_record *memquota_next_record(struct memquota_account *account,
 					     struct memquota_record *last);
 int memquota_accounts_init(void);

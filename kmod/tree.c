@@ -69,28 +69,17 @@ static int make_room(void **array, size_t *room, size_t nr, size_t size)
 	return 0;
 }
 
-static int note_parents(struct notes *n, struct memquota_account *a, u32 child)
+/* A parent of the newest node. */
+static int note_parent(struct memquota_account *parent, void *arg)
 {
-	struct memquota_tracker *t = a->tracker;
-	struct memquota_account *parent;
-	int err = 0;
-	u64 walk;
+	struct notes *n = arg;
+	int err;
 
-	if (list_empty(&a->parents))
-		return 0;
-	walk = memquota_new_walk(t);
-	mutex_lock(&t->graph_lock);
-	while (!err && (parent = memquota_next_parent(a, walk))) {
-		if (!memquota_account_closed(parent)) {
-			err = make_room((void **)&n->edges, &n->room_edges,
-					n->nr_edges, sizeof(*n->edges));
-			if (!err)
-				n->edges[n->nr_edges++] = (struct edge){
-					.parent = parent->id, .child = child };
-		}
-		memquota_account_unref(parent);
-	}
-	mutex_unlock(&t->graph_lock);
+	err = make_room((void **)&n->edges, &n->room_edges, n->nr_edges,
+			sizeof(*n->edges));
+	if (!err)
+		n->edges[n->nr_edges++] = (struct edge){
+			.parent = parent->id, .child = n->nr_nodes - 1 };
 	return err;
 }
 
@@ -105,8 +94,8 @@ static int note_all(struct notes *n, struct memquota_tracker *t)
 		err = make_room((void **)&n->nodes, &n->room_nodes,
 				n->nr_nodes, sizeof(*n->nodes));
 		if (!err) {
-			n->nodes[n->nr_nodes] = (struct node){ .id = a->id };
-			err = note_parents(n, a, n->nr_nodes++);
+			n->nodes[n->nr_nodes++] = (struct node){ .id = a->id };
+			err = memquota_walk_parents(a, note_parent, n);
 		}
 		memquota_account_unref(a);
 		cond_resched();
@@ -316,7 +305,6 @@ void memquota_view_account(struct memquota_account *a,
 	u64 age = age_of(a);
 
 	memquota_account_usage(a, &view->usage);
-	view->participants = READ_ONCE(a->nr_records);
 	view->age_ns = view->usage.closed ? MEMQUOTA_NO_DATA : age;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_view_account);

@@ -39,13 +39,11 @@ struct memquota_tree {
 /**
  * struct memquota_account_view - what is said of an account
  * @usage: what it holds, and did
- * @participants: who have joined and not left
  * @age_ns: of the oldest data; %MEMQUOTA_NO_DATA if there is none, or if
  *	nobody knows
  */
 struct memquota_account_view {
 	struct memquota_account_usage usage;
-	u64 participants;
 	u64 age_ns;
 };
 

@@ -122,13 +122,13 @@ static void p11_account_is_as_old_as_its_oldest_participant(struct kunit *test)
 	unsigned int i;
 
 	look(a, &view);
-	KUNIT_EXPECT_EQ(test, view.participants, 0);
+	KUNIT_EXPECT_EQ(test, view.usage.participants, 0);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 
 	for (i = 0; i < 3; i++)
 		actors[i] = new_actor(test, a, 0, 10 + i);
 	look(a, &view);
-	KUNIT_EXPECT_EQ(test, view.participants, 3);
+	KUNIT_EXPECT_EQ(test, view.usage.participants, 3);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 
 	actor_charge(actors[0], 100);
@@ -150,7 +150,7 @@ static void p11_account_is_as_old_as_its_oldest_participant(struct kunit *test)
 
 	memquota_leave(&actors[0]->p);
 	look(a, &view);
-	KUNIT_EXPECT_EQ(test, view.participants, 2);
+	KUNIT_EXPECT_EQ(test, view.usage.participants, 2);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 }
 

@@ -479,8 +479,7 @@ struct memquota_ioctl_account_open {
  *
  * A link lasts until either account closes, so that the parents of all
  * accounts that are seen, taken together, make no circle. A parent can have
- * closed since, or be younger than its child. Of an account with very many
- * parents the kernel looks at 64.
+ * closed since, or be younger than its child.
  *
  * Errnos: EPERM; ENOENT: no such tracker, or there are no more; EINTR.
  */
