@@ -69,7 +69,7 @@
  *  - EPERM: the caller lacks CAP_SYS_RESOURCE in the initial user namespace.
  *  - EACCES: the tracker is not one for programs, see
  *    %MEMQUOTA_TRACKER_PROGRAMS.
- *  - EBUSY: a kernel module owns the tracker.
+ *  - EBUSY: a kernel module owns the tracker, or somebody else is destroying it.
  *  - ESHUTDOWN: the tracker was destroyed.
  *  - ENOTRECOVERABLE: the tracker is poisoned: its bookkeeping contradicted
  *    itself. No program can bring this about.
@@ -105,25 +105,39 @@
  * with EDQUOT.
  */
 
-/** MEMQUOTA_IOCTL_SIZE_MAX - more than any structure has, in bytes */
+/**
+ * MEMQUOTA_IOCTL_SIZE_MAX - more than any structure has, in bytes
+ */
 #define MEMQUOTA_IOCTL_SIZE_MAX		4096
 
-/** MEMQUOTA_IOCTL_NAME_SIZE - bytes of a name, with the zero at its end */
+/**
+ * MEMQUOTA_IOCTL_NAME_SIZE - bytes of a name, with the zero at its end
+ */
 #define MEMQUOTA_IOCTL_NAME_SIZE	32
 
-/** MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the zero at its end */
+/**
+ * MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the zero at its end
+ */
 #define MEMQUOTA_IOCTL_REASON_SIZE	64
 
-/** MEMQUOTA_IOCTL_PARENTS - how many parents of an account a list names */
+/**
+ * MEMQUOTA_IOCTL_PARENTS - how many parents of an account a list names
+ */
 #define MEMQUOTA_IOCTL_PARENTS		8
 
-/** MEMQUOTA_IOCTL_UNLIMITED - a number of bytes that nothing reaches */
+/**
+ * MEMQUOTA_IOCTL_UNLIMITED - a number of bytes that nothing reaches
+ */
 #define MEMQUOTA_IOCTL_UNLIMITED	0xffffffffffffffffULL
 
-/** MEMQUOTA_IOCTL_NO_DATA - a moment that is none: there is no data */
+/**
+ * MEMQUOTA_IOCTL_NO_DATA - a moment that is none: there is no data
+ */
 #define MEMQUOTA_IOCTL_NO_DATA		0xffffffffffffffffULL
 
-/** MEMQUOTA_IOCTL_FOREVER - a time to wait that does not end */
+/**
+ * MEMQUOTA_IOCTL_FOREVER - a time to wait that does not end
+ */
 #define MEMQUOTA_IOCTL_FOREVER		0xffffffffffffffffULL
 
 enum {
@@ -154,15 +168,23 @@ enum {
 	MEMQUOTA_CMD_ANSWER = 0x83
 };
 
-/** MEMQUOTA_IOCTL_VERSION - of the interface that this header describes */
+/**
+ * MEMQUOTA_IOCTL_VERSION - of the interface that this header describes
+ */
 #define MEMQUOTA_IOCTL_VERSION		2
 
 /* Bits of memquota_ioctl_info.out_features. */
 
-/** MEMQUOTA_FEATURE_TRACKER - trackers can be looked at */
+/**
+ * MEMQUOTA_FEATURE_TRACKER - trackers can be looked at
+ */
 #define MEMQUOTA_FEATURE_TRACKER	0x1
-/** MEMQUOTA_FEATURE_DEBUG - the kernel checks its bookkeeping, and is slower */
+
+/**
+ * MEMQUOTA_FEATURE_DEBUG - the kernel checks its bookkeeping, and is slower
+ */
 #define MEMQUOTA_FEATURE_DEBUG		0x2
+
 /**
  * MEMQUOTA_FEATURE_PROGRAMS - programs can have accounts and participants, set
  * thresholds, and manage trackers
@@ -265,8 +287,11 @@ struct memquota_ioctl_tracker {
 
 /* Flags of memquota_ioctl_tracker_config, to create a tracker. */
 
-/** MEMQUOTA_TRACKER_DISABLED - the tracker counts nothing, for good */
+/**
+ * MEMQUOTA_TRACKER_DISABLED - the tracker counts nothing, for good
+ */
 #define MEMQUOTA_TRACKER_DISABLED	0x1
+
 /**
  * MEMQUOTA_TRACKER_PROGRAMS - programs can have accounts in it
  *
@@ -276,7 +301,9 @@ struct memquota_ioctl_tracker {
 
 /* Flags of memquota_ioctl_tracker_config, to configure a tracker. */
 
-/** MEMQUOTA_CONFIGURE_CHECK_ONLY - say whether it is possible, change nothing */
+/**
+ * MEMQUOTA_CONFIGURE_CHECK_ONLY - say whether it is possible, change nothing
+ */
 #define MEMQUOTA_CONFIGURE_CHECK_ONLY	0x1
 
 /**
