@@ -2,10 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # build-selftests.sh [NAME...]: build those selftests, or all, into
-# build/selftests, for any of the kernels.
+# build/selftests, for any of the kernels; with all come those that are built
+# for 32 bits, too, and the example of Documentation, as build/memquota-example.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+# build SOURCE DST FLAG...
+build() {
+	local file=$1 dst=$2
+	shift 2
+	gcc -static -O2 -Wall -D_GNU_SOURCE= -I"$TOP/uapi" \
+		-I"$source/tools/testing/selftests" -pthread "$@" \
+		-o "$dst" "$file" && return
+	say "$(basename "$file") does not build${*:+ with $*}"
+	status=1
+}
 
 status=0
 source=$("$TOP/scripts/kernel.sh" source)
@@ -16,12 +28,15 @@ for file in "$TOP"/selftests/*.c "$TOP"/selftests/*.sh; do
 	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
 	case $name in
 	*.sh) cp "$file" "$BUILD/selftests/" ;;
-	*.c)
-		gcc -static -O2 -Wall -D_GNU_SOURCE= -I"$TOP/uapi" \
-			-I"$source/tools/testing/selftests" -pthread \
-			-o "$BUILD/selftests/${name%.c}" "$file" ||
-			{ say "$name does not build"; status=1; }
-		;;
+	*.c) build "$file" "$BUILD/selftests/${name%.c}" ;;
 	esac
 done
+if [ $# = 0 ]; then
+	need "/usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a:gcc-multilib" \
+		/usr/lib32/libc.a:libc6-dev-i386
+	for name in exhausted ioctl program threads; do
+		build "$TOP/selftests/$name.c" "$BUILD/selftests/${name}32" -m32
+	done
+	build "$TOP/Documentation/example.c" "$BUILD/memquota-example"
+fi
 exit $status

@@ -17,7 +17,7 @@ step 3 4 "running the KUnit tests"
 	"$TOP/scripts/guest/kunit.sh"
 step 4 4 "running selftests: programs, thresholds, debugfs, the samples"
 "$TOP/scripts/build-selftests.sh" debugfs.sh module.sh program.c \
-	mqhttp.c mqpipe.c
+	threads.c mqhttp.c mqpipe.c
 "$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race-selftests \
 	--append TIMEOUT=600 kcsan "$TOP/scripts/guest/selftests.sh" \
 	"$BUILD/selftests:/selftests"

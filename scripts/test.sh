@@ -94,7 +94,8 @@ selftests() {
 	modules "$1" || return
 	in_vm "selftests-$1" '' --timeout 1200 "$1" \
 		"$TOP/scripts/guest/selftests.sh" \
-		"$BUILD/selftests:/selftests" "${tool_files[@]}"
+		"$BUILD/selftests:/selftests" "$BUILD/memquota-example" \
+		"${tool_files[@]}"
 	json_of "selftests-$1"
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of /dev/memquota share: calling it, trackers of their own, and
- * a descriptor of each kind.
+ * What the tests of /dev/memquota share: calling it, a tracker of their own, a
+ * descriptor of each kind, and other processes.
  */
 #ifndef _SELFTESTS_MEMQUOTA_COMMON_H
 #define _SELFTESTS_MEMQUOTA_COMMON_H
@@ -14,67 +14,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NODE		"/dev/memquota"
 #define PARAMETERS	"/sys/module/memquota/parameters/"
 #define DEFAULT		"default"
+#define TRACKER		"tests"
+#define SOMEBODY	1234
+#define SOMEBODY_ELSE	1235
 #define MIB		1048576ULL
-
-#ifdef __x86_64__
-/* What a 32-bit program would call: the ioctl of the 32-bit system calls. */
-static inline int call32(int fd, unsigned int cmd, void *arg)
-{
-	long ret;
-
-	asm volatile("int $0x80"
-		     : "=a" (ret)
-		     : "a" (54), "b" (fd), "c" (cmd), "d" ((long)arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return -(int)ret;
-}
-
-static inline bool has_call32(void)
-{
-	static const char user_mode[] = "User Mode Linux";
-	char text[4096];
-	int status, fd = open("/proc/cpuinfo", O_RDONLY);
-	ssize_t len = read(fd, text, sizeof(text) - 1);
-	pid_t pid;
-
-	close(fd);
-	text[len > 0 ? len : 0] = 0;
-	if (strstr(text, user_mode))
-		return false;
-	pid = fork();
-	if (!pid)
-		_exit(call32(-1, 0, NULL) != EBADF);
-	return waitpid(pid, &status, 0) == pid && !status;
-}
-#endif
 
 /* 0, or the errno. */
 static inline int call(int fd, unsigned int cmd, void *arg)
 {
-#ifdef THROUGH_32_BITS
-	/* Each thread's own: a page that 32-bit pointers reach. */
-	static __thread char *low;
-	uint32_t size = *(uint32_t *)arg;
-	int err;
-
-	if (!low)
-		low = mmap(NULL, MEMQUOTA_IOCTL_SIZE_MAX,
-			   PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	memcpy(low, arg, size);
-	err = call32(fd, cmd, low);
-	memcpy(arg, low, size);
-	return err;
-#else
 	return ioctl(fd, cmd, arg) ? errno : 0;
-#endif
 }
 
 static inline bool get_parameter(const char *name, char *value, size_t size)
@@ -281,6 +237,136 @@ static inline int answer(int fd, uint64_t id, uint64_t freed, uint32_t flags)
 	};
 
 	return call(fd, MEMQUOTA_IOCTL_ANSWER, &answer);
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	usleep(ms * 1000);
+}
+
+static inline int configure_tests(int device, uint64_t max, uint64_t high,
+				  uint64_t low_water)
+{
+	return configure(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, TRACKER, 0,
+			 max, high, low_water);
+}
+
+/* One that was left by a test that was killed goes. */
+static inline int create_tests(int device)
+{
+	destroy_tracker(device, TRACKER);
+	return create_tracker(device, TRACKER, 0, 0, 0);
+}
+
+static inline uint64_t held(int account)
+{
+	struct memquota_ioctl_account a;
+
+	return ask_account(account, &a) ? UINT64_MAX : a.out_held;
+}
+
+static inline bool closed(int account)
+{
+	struct memquota_ioctl_account a;
+
+	return !ask_account(account, &a) && a.out_closed;
+}
+
+static inline uint64_t id_of(int account)
+{
+	struct memquota_ioctl_account a;
+
+	return ask_account(account, &a) ? 0 : a.out_id;
+}
+
+static inline uint64_t accounts(int device)
+{
+	struct memquota_ioctl_tracker t;
+
+	return ask_tracker(device, TRACKER, &t) ? UINT64_MAX : t.out_accounts;
+}
+
+/* Wait up to two seconds for a condition. */
+#define EVENTUALLY(condition)						\
+({									\
+	int tries = 400;						\
+	bool so;							\
+									\
+	while (!(so = (condition)) && tries--)				\
+		sleep_ms(5);						\
+	so;								\
+})
+
+static inline void send_fd(int socket, int fd)
+{
+	char data = 0, control[CMSG_SPACE(sizeof(int))] = { };
+	struct iovec iov = { .iov_base = &data, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	if (sendmsg(socket, &msg, 0) != 1)
+		perror("sendmsg");
+}
+
+static inline int receive_fd(int socket)
+{
+	char data, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = &data, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg)
+		return -1;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}
+
+/* In a child: what is not so is said, and ends it. */
+#define REQUIRE(condition)						\
+do {									\
+	if (!(condition)) {						\
+		fprintf(stderr, "# line %d: %s\n", __LINE__, #condition);	\
+		_exit(1);						\
+	}								\
+} while (0)
+
+static inline void become(uid_t uid)
+{
+	REQUIRE(!setresgid(uid, uid, uid));
+	REQUIRE(!setresuid(uid, uid, uid));
+}
+
+static inline bool ended_well(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && !status;
 }
 
 #endif /* _SELFTESTS_MEMQUOTA_COMMON_H */

@@ -66,6 +66,42 @@ TEST_F(node, is_root_s)
 	EXPECT_EQ(0, status);
 }
 
+/* As uapi/60-memquota.rules has it: a group can be let in, and nobody else. */
+TEST_F(node, is_a_group_s)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, chown(NODE, 0, SOMEBODY));
+	ASSERT_EQ(0, chmod(NODE, 0660));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		struct memquota_ioctl_info info = { .size = sizeof(info) };
+		int fd;
+
+		REQUIRE(!setresgid(SOMEBODY, SOMEBODY, SOMEBODY));
+		REQUIRE(!setresuid(SOMEBODY_ELSE, SOMEBODY_ELSE,
+				   SOMEBODY_ELSE));
+		fd = open(NODE, O_RDWR);
+		REQUIRE(fd >= 0);
+		REQUIRE(!call(fd, MEMQUOTA_IOCTL_INFO, &info));
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		become(SOMEBODY_ELSE);
+		_exit(open(NODE, O_RDONLY) >= 0 || errno != EACCES);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, chown(NODE, 0, 0));
+	EXPECT_EQ(0, chmod(NODE, 0600));
+}
+
 TEST_F(node, neither_reads_nor_seeks)
 {
 	char c = 0;
@@ -76,7 +112,8 @@ TEST_F(node, neither_reads_nor_seeks)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, lseek(self->fd, 0, SEEK_SET));
 	EXPECT_EQ(ESPIPE, errno);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, 0));
+	EXPECT_TRUE(mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, 0) ==
+		    MAP_FAILED);
 	EXPECT_EQ(ENODEV, errno);
 }
 
@@ -218,7 +255,8 @@ FIXTURE_VARIANT(each)
 	size_t reserved;	/* 0: none */
 	size_t reserved2;
 	size_t out_fd;		/* 0: none */
-	bool answers;
+	size_t out;		/* where answers are; 0: none */
+	size_t out_end;
 	int expected;		/* what a right one is answered with */
 };
 
@@ -228,7 +266,8 @@ FIXTURE_VARIANT_ADD(each, info)
 	.size = sizeof(struct memquota_ioctl_info),
 	.min_size = 40,
 	.reserved = offsetof(struct memquota_ioctl_info, __reserved),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_info, out_version),
+	.out_end = offsetof(struct memquota_ioctl_info, __reserved),
 };
 
 FIXTURE_VARIANT_ADD(each, tracker)
@@ -238,7 +277,8 @@ FIXTURE_VARIANT_ADD(each, tracker)
 	.min_size = 120,
 	.reserved = offsetof(struct memquota_ioctl_tracker, __reserved),
 	.reserved2 = offsetof(struct memquota_ioctl_tracker, __reserved2),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_tracker, out_state),
+	.out_end = sizeof(struct memquota_ioctl_tracker),
 };
 
 FIXTURE_VARIANT_ADD(each, tracker_create)
@@ -256,7 +296,8 @@ FIXTURE_VARIANT_ADD(each, tracker_configure)
 	.size = sizeof(struct memquota_ioctl_tracker_config),
 	.min_size = 128,
 	.flags = MEMQUOTA_CONFIGURE_CHECK_ONLY,
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_tracker_config, out_reason),
+	.out_end = sizeof(struct memquota_ioctl_tracker_config),
 };
 
 FIXTURE_VARIANT_ADD(each, tracker_destroy)
@@ -272,7 +313,8 @@ FIXTURE_VARIANT_ADD(each, tracker_list)
 	.cmd = MEMQUOTA_IOCTL_TRACKER_LIST,
 	.size = sizeof(struct memquota_ioctl_tracker_list),
 	.min_size = 56,
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_tracker_list, out_id),
+	.out_end = sizeof(struct memquota_ioctl_tracker_list),
 };
 
 FIXTURE_VARIANT_ADD(each, tracker_threshold)
@@ -281,7 +323,9 @@ FIXTURE_VARIANT_ADD(each, tracker_threshold)
 	.size = sizeof(struct memquota_ioctl_tracker_threshold),
 	.min_size = 64,
 	.out_fd = offsetof(struct memquota_ioctl_tracker_threshold, out_fd),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_tracker_threshold, out_fd),
+	.out_end = offsetof(struct memquota_ioctl_tracker_threshold,
+			    above_bytes),
 };
 
 FIXTURE_VARIANT_ADD(each, account_create)
@@ -290,7 +334,8 @@ FIXTURE_VARIANT_ADD(each, account_create)
 	.size = sizeof(struct memquota_ioctl_account_create),
 	.min_size = 88,
 	.out_fd = offsetof(struct memquota_ioctl_account_create, out_fd),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_account_create, out_fd),
+	.out_end = sizeof(struct memquota_ioctl_account_create),
 };
 
 FIXTURE_VARIANT_ADD(each, account_open)
@@ -300,7 +345,8 @@ FIXTURE_VARIANT_ADD(each, account_open)
 	.min_size = 56,
 	.reserved = offsetof(struct memquota_ioctl_account_open, __reserved),
 	.out_fd = offsetof(struct memquota_ioctl_account_open, out_fd),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_account_open, out_fd),
+	.out_end = offsetof(struct memquota_ioctl_account_open, __reserved),
 };
 
 FIXTURE_VARIANT_ADD(each, account_list)
@@ -309,7 +355,8 @@ FIXTURE_VARIANT_ADD(each, account_list)
 	.size = sizeof(struct memquota_ioctl_account_list),
 	.min_size = 136,
 	.reserved = offsetof(struct memquota_ioctl_account_list, __reserved),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_account_list, out_id),
+	.out_end = sizeof(struct memquota_ioctl_account_list),
 };
 
 FIXTURE_VARIANT_ADD(each, account)
@@ -319,7 +366,8 @@ FIXTURE_VARIANT_ADD(each, account)
 	.size = sizeof(struct memquota_ioctl_account),
 	.min_size = 136,
 	.reserved = offsetof(struct memquota_ioctl_account, __reserved),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_account, out_id),
+	.out_end = offsetof(struct memquota_ioctl_account, __reserved),
 };
 
 FIXTURE_VARIANT_ADD(each, account_set_max)
@@ -348,7 +396,9 @@ FIXTURE_VARIANT_ADD(each, account_threshold)
 	.size = sizeof(struct memquota_ioctl_account_threshold),
 	.min_size = 32,
 	.out_fd = offsetof(struct memquota_ioctl_account_threshold, out_fd),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_account_threshold, out_fd),
+	.out_end = offsetof(struct memquota_ioctl_account_threshold,
+			    above_bytes),
 };
 
 FIXTURE_VARIANT_ADD(each, join)
@@ -360,7 +410,8 @@ FIXTURE_VARIANT_ADD(each, join)
 	.flags = MEMQUOTA_JOIN_COLLAPSING,
 	.reserved = offsetof(struct memquota_ioctl_join, __reserved),
 	.out_fd = offsetof(struct memquota_ioctl_join, out_fd),
-	.answers = true,
+	.out = offsetof(struct memquota_ioctl_join, out_fd),
+	.out_end = offsetof(struct memquota_ioctl_join, __reserved),
 };
 
 FIXTURE_VARIANT_ADD(each, charge)
@@ -497,7 +548,7 @@ FIXTURE_SETUP(each)
 	     account.out_id);
 	self->pages = mmap(NULL, PAGES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->pages);
+	ASSERT_TRUE(self->pages != MAP_FAILED);
 }
 
 FIXTURE_TEARDOWN(each)
@@ -608,15 +659,29 @@ TEST_F(each, reserved_bits)
 		}
 }
 
-/* Answers do not depend on what was in their fields. */
+/* Answers are whole: nothing of them depends on what was in their fields. */
 TEST_F(each, old_answers)
 {
-	unsigned char *p = self->pages;
-	int i;
+	const bool has_id = variant->cmd == MEMQUOTA_IOCTL_ACCOUNT_CREATE;
+	unsigned char *p = self->pages, *q = p + MEMQUOTA_IOCTL_SIZE_MAX;
+	const size_t fields[] = { variant->reserved, variant->reserved2 };
+	size_t i, end = variant->out_end;
 
 	prepare(self->right, p, variant->size);
-	for (i = 0; i < 3; i++)
-		EXPECT_EQ(variant->expected, CALL(p));
+	prepare(self->right, q, variant->size);
+	if (variant->out) {
+		memset(p + variant->out, 0, end - variant->out);
+		memset(q + variant->out, 0xff, end - variant->out);
+	}
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i])
+			memset(q + fields[i], 0, sizeof(__u32));
+	EXPECT_EQ(variant->expected, CALL(p));
+	EXPECT_EQ(variant->expected, CALL(q));
+	/* Ids are never used again. */
+	if (variant->out && has_id)
+		end = offsetof(struct memquota_ioctl_account_create, out_id);
+	EXPECT_EQ(0, memcmp(p, q, variant->out ? end : variant->size));
 }
 
 TEST_F(each, unaligned)
@@ -637,7 +702,7 @@ TEST_F(each, unmapped)
 
 	map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_TRUE(map != MAP_FAILED);
 	end = map + page;
 	prepare(self->right, self->pages, variant->size);
 	ASSERT_EQ(0, mprotect(end, page, PROT_NONE));
@@ -647,7 +712,7 @@ TEST_F(each, unmapped)
 	EXPECT_EQ(EFAULT, CALL(end));
 	EXPECT_EQ(EFAULT, CALL((void *)-1L));
 	EXPECT_EQ(EFAULT, CALL((void *)-4096L));
-	EXPECT_EQ(EFAULT, CALL((void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, CALL((void *)(uintptr_t)(1ULL << 63)));
 
 	/* As much of it mapped as @i says. */
 	for (i = 0; i < variant->size; i++) {
@@ -663,7 +728,7 @@ TEST_F(each, unmapped)
 	/* Nothing can be answered there. */
 	memcpy(map, self->pages, variant->size);
 	ASSERT_EQ(0, mprotect(map, page, PROT_READ));
-	EXPECT_EQ(variant->answers ? EFAULT : variant->expected, CALL(map));
+	EXPECT_EQ(variant->out ? EFAULT : variant->expected, CALL(map));
 	munmap(map, 2 * page);
 }
 
@@ -695,30 +760,5 @@ TEST_F(each, size_changes_meanwhile)
 	for (i = 256; i < PAGES; i++)
 		ASSERT_EQ(CANARY, p[i]);
 }
-
-#ifdef __x86_64__
-TEST_F(each, from_32_bits)
-{
-	void *low;
-
-	if (!has_call32())
-		SKIP(return, "no 32-bit system calls");
-	low = mmap(NULL, PAGES, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	ASSERT_NE(MAP_FAILED, low);
-	prepare(self->right, low, variant->size);
-	prepare(self->right, self->pages, variant->size);
-	EXPECT_EQ(variant->expected, call32(self->fd, variant->cmd, low));
-	if (!variant->expected && variant->out_fd)
-		close(*(__s32 *)(low + variant->out_fd));
-	EXPECT_EQ(variant->expected, CALL(self->pages));
-	/* Ids are never used again. */
-	if (variant->cmd != MEMQUOTA_IOCTL_ACCOUNT_CREATE)
-		EXPECT_EQ(0, memcmp(low, self->pages, variant->size));
-	EXPECT_EQ(ENOTTY, call32(self->fd, variant->cmd + 0x70, low));
-	EXPECT_EQ(EFAULT, call32(self->fd, variant->cmd, NULL));
-	munmap(low, PAGES);
-}
-#endif
 
 TEST_HARNESS_MAIN

@@ -10,6 +10,7 @@
 #include <linux/memquota.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,69 +30,6 @@
 #include "common.h"
 #include "modules.h"
 
-#define TRACKER		"tests"
-#define SOMEBODY	1234
-#define SOMEBODY_ELSE	1235
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void sleep_ms(unsigned int ms)
-{
-	usleep(ms * 1000);
-}
-
-static int configure_tests(int device, uint64_t max, uint64_t high,
-			   uint64_t low_water)
-{
-	return configure(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, TRACKER, 0,
-			 max, high, low_water);
-}
-
-static uint64_t held(int account)
-{
-	struct memquota_ioctl_account a;
-
-	return ask_account(account, &a) ? UINT64_MAX : a.out_held;
-}
-
-static bool closed(int account)
-{
-	struct memquota_ioctl_account a;
-
-	return !ask_account(account, &a) && a.out_closed;
-}
-
-static uint64_t id_of(int account)
-{
-	struct memquota_ioctl_account a;
-
-	return ask_account(account, &a) ? 0 : a.out_id;
-}
-
-static uint64_t accounts(int device)
-{
-	struct memquota_ioctl_tracker t;
-
-	return ask_tracker(device, TRACKER, &t) ? UINT64_MAX : t.out_accounts;
-}
-
-/* Wait up to two seconds for a condition. */
-#define EVENTUALLY(condition)						\
-({									\
-	int tries = 400;						\
-	bool so;							\
-									\
-	while (!(so = (condition)) && tries--)				\
-		sleep_ms(5);						\
-	so;								\
-})
-
 /* Wait for a request up to @ms; 0: none came. */
 static uint64_t get_request(int fd, int ms,
 			    struct memquota_reclaim_request *request)
@@ -102,70 +40,6 @@ static uint64_t get_request(int fd, int ms,
 	    read(fd, request, sizeof(*request)) != sizeof(*request))
 		return 0;
 	return request->id;
-}
-
-static void send_fd(int socket, int fd)
-{
-	char data = 0, control[CMSG_SPACE(sizeof(int))] = { };
-	struct iovec iov = { .iov_base = &data, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	if (sendmsg(socket, &msg, 0) != 1)
-		perror("sendmsg");
-}
-
-static int receive_fd(int socket)
-{
-	char data, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { .iov_base = &data, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg;
-	int fd;
-
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg)
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
-	return fd;
-}
-
-/* In a child: what is not so is said, and ends it. */
-#define REQUIRE(condition)						\
-do {									\
-	if (!(condition)) {						\
-		fprintf(stderr, "# line %d: %s\n", __LINE__, #condition);	\
-		_exit(1);						\
-	}								\
-} while (0)
-
-static void become(uid_t uid)
-{
-	REQUIRE(!setresgid(uid, uid, uid));
-	REQUIRE(!setresuid(uid, uid, uid));
-}
-
-static bool ended_well(pid_t pid)
-{
-	int status;
-
-	return waitpid(pid, &status, 0) == pid && !status;
 }
 
 FIXTURE(program)
@@ -180,17 +54,11 @@ FIXTURE(program)
 
 FIXTURE_SETUP(program)
 {
-#ifdef THROUGH_32_BITS
-#ifdef __x86_64__
-	if (!has_call32())
-#endif
-		SKIP(return, "no 32-bit system calls");
-#endif
 	self->device = open(NODE, O_RDWR | O_CLOEXEC);
 	if (self->device < 0 && errno == ENOENT)
 		SKIP(return, "memquota is not loaded");
 	ASSERT_GE(self->device, 0);
-	ASSERT_EQ(0, create_tracker(self->device, TRACKER, 0, 0, 0));
+	ASSERT_EQ(0, create_tests(self->device));
 	self->account = create_account(self->device, TRACKER, "account", -1);
 	ASSERT_GE(self->account, 0);
 	self->fd = join(self->account, "participant", 0);
@@ -234,8 +102,8 @@ TEST_F(program, descriptors)
 		EXPECT_EQ(ESPIPE, errno);
 		EXPECT_EQ(-1, write(fds[i], &byte, 1));
 		EXPECT_EQ(EINVAL, errno);
-		EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED,
-					   fds[i], 0));
+		EXPECT_TRUE(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fds[i],
+				 0) == MAP_FAILED);
 		EXPECT_EQ(ENODEV, errno);
 		EXPECT_EQ(ENOTTY, call(fds[i], MEMQUOTA_IOCTL_INFO, &info));
 	}
@@ -588,6 +456,27 @@ TEST_F(program, a2_last_close)
 	EXPECT_EQ(0, uncharge(fd, MIB));
 	EXPECT_EQ(EINVAL, uncharge(fd, 1));
 	close(fd);
+}
+
+/* With its last descriptor a participant gives back what it holds. */
+TEST_F(program, p8_last_close)
+{
+	struct memquota_ioctl_account a;
+	int fd = join(self->account, "p", 0), again;
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, charge(fd, 3 * MIB));
+	EXPECT_EQ(0, charge(self->fd, MIB));
+	again = dup(fd);
+	close(fd);
+	EXPECT_GE(held(self->account), 4 * MIB);
+	EXPECT_EQ(0, uncharge(again, MIB));
+	close(again);
+	EXPECT_EQ(0, ask_account(self->account, &a));
+	EXPECT_EQ(1, a.out_participants);
+	EXPECT_GE(a.out_held, MIB);
+	EXPECT_LT(a.out_held, 2 * MIB);
+	EXPECT_EQ(0, uncharge(self->fd, MIB));
 }
 
 TEST_F(program, a3_weak_handles)
@@ -980,6 +869,55 @@ TEST_F(program, u4_oldest)
 	EXPECT_EQ(0, set_oldest(self->fd, 0));
 }
 
+/* Moments are those of the caller's clock, which a namespace can shift. */
+TEST_F(program, u4_time_namespace)
+{
+	static const char offset[] = "monotonic 100000 0";
+	struct memquota_reclaim_request request;
+	int account, other, control, status;
+	uint64_t moment;
+	pid_t pid;
+
+	account = create_account(self->device, TRACKER, "other", -1);
+	ASSERT_GE(account, 0);
+	other = join(account, "other", 0);
+	ASSERT_GE(other, 0);
+	EXPECT_EQ(0, charge(other, 9 * MIB));
+	EXPECT_EQ(0, set_oldest(other, now_ns()));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWTIME))
+			_exit(KSFT_SKIP);
+		control = open("/proc/self/timens_offsets", O_WRONLY);
+		REQUIRE(write(control, offset, strlen(offset)) > 0);
+		pid = fork();
+		REQUIRE(pid >= 0);
+		if (pid)
+			_exit(!ended_well(pid));
+		REQUIRE(now_ns() > 100000000000000ULL);
+		REQUIRE(!set_oldest(self->fd, now_ns()));
+		REQUIRE(set_oldest(self->fd, now_ns() + 1000000000) == EINVAL);
+		moment = now_ns() - 1000000000;
+		REQUIRE(!set_oldest(self->fd, MEMQUOTA_IOCTL_NO_DATA));
+		REQUIRE(!set_oldest(self->fd, moment));
+		REQUIRE(!configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
+		REQUIRE(!charge(self->fd, 12 * MIB));
+		/* Up to where the data of the other begins. */
+		REQUIRE(get_request(self->fd, 2000, &request));
+		REQUIRE(request.until_ns > moment &&
+			request.until_ns <= now_ns());
+		REQUIRE(!answer(self->fd, request.id, 12 * MIB, 0));
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	close(other);
+	close(account);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
+		SKIP(return, "no time namespaces");
+	EXPECT_EQ(0, status);
+}
+
 static void *give_later(void *arg)
 {
 	sleep_ms(300);
@@ -1263,6 +1201,34 @@ TEST_F(program, u5_killed_while_asked)
 			       t.out_total <= t.out_excess_max));
 	close(sockets[0]);
 	close(sockets[1]);
+}
+
+/* The same, but others have the account: it is not closed for that. */
+TEST_F(program, u5_participant_killed_while_asked)
+{
+	struct memquota_reclaim_request request;
+	struct memquota_ioctl_tracker t;
+	pid_t pid;
+
+	ASSERT_TRUE(set_parameter("give_up_ms", "700"));
+	EXPECT_EQ(0, configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		int fd = join(self->account, "dying", 0);
+
+		REQUIRE(!charge(fd, 21 * MIB));
+		REQUIRE(get_request(fd, 2000, &request));
+		_exit(0);
+	}
+	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(EVENTUALLY(!ask_tracker(self->device, TRACKER, &t) &&
+			       t.out_total <= t.out_excess_max));
+	EXPECT_EQ(0, charge(self->fd, 21 * MIB));
+	ASSERT_NE(0, get_request(self->fd, 600, &request));
+	EXPECT_EQ(0, answer(self->fd, request.id, 21 * MIB, 0));
+	sleep_ms(1500);
+	EXPECT_FALSE(closed(self->account));
 }
 
 /* fork() gives another handle, exec() takes it away. */
@@ -1625,17 +1591,11 @@ FIXTURE_VARIANT_ADD(threshold, account)
 
 FIXTURE_SETUP(threshold)
 {
-#ifdef THROUGH_32_BITS
-#ifdef __x86_64__
-	if (!has_call32())
-#endif
-		SKIP(return, "no 32-bit system calls");
-#endif
 	self->device = open(NODE, O_RDWR | O_CLOEXEC);
 	if (self->device < 0 && errno == ENOENT)
 		SKIP(return, "memquota is not loaded");
 	ASSERT_GE(self->device, 0);
-	ASSERT_EQ(0, create_tracker(self->device, TRACKER, 0, 0, 0));
+	ASSERT_EQ(0, create_tests(self->device));
 	self->account = create_account(self->device, TRACKER, "account", -1);
 	ASSERT_GE(self->account, 0);
 	self->fd = join(self->account, "participant", 0);
@@ -1916,10 +1876,6 @@ TEST(unload_after_thresholds)
 	struct crossing c;
 	int round;
 
-#if defined(THROUGH_32_BITS) && defined(__x86_64__)
-	if (!has_call32())
-		SKIP(return, "no 32-bit system calls");
-#endif
 	if (access(module_path("memquota"), R_OK) || getuid())
 		SKIP(return, "no module to load, or not root");
 	for (round = 0; round < 5; round++) {
