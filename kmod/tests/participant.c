@@ -202,6 +202,7 @@ static void p2_nothing_is_asked_before_the_second_step(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&actor->p));
 	press(test, t);
 	EXPECT_SETTLES(test, asked(actor));
+	settle(test, t);
 }
 
 static void p2_chosen_in_between_the_second_step_fails(struct kunit *test)
