@@ -58,7 +58,7 @@
 #define MQPIPE_NAME_SIZE	24
 
 /* What may pass between choosing a victim and telling it, on a busy machine. */
-#define MQPIPE_CHOICE_NS	NSEC_PER_SEC
+#define MQPIPE_CHOICE_NS	(5 * NSEC_PER_SEC)
 
 /* A piece of what was written: a reference of the pipe's arena. */
 struct mqpipe_segment {
