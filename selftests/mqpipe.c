@@ -737,8 +737,8 @@ TEST_F_TIMEOUT(plain, killed_both, 60)
 
 /* --- Under a quota --- */
 
-/* Wait until a pipe was reclaimed, as the table tells. */
-static bool becomes_reclaimed(const char *pipe)
+/* Wait until a pipe was reclaimed for the n-th time, as the table tells. */
+static bool becomes_reclaimed(const char *pipe, unsigned long long n)
 {
 	struct row row;
 	int i;
@@ -746,7 +746,7 @@ static bool becomes_reclaimed(const char *pipe)
 	for (i = 0; i < 500; i++) {
 		/* Counting comes last. */
 		if (table(pipe, &row) && !strcmp(row.state, "reclaimed") &&
-		    row.reclaims)
+		    row.reclaims >= n)
 			return true;
 		usleep(10000);
 	}
@@ -771,7 +771,7 @@ TEST_F(quota, q2_reclaimed)
 	usleep(50000);
 	ASSERT_EQ(0, open_pair(PIPE_B, &in, &out));
 	ASSERT_EQ(700 * KIB, write_pattern(in, 700 * KIB, 4096));
-	ASSERT_TRUE(becomes_reclaimed("a"));
+	ASSERT_TRUE(becomes_reclaimed("a", 1));
 
 	ASSERT_TRUE(ready(self->in, POLLOUT, POLLOUT | POLLERR));
 	ASSERT_TRUE(ready(self->out, POLLIN, POLLIN | POLLERR));
@@ -824,7 +824,7 @@ TEST_F(quota, oldest_not_largest)
 	ASSERT_EQ(1200 * KIB, write_pattern(self->in, 1200 * KIB, 4096));
 	ASSERT_EQ(0, usage("reclaims"));
 	ASSERT_EQ(490 * KIB, write_pattern(self->in, 490 * KIB, 4096));
-	ASSERT_TRUE(becomes_reclaimed("b"));
+	ASSERT_TRUE(becomes_reclaimed("b", 1));
 	ASSERT_TRUE(table("b", &row));
 	ASSERT_EQ(0, row.older);
 	close(in);
@@ -849,7 +849,7 @@ TEST_F_TIMEOUT(quota, empty_is_not_oldest, 60)
 		while (write_pattern(in, 64 * KIB, 4096) == 64 * KIB)
 			;
 		ASSERT_EQ(ENOBUFS, errno);
-		ASSERT_TRUE(becomes_reclaimed("b"));
+		ASSERT_TRUE(becomes_reclaimed("b", i));
 		ASSERT_TRUE(table("b", &row));
 		ASSERT_EQ(i, row.reclaims);
 		close(in);
