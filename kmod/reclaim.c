@@ -407,7 +407,8 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 
 	atomic64_add((u64)sc->nr_to_scan << PAGE_SHIFT, &t->pressure);
 	irq_work_queue(&t->irq_work);
-	return SHRINK_STOP;
+	/* It is taken care of: what stops is asked for again, and more of it. */
+	return 0;
 }
 
 int memquota_reclaim_start(struct memquota_tracker *t)
