@@ -664,8 +664,8 @@ void memquota_core_stats(struct memquota_arena_core *core,
 		store = &core->stores[i];
 		raw_spin_lock_irqsave(&store->lock, flags);
 		stats->wasted_bytes += store->wasted;
-		/* Whoever allocates moves the cursor without the lock. */
 		if (store->bump)
+			/* Whoever allocates moves the cursor without the lock. */
 			stats->wasted_bytes += store->bump->limit -
 					       data_race(store->bump->cursor);
 		add_counts(&stats->ever, &store->ever, &none);

@@ -306,10 +306,10 @@ r10_tracepoints_tell_of_a_reclaim() {
 	traced account_create "tracker=default account=$n:.* parent=0"
 	traced reclaim_start \
 		"tracker=default total=$n high=2097152 low_water=1843200 refused=0 pressure=0"
+	victim="tracker=default account=$id:mqpipe/traced participant=traced"
 	traced victim \
-		"tracker=default account=$id:mqpipe/traced participant=traced held=$n arrival_ns=$n age_ns=$n until_ns=$n want=$n( collapsing)?"
-	traced reclaimed \
-		"tracker=default account=$id:mqpipe/traced participant=traced bytes=$n"
+		"$victim held=$n arrival_ns=$n age_ns=$n until_ns=$n want=$n( collapsing)?"
+	traced reclaimed "$victim bytes=$n"
 	traced reclaim_end \
 		"tracker=default total=$n low_water=1843200 victims=$n freed=$n"
 	traced account_close "tracker=default account=$n:.* held=$n"

@@ -381,7 +381,7 @@ TEST_F_TIMEOUT(http, n5_resets_take_no_chunks, 90)
 	}
 	EXPECT_EQ(200, stat_of("resets"));
 	EXPECT_EQ(200 * OBJECTS(BROWSER_FIELDS), stat_of("objects"));
-	/* An acknowledgement on another CPU may have sent some of them. */
+	/* An acknowledgment on another CPU may have sent some of them. */
 	EXPECT_GE(chunks + 8 * 8, stat_of("chunks"));
 	EXPECT_GE(hits + 8 * 8, stat_of("cache_hits"));
 	close(fd);
@@ -476,7 +476,7 @@ static const struct hostile hostiles[] = {
 	HOSTILE("GET /\r\n\r\n", 0, 0, 1, 0),
 	HOSTILE("GET  HTTP/1.1\r\n\r\n", 0, 0, 1, 0),
 	HOSTILE("GET / / HTTP/1.1\r\n\r\n", 0, 0, 1, 0),
-	HOSTILE("GET \n", 0, 0, 1, 0),
+	HOSTILE("GET" " \n", 0, 0, 1, 0),
 	HOSTILE("GET ? ? ?\n\n", 0, 0, 1, 0),
 	HOSTILE("GET \0\0\0\0\n\n", 0, 0, 1, 0),
 	/* Is one, as far as it goes */

@@ -660,7 +660,7 @@ static void show_time(struct seq_file *m, const char *way, u64 ns,
 }
 
 /* The two ways take turns, so that both have the same machine. */
-static int compare(struct seq_file *m, const char *text, size_t len)
+static int time_both(struct seq_file *m, const char *text, size_t len)
 {
 	u64 slab_ns = 0, arena_ns = 0;
 	struct memquota_arena arena;
@@ -701,7 +701,7 @@ static int compare_show(struct seq_file *m, void *unused)
 	len = history.last_len;
 	memcpy(text, history.last, len);
 	spin_unlock_bh(&history.lock);
-	err = len ? compare(m, text, len) : -ENODATA;
+	err = len ? time_both(m, text, len) : -ENODATA;
 	kfree(text);
 	return err;
 }
@@ -709,13 +709,13 @@ DEFINE_SHOW_ATTRIBUTE(compare);
 
 /* --- Figures --- */
 
-/* What is counted meanwhile may be missing. */
 static u64 sum_figures(enum mqhttp_figure figure)
 {
 	unsigned int cpu;
 	u64 sum = 0;
 
 	for_each_possible_cpu(cpu)
+		/* What is counted meanwhile may be missing. */
 		sum += data_race(per_cpu(workers, cpu).figures[figure]);
 	return sum;
 }

@@ -80,7 +80,7 @@ static void n1_to_the_end_of_a_chunk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.chunks, 1);
 	/* With nothing left, aligning the cursor goes nowhere either. */
 	last = got(test, memquota_arena_alloc(arena, 1, SZ_512));
-	memset(last, 2, 1);
+	*last = 2;
 	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.chunks, 2);
 	KUNIT_EXPECT_TRUE(test, is_full_of(first, 1, left + 1));
 }
@@ -580,19 +580,21 @@ static void n7_sizes_at_both_ends(struct kunit *test)
 	struct memquota_arena *arena = lone_arena(test, t, &plain_config);
 	unsigned int i, round;
 	size_t align;
+	void *memory;
 
 	/* Without a current chunk, with one, and with one that is used up. */
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < ARRAY_SIZE(huge); i++) {
 			for (align = 1; align <= SZ_32K; align *= 8) {
-				KUNIT_EXPECT_EQ(test, -EOVERFLOW,
-						PTR_ERR(memquota_arena_alloc(arena, huge[i], align)));
-				KUNIT_EXPECT_EQ(test, -EOVERFLOW,
-						PTR_ERR(memquota_arena_alloc_ref(arena, huge[i], align)));
+				memory = memquota_arena_alloc(arena, huge[i], align);
+				KUNIT_EXPECT_EQ(test, -EOVERFLOW, PTR_ERR(memory));
+				memory = memquota_arena_alloc_ref(arena, huge[i], align);
+				KUNIT_EXPECT_EQ(test, -EOVERFLOW, PTR_ERR(memory));
 			}
 		}
 		KUNIT_EXPECT_PTR_EQ(test, ZERO_SIZE_PTR, memquota_arena_alloc(arena, 0, 1));
-		KUNIT_EXPECT_PTR_EQ(test, ZERO_SIZE_PTR, memquota_arena_alloc_ref(arena, 0, SZ_32K));
+		memory = memquota_arena_alloc_ref(arena, 0, SZ_32K);
+		KUNIT_EXPECT_PTR_EQ(test, ZERO_SIZE_PTR, memory);
 		KUNIT_EXPECT_EQ(test, -EINVAL, PTR_ERR(memquota_arena_alloc(arena, 0, 3)));
 		if (!round)
 			got(test, memquota_arena_alloc(arena, 10, 1));

@@ -77,11 +77,13 @@ struct model {
 
 static atomic64_t homes;
 
-#define EXPECT(m, condition)					\
-do {								\
-	if (!(condition) && !(m)->failures++)			\
-		(m)->why = #condition;				\
-} while (0)
+static void note(struct model *m, bool holds, const char *condition)
+{
+	if (!holds && !m->failures++)
+		m->why = condition;
+}
+
+#define EXPECT(m, condition)	note(m, condition, #condition)
 
 static u32 roll(struct model *m, u32 sides)
 {
@@ -595,7 +597,7 @@ static struct crowd *new_crowd(struct kunit *test, unsigned int seed,
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	spin_lock_init(&market->lock);
 	for_each_online_cpu(cpu) {
-		c->models[cpu] = new_model(test, seed * NR_CPUS + cpu, account);
+		c->models[cpu] = new_model(test, (seed << 16) + cpu, account);
 		c->models[cpu]->market = market;
 	}
 	c->operations = OPERATIONS / num_online_cpus();

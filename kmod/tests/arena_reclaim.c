@@ -285,14 +285,18 @@ static struct pair new_pair(struct kunit *test)
 	return pair;
 }
 
+static bool one_is_closed(struct pair *pair)
+{
+	return is_closed(pair->accounts[0]) || is_closed(pair->accounts[1]);
+}
+
 /* Each holds 3 MiB; one of them is to go, and it is enough. */
 static void expect_victim(struct kunit *test, struct pair *pair, unsigned int i)
 {
 	configure(test, pair->t, 0, HIGH, HIGH - SZ_1M);
 	pass_time();
 	press(test, pair->t, HIGH - 5 * SZ_1M);
-	ASSERT_SETTLES(test, is_closed(pair->accounts[i]) ||
-			     is_closed(pair->accounts[!i]));
+	ASSERT_SETTLES(test, one_is_closed(pair));
 	KUNIT_EXPECT_TRUE(test, is_closed(pair->accounts[i]));
 	settle(test, pair->t);
 	memquota_ref_put(pair->refs[0]);

@@ -741,6 +741,7 @@ static void c7_each_success_raises_the_mark(struct kunit *test)
 	struct memquota_tracker *t = new_tracker(test, NULL);
 	struct memquota_arena *arena = roomy_arena(test, t);
 	unsigned int class;
+	size_t left;
 	u64 sum = 0;
 	void *memory;
 
@@ -751,8 +752,8 @@ static void c7_each_success_raises_the_mark(struct kunit *test)
 		sum += memquota_chunk_of(memory)->bytes;
 		KUNIT_EXPECT_EQ(test, held(arena), sum);
 		/* Use it up; one-shots do not count. */
-		got(test, memquota_arena_alloc(arena,
-				arena->bump.limit - arena->bump.cursor, 1));
+		left = arena->bump.limit - arena->bump.cursor;
+		got(test, memquota_arena_alloc(arena, left, 1));
 		sum += SZ_128K;
 		got(test, memquota_arena_alloc(arena, SZ_128K - MEMQUOTA_CHUNK_HEADER, 1));
 	}

@@ -291,8 +291,9 @@ static void r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *tes
 	struct memquota_past_run *run;
 	struct actor *partial, *collapsing, *sleeping;
 
-	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 0,
-			kunit_kzalloc(test, sizeof(*run), GFP_KERNEL)));
+	run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 0, run));
 	collapsing = lone_actor(test, t, MEMQUOTA_COLLAPSING, 9);
 	sleeping = lone_actor(test, t, SLEEPING, 8);
 	partial = lone_actor(test, t, 0, 7);
