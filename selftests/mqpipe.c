@@ -184,6 +184,22 @@ static int set_up(const char *limits)
 	return err;
 }
 
+/* Nothing is left under the quota when both ends are closed. */
+static void take_down(struct __test_metadata *_metadata, int in, int out)
+{
+	close(in);
+	close(out);
+	EXPECT_EQ(0, drained_total()) {
+		usleep(500000);
+		TH_LOG("a moment later the total is %lld, of it shares %lld; drained, %lld",
+		       usage("total"), usage("shares"), drained_total());
+	}
+	EXPECT_EQ(0, unload("mqpipe"));
+	EXPECT_EQ(0, unload("memquota"));
+	/* As the next test program finds it. */
+	EXPECT_EQ(0, load("memquota", ""));
+}
+
 FIXTURE(plain) {
 	int in, out;
 };
@@ -198,17 +214,7 @@ FIXTURE_SETUP(plain)
 
 FIXTURE_TEARDOWN(plain)
 {
-	close(self->in);
-	close(self->out);
-	EXPECT_EQ(0, drained_total()) {
-		usleep(500000);
-		TH_LOG("a moment later the total is %lld, of it shares %lld; drained, %lld",
-		       usage("total"), usage("shares"), drained_total());
-	}
-	EXPECT_EQ(0, unload("mqpipe"));
-	EXPECT_EQ(0, unload("memquota"));
-	/* As the next test program finds it. */
-	EXPECT_EQ(0, load("memquota", ""));
+	take_down(_metadata, self->in, self->out);
 }
 
 FIXTURE(quota) {
@@ -225,16 +231,7 @@ FIXTURE_SETUP(quota)
 
 FIXTURE_TEARDOWN(quota)
 {
-	close(self->in);
-	close(self->out);
-	EXPECT_EQ(0, drained_total()) {
-		usleep(500000);
-		TH_LOG("a moment later the total is %lld, of it shares %lld; drained, %lld",
-		       usage("total"), usage("shares"), drained_total());
-	}
-	EXPECT_EQ(0, unload("mqpipe"));
-	EXPECT_EQ(0, unload("memquota"));
-	EXPECT_EQ(0, load("memquota", ""));
+	take_down(_metadata, self->in, self->out);
 }
 
 /* --- As a FIFO --- */
