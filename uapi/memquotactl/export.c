@@ -168,10 +168,15 @@ static void print_accounts(FILE *file, const struct accounts *accounts)
 static FILE *open_output(const char *path, char **temporary)
 {
 	mode_t mask = umask(0);
+	struct stat old;
 	FILE *file;
 	int fd;
 
 	umask(mask);
+	/* Root could replace /dev/null, and whatever /dev/stdout leads to. */
+	if (!lstat(path, &old) && !S_ISREG(old.st_mode))
+		die(EXIT_FAILED, "%s cannot be written: it is no regular file",
+		    path);
 	*temporary = text_of("%s.XXXXXX", path);
 	fd = mkstemp(*temporary);
 	if (fd < 0 || fchmod(fd, 0666 & ~mask))
