@@ -175,6 +175,7 @@ bool next_account(int device, const char *tracker, uint64_t after,
 		return false;
 	if (err)
 		die_of_errno(err, "accounts", tracker);
+	clean_text(account->out_name);
 	return true;
 }
 

@@ -61,6 +61,7 @@ int catch_signals(void);
 int terminal_columns(void);
 int text_columns(const char *text);
 char *fit_text(const char *text, int columns);
+void clean_text(char *text);
 
 /* size.c */
 #define SIZE_TEXT	32

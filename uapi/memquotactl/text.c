@@ -63,3 +63,44 @@ char *fit_text(const char *text, int columns)
 	*end = '\0';
 	return fitted;
 }
+
+/* Bytes of the printable character of UTF-8 at @s; 0 if there is none. */
+static size_t character(const unsigned char *s)
+{
+	static const uint32_t lowest[] = { 0, 0, 0xa0, 0x800, 0x10000 };
+	size_t len, i;
+	uint32_t c;
+
+	if (*s < 0x80)
+		return *s >= ' ' && *s < 0x7f;
+	if (*s < 0xc0 || *s >= 0xf8)
+		return 0;
+	len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
+	c = *s & (0x7f >> len);
+	for (i = 1; i < len; i++) {
+		/* The zero at the end stops it, too. */
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < lowest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	return len;
+}
+
+/*
+ * Names that programs give are checked by the kernel. Those of kernel modules
+ * can have any bytes, or be cut in the middle of a character, and neither JSON
+ * nor metrics may contain that: a question mark for each such byte.
+ */
+void clean_text(char *text)
+{
+	size_t len;
+
+	while (*text) {
+		len = character((unsigned char *)text);
+		if (!len)
+			*text = '?';
+		text += len ? len : 1;
+	}
+}
