@@ -353,6 +353,7 @@ static void interpret(const struct watch *watch, char *line, FILE *out)
 	char *mark, *first = NULL;
 	size_t i, kind = 0;
 
+	clean_text(line);
 	if (!strncmp(line, "CPU:", 4) && strstr(line, "LOST")) {
 		print_lost(watch, line, out);
 		return;
@@ -429,9 +430,11 @@ static int watch_events(const struct watch *watch, int signals)
 	struct pollfd fds[] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = pipe_fd, .events = POLLIN },
+		/* That nobody reads it is told without being asked for. */
+		{ .fd = STDOUT_FILENO },
 	};
 
-	while (!fds[0].revents) {
+	while (!fds[0].revents && !fds[2].revents) {
 		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0)
 			die(EXIT_FAILED, "events: poll: %s", strerror(errno));
 		read_lines(watch);
