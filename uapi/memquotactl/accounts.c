@@ -34,6 +34,9 @@ const struct column account_columns[ACCOUNT_COLUMNS] = {
 		"1 if the tree had it before, under another parent" },
 };
 
+/* Accounts that are deeper in the tree begin again at the left. */
+#define MAX_DEPTH	32
+
 typedef struct memquota_ioctl_account_list account_t;
 
 /* An account in a tree: those below it, in the order in which they are shown. */
@@ -47,6 +50,12 @@ struct node {
 struct edge {
 	struct node *child;
 	struct edge *next;
+	struct edge *next_deep;
+};
+
+/* Links that are too deep to be shown where they belong, in order. */
+struct deep {
+	struct edge *first, *last;
 };
 
 static void parents_cell(const struct view *view, struct libscols_line *line,
@@ -201,30 +210,70 @@ static struct edge *link_all(struct node *nodes, size_t count)
 	return edges;
 }
 
+static void defer(struct deep *deep, struct edge *edge)
+{
+	edge->next_deep = NULL;
+	if (deep->first)
+		deep->last->next_deep = edge;
+	else
+		deep->first = edge;
+	deep->last = edge;
+}
+
+static void set_name(const struct view *view, struct libscols_line *line,
+		     const struct node *node, bool again_at_left)
+{
+	const char *dots = again_at_left ? "... " : "";
+	char *name;
+
+	if (view->json)
+		return;
+	if (node->places > 1)
+		name = text_of("%s%s %u/%u", dots, node->account->out_name,
+			       node->shown, node->places);
+	else
+		name = text_of("%s%s", dots, node->account->out_name);
+	cell_text(view, line, ACCOUNT_NAME, name);
+	free(name);
+}
+
 /*
  * What is below an account that has several parents is shown once, so that
  * there are no more lines than links.
  */
 static void add_tree(const struct view *view, struct libscols_table *table,
-		     struct libscols_line *above, struct node *node)
+		     struct libscols_line *above, struct node *node,
+		     unsigned int depth, struct deep *deep)
 {
 	struct libscols_line *line = add_line(view, table, above, node->account);
 	struct edge *edge;
-	char *name;
 
 	node->shown++;
-	if (node->places > 1 && !view->json) {
-		name = text_of("%s %u/%u", node->account->out_name, node->shown,
-			       node->places);
-		cell_text(view, line, ACCOUNT_NAME, name);
-		free(name);
-	}
+	set_name(view, line, node, !above && node->places);
 	if (node->shown > 1) {
 		cell_text(view, line, ACCOUNT_AGAIN, "1");
 		return;
 	}
-	for (edge = node->first; edge; edge = edge->next)
-		add_tree(view, table, line, edge->child);
+	for (edge = node->first; edge; edge = edge->next) {
+		if (depth < MAX_DEPTH)
+			add_tree(view, table, line, edge->child, depth + 1,
+				 deep);
+		else
+			defer(deep, edge);
+	}
+}
+
+/* One that has no parents, and all below it. */
+static void add_root(const struct view *view, struct libscols_table *table,
+		     struct node *node)
+{
+	struct deep deep = { 0 };
+	struct edge *edge;
+
+	add_tree(view, table, NULL, node, 0, &deep);
+	/* Each can defer others, which come behind. */
+	for (edge = deep.first; edge; edge = edge->next_deep)
+		add_tree(view, table, NULL, edge->child, 0, &deep);
 }
 
 static void print_accounts(struct view *view, const struct accounts *accounts,
@@ -244,7 +293,7 @@ static void print_accounts(struct view *view, const struct accounts *accounts,
 		if (!view->tree)
 			add_line(view, table, NULL, nodes[i].account);
 		else if (!nodes[i].places)
-			add_tree(view, table, NULL, &nodes[i]);
+			add_root(view, table, &nodes[i]);
 	}
 	table_print(table);
 	free(edges);
@@ -310,6 +359,8 @@ const struct command accounts_command = {
 		"  -l, --list           not as a tree\n"
 		"  -x, --sort COLUMN    largest first, names and ids from the beginning\n"
 		VIEW_HELP,
+	.notes =
+		"Accounts more than 32 levels deep begin again at the left, behind dots.\n",
 	.columns = account_columns,
 	.nr_columns = ACCOUNT_COLUMNS,
 	.run = run_accounts,
