@@ -416,6 +416,53 @@ tree() {
 	line 4 ""
 }
 
+# 32 levels fit below each other: neither terminals nor readers of JSON can
+# have any number.
+deep_tree() {
+	new_tracker
+	hold 0 --name link
+	root=$id
+	for depth in $(seq 36); do
+		hold 0 --name "link-$depth" --parent "$id"
+		[ "$depth" != 32 ] || above=$id
+	done
+	ctl accounts $tracker -n -o NAME,ID
+	line 1 "link $root"
+	line 33 " \`-link-32 $above"
+	line 34 "... link-33 $((above + 1))"
+	line 35 "\`-link-34 $((above + 2))"
+	line 38 ""
+	json deep accounts $tracker --json --output name,parents
+	says "\"parents\": [$above]"
+	says_not "..."
+	expect 37 "$(echo "$out" | grep -c '"name"')"
+}
+
+# Modules can give names that programs cannot, and cut them anywhere.
+names_of_modules() {
+	insmod "${module%/*}/mqpipe.ko"
+	eventually test -w /dev/mqpipe/control
+	echo create pipe >/dev/mqpipe/control
+	# An account has the name of the program that opens it.
+	program=$(printf '%s/a\377"\nb\303' "$tmp")
+	printf '#!/bin/sh\nexec 3<>/dev/mqpipe/pipe\nread -r line\n' >"$program"
+	chmod +x "$program"
+	mkfifo "$tmp/fifo"
+	"$program" <"$tmp/fifo" &
+	pid=$!
+	exec 4>"$tmp/fifo"
+	label="a?\\\"?b?/$pid"
+	eventually sh -c "memquotactl accounts default | grep -q '/$pid '"
+	json name-of-module accounts default --json
+	says "\"name\": \"$label\""
+	ctl export --accounts
+	says ",name=\"$label\"} 0"
+	exec 4>&-
+	wait "$pid"
+	echo remove pipe >/dev/mqpipe/control
+	rmmod mqpipe
+}
+
 show() {
 	new_tracker
 	hold 3M --name "it's \"5\" \\ %s é"
@@ -463,22 +510,23 @@ hold_until() {
 	expect "" "$(grep -v ' was closed$' "$tmp/said")"
 }
 
-# Oldest first: the tool tells how old its data is.
+# Oldest first: the tool tells how old its data is, but for the time before the
+# machine's start.
 hold_and_reclaim() {
 	new_tracker
+	hold 4M --age 3 --partial --name partial
+	partial=$pid
+	hold 4M --age 2 --name old
+	old=$pid
 	hold 4M --age 1 --name young
 	young=$pid
-	hold 4M --age 30 --name old
-	old=$pid
-	hold 4M --age 60 --partial --name partial
-	partial=$pid
 	ctl set $tracker --high 11M --low-water 9M
 	sleep 0.5
 	ctl accounts $tracker -n -l -o NAME,HELD
-	line 1 "young 4M"
 	line 2 "old 4M"
+	line 3 "young 4M"
 	ctl accounts $tracker -n -l -o HELD --bytes
-	left=$(echo "$out" | tail -n 1)
+	left=$(echo "$out" | head -n 1)
 	# Down to 9M of 12M, and what the CPUs' caches hold.
 	[ "$left" -le 1048576 ] && [ "$left" -gt 900000 ] ||
 		expect "some 1M" "$left"
@@ -526,6 +574,12 @@ metrics() {
 	refused 1 "cannot be written" memquotactl export -o "$tmp/folder.prom"
 	expect "" "$(cd "$tmp" && ls -d folder.prom.* 2>/dev/null)"
 	rmdir "$tmp/folder.prom"
+	# Such as /dev/null and /dev/stdout, which root could replace.
+	mkfifo "$tmp/pipe.prom"
+	refused 1 "no regular file" memquotactl export -o "$tmp/pipe.prom"
+	ln -s memquota.prom "$tmp/link.prom"
+	refused 1 "no regular file" memquotactl export -o "$tmp/link.prom"
+	rm "$tmp/pipe.prom" "$tmp/link.prom"
 }
 
 in_a_terminal() {
@@ -642,6 +696,12 @@ events() {
 		"\"account\": $part, \"name\": \"part\", \"participant\": \"part\", \"bytes\": 1" \
 		'"reached": true}'
 
+	# It ends with its reader, not only when there is something to say.
+	run timeout 30 sh -c 'memquotactl events | head -n 1'
+	expect 0 "$status"
+	says TIME
+	expect "" "$(ls -d /sys/kernel/tracing/instances/memquotactl.* 2>/dev/null)"
+
 	# Another tracker's are not shown; nor does it outlive its reader.
 	memquotactl events default --noheadings >"$tmp/events" 2>&1 &
 	pid=$!
@@ -667,6 +727,19 @@ output_fails() {
 	says_not NAME
 	run sh -c "memquotactl --help >/dev/full"
 	expect 1 "$status"
+	# A reader that has seen enough, for who ignores the signal, too.
+	new_tracker
+	hold 0
+	for command in trackers accounts "accounts --json" "top --once" \
+			"top --json" export "export --accounts"; do
+		run sh -c "trap '' PIPE
+			(sleep 0.2; timeout 20 memquotactl $command
+			 echo \$? >$tmp/status) | true"
+		expect "" "$err"
+		eventually test -s "$tmp/status"
+		expect 0 "$(cat "$tmp/status")"
+		rm "$tmp/status"
+	done
 }
 
 if ! command -v memquotactl >/dev/null; then
@@ -679,7 +752,8 @@ if [ ! -e "$module" ] || [ "$(id -u)" != 0 ] || [ ! -x $setpriv ] ||
 	exit 4
 fi
 all="no_module help_of_each wrong_usage info rights trackers limits
-	refused_limits create_and_destroy tree show hold_until hold_and_reclaim
+	refused_limits create_and_destroy tree deep_tree names_of_modules
+	show hold_until hold_and_reclaim
 	metrics in_a_terminal top events output_fails"
 [ $# = 0 ] || all=$*
 trap 'let_go; exit 1' INT TERM
