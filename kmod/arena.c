@@ -664,10 +664,11 @@ void memquota_core_stats(struct memquota_arena_core *core,
 		store = &core->stores[i];
 		raw_spin_lock_irqsave(&store->lock, flags);
 		stats->wasted_bytes += store->wasted;
-		if (store->bump)
-			/* Whoever allocates moves the cursor without the lock. */
-			stats->wasted_bytes += store->bump->limit -
-					       data_race(store->bump->cursor);
+		if (store->bump) {
+			stats->wasted_bytes += store->bump->limit;
+			/* Whoever allocates moves it without the lock. */
+			stats->wasted_bytes -= data_race(store->bump->cursor);
+		}
 		add_counts(&stats->ever, &store->ever, &none);
 		add_counts(&stats->since_reset, &store->ever, &store->at_reset);
 		raw_spin_unlock_irqrestore(&store->lock, flags);

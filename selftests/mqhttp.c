@@ -476,7 +476,7 @@ static const struct hostile hostiles[] = {
 	HOSTILE("GET /\r\n\r\n", 0, 0, 1, 0),
 	HOSTILE("GET  HTTP/1.1\r\n\r\n", 0, 0, 1, 0),
 	HOSTILE("GET / / HTTP/1.1\r\n\r\n", 0, 0, 1, 0),
-	HOSTILE("GET" " \n", 0, 0, 1, 0),
+	HOSTILE("GET\x20\n", 0, 0, 1, 0),
 	HOSTILE("GET ? ? ?\n\n", 0, 0, 1, 0),
 	HOSTILE("GET \0\0\0\0\n\n", 0, 0, 1, 0),
 	/* Is one, as far as it goes */
