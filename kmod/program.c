@@ -104,7 +104,7 @@ static int ask(struct memquota_participant *participant,
 	spin_unlock(&p->lock);
 	if (ended)
 		return 0;
-	wake_up_poll(p->wait, EPOLLIN | EPOLLRDNORM);
+	memquota_wake_pollers(p->wait, EPOLLIN | EPOLLRDNORM);
 	return -EINPROGRESS;
 }
 

@@ -109,7 +109,8 @@ static void watch_work(struct work_struct *work)
 	mutex_unlock(&w->lock);
 	if (w->account) {
 		if (memquota_account_closed(w->account))
-			wake_up_poll(&w->wait, EPOLLHUP | EPOLLIN | EPOLLRDNORM);
+			memquota_wake_pollers(&w->wait, EPOLLHUP | EPOLLIN |
+					      EPOLLRDNORM);
 		memquota_account_unref(w->account);
 	}
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -1108,6 +1109,65 @@ TEST_F(program, read_waits)
 }
 
 /* Somebody who dies has closed; what others have of it stays. */
+static int exclusive_epoll(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		return -1;
+	return epoll;
+}
+
+static void *wait_for_event(void *arg)
+{
+	struct epoll_event event;
+
+	return (void *)(long)epoll_wait(*(int *)arg, &event, 1, 20000);
+}
+
+/* Who waits exclusively for one is not woken for another of its account. */
+TEST_F(program, exclusive_waiters)
+{
+	struct memquota_reclaim_request request;
+	struct epoll_event event;
+	int other, first[4], second, i;
+	pthread_t threads[4];
+	void *ret;
+
+	other = join(self->account, "other", 0);
+	ASSERT_GE(other, 0);
+	/* More than can be woken by both being asked. */
+	for (i = 0; i < 4; i++) {
+		first[i] = exclusive_epoll(other);
+		ASSERT_GE(first[i], 0);
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, wait_for_event,
+					    &first[i]));
+	}
+	second = exclusive_epoll(self->fd);
+	ASSERT_GE(second, 0);
+	sleep_ms(300);
+
+	ASSERT_EQ(0, configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
+	EXPECT_EQ(0, charge(self->fd, 21 * MIB));
+	EXPECT_EQ(1, epoll_wait(second, &event, 1, 3000));
+	ASSERT_NE(0, get_request(self->fd, 3000, &request));
+	EXPECT_EQ(0, answer(self->fd, request.id, 21 * MIB, 0));
+	EXPECT_EQ(0, epoll_wait(second, &event, 1, 0));
+
+	/* That the account is closed is for all. */
+	close(self->account);
+	self->account = -1;
+	EXPECT_EQ(1, epoll_wait(second, &event, 1, 3000));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, pthread_join(threads[i], &ret));
+		EXPECT_EQ(1, (long)ret);
+		close(first[i]);
+	}
+	close(second);
+	close(other);
+}
+
 TEST_F(program, u5_killed)
 {
 	struct memquota_ioctl_tracker t;
