@@ -306,18 +306,17 @@ static int ioctl_oldest(struct memquota_call *call)
 	struct memquota_ioctl_oldest *oldest = &call->command.oldest;
 	struct program *p = call->object;
 	u64 ns = oldest->oldest_ns;
-	s64 moment;
+	s64 offset;
 	int err = 0;
 
 	if (oldest->flags)
 		return -EOPNOTSUPP;
 	if (ns != MEMQUOTA_IOCTL_NO_DATA) {
-		if (ns > S64_MAX)
+		offset = clock_offset();
+		/* Compared as the caller sees it: what it says may be anything. */
+		if (ns > S64_MAX || (s64)ns > (s64)ktime_get_ns() + offset)
 			return -EINVAL;
-		moment = (s64)ns - clock_offset();
-		if (moment > (s64)ktime_get_ns())
-			return -EINVAL;
-		ns = max_t(s64, moment, 0);
+		ns = max_t(s64, (s64)ns - offset, 0);
 	}
 
 	spin_lock(&p->lock);

@@ -919,6 +919,38 @@ TEST_F(program, u4_time_namespace)
 	EXPECT_EQ(0, status);
 }
 
+/* What has not come yet has not come by a clock that is behind, either. */
+TEST_F(program, u4_time_namespace_behind)
+{
+	static const char offset[] = "monotonic -1 0";
+	int control, status;
+	uint64_t past;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWTIME))
+			_exit(KSFT_SKIP);
+		past = now_ns();
+		control = open("/proc/self/timens_offsets", O_WRONLY);
+		REQUIRE(write(control, offset, strlen(offset)) > 0);
+		pid = fork();
+		REQUIRE(pid >= 0);
+		if (pid)
+			_exit(!ended_well(pid));
+		REQUIRE(now_ns() < past);
+		REQUIRE(set_oldest(self->fd, INT64_MAX) == EINVAL);
+		REQUIRE(set_oldest(self->fd, past) == EINVAL);
+		REQUIRE(!set_oldest(self->fd, now_ns()));
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
+		SKIP(return, "no time namespaces");
+	EXPECT_EQ(0, status);
+}
+
 static void *give_later(void *arg)
 {
 	sleep_ms(300);
