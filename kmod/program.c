@@ -240,9 +240,9 @@ static bool beyond_limits(struct program *p, u64 bytes)
 
 static long wait_jiffies(u64 ns)
 {
-	if (ns >= jiffies_to_nsecs(MAX_JIFFY_OFFSET))
+	if (ns == MEMQUOTA_IOCTL_FOREVER)
 		return MAX_SCHEDULE_TIMEOUT;
-	return nsecs_to_jiffies(ns) + 1;
+	return min_t(u64, nsecs_to_jiffies64(ns), MAX_JIFFY_OFFSET) + 1;
 }
 
 static int charge(struct program *p, const struct memquota_ioctl_charge *charge)
