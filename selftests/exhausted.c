@@ -379,8 +379,8 @@ TEST_F_TIMEOUT(exhausted, charged_to_the_cgroup, 100)
 		printf("# bytes: event %ld, account %ld, participant %ld, threshold %ld\n",
 		       file, each[0], each[1], each[2]);
 		REQUIRE(file > 0);
-		REQUIRE(each[0] > file + 200);
-		REQUIRE(each[1] > file + 300);
+		REQUIRE(each[0] > file + 100);
+		REQUIRE(each[1] > file + 100);
 		REQUIRE(each[2] > file + 30);
 		_exit(0);
 	}
