@@ -361,7 +361,7 @@ static void mqpipe_close(struct mqpipe *pipe, struct mqpipe_writer *writer,
 		WRITE_ONCE(pipe->readers, pipe->readers - 1);
 		if (!pipe->readers) {
 			memquota_queue_close(&pipe->queue);
-			/* Writers may be at it: their chunks stay for now. */
+			/* Not destroyed: a writer may be about to copy. */
 			memquota_arena_drop(&pipe->arena);
 		}
 	}
