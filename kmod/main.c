@@ -6,14 +6,11 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include "chardev.h"
-#include "chunk.h"
-#include "debugfs.h"
-#include "quota.h"
-#include "range.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
+#include "device/chardev.h"
+#include "memory/chunk.h"
+#include "debug/debugfs.h"
+#include "core/core.h"
+#include "memory/range.h"
 
 /* As given when loading: 0 is "not set". */
 static struct memquota_limits limits;

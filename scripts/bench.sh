@@ -45,9 +45,9 @@ step 1 6 "the kernels (once; minutes)"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" uml >/dev/null
 step 2 6 "building the modules"
-"$TOP/scripts/build-modules.sh" 6.1
+"$TOP/scripts/build-modules.sh" 6.1 MEMQUOTA_BENCH=y
 # Without the tests: they are not what is measured.
-"$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT=
+"$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT= MEMQUOTA_BENCH=y
 gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$out/programs" \
 	"$TOP/scripts/guest/programs.c"
 step 3 6 "counting instructions"

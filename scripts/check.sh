@@ -184,7 +184,7 @@ checkpatch() {
 
 style() {
 	local ignored
-	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/trace.h' ':!*/compat.h' \
+	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/*/trace.h' ':!*/compat.h' \
 		':!kmod/tests/harness.h' ':!selftests' ':!scripts' \
 		':!uapi/memquotactl'
 	# Conditions are there to be evaluated again.
@@ -202,7 +202,7 @@ style() {
 		'*/compat.h'
 	# Declarations of tracepoints are a language of their own.
 	checkpatch OPEN_ENDED_LINE,SPACING,COMPLEX_MACRO,LONG_LINE,PARENTHESIS_ALIGNMENT \
-		kmod/trace.h
+		kmod/*/trace.h
 }
 
 comments() {
@@ -256,12 +256,14 @@ step 2 $steps "coding style"
 report "checkpatch" style
 step 3 $steps "gcc and sparse, Linux 6.1"
 report "gcc and sparse" compile gcc-6.1 6.1 W=1 C=2
-report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y
+report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y \
+	MEMQUOTA_BENCH=y
 step 4 $steps "gcc, the newest Linux"
 report "gcc, newest" compile gcc-uml uml W=1
-report "gcc, newest, debug" compile gcc-uml-debug uml-debug W=1
+report "gcc, newest, debug" compile gcc-uml-debug uml-debug W=1 \
+	MEMQUOTA_BENCH=y
 step 5 $steps "clang, Linux 6.1"
-report "clang" compile clang-6.1 6.1 W=1 CC="$work/clang"
+report "clang" compile clang-6.1 6.1 W=1 CC="$work/clang" MEMQUOTA_BENCH=y
 step 6 $steps "clang, the newest Linux"
 report "clang, newest" compile clang-uml uml W=1 CC="$work/clang"
 

@@ -3,7 +3,7 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "bench.h"
 
 MEMQUOTA_IMPORT_INTERNAL;

@@ -12,8 +12,8 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
-#include "../quota.h"
-#include "../tree.h"
+#include "../core/core.h"
+#include "../debug/tree.h"
 #include "bench.h"
 
 #define OBJECT_BYTES	4096

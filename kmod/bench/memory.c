@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "bench.h"
 #include "threads.h"
 

@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <memquota/queue.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "bench.h"
 
 struct message {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Accounts: rules A1 to A8. */
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 static void a1_accounts_hold_nothing_themselves(struct kunit *test)

@@ -6,8 +6,8 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <memquota/arena.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* The most that an allocation from a chunk of a class can have. */

@@ -7,8 +7,8 @@
 #include <linux/prandom.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 #define OPERATIONS	100000

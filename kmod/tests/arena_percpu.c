@@ -3,8 +3,8 @@
 #include <linux/cpu.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* An allocation that fills a chunk of the largest class. */

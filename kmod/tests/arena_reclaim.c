@@ -2,8 +2,8 @@
 /* Arenas in reclaim: rules N13, R5, R6 and R12, and the end of P8. */
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* An allocation that fills a chunk of the largest class. */

@@ -4,8 +4,8 @@
 #include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* The most that an allocation from a chunk of a class can have. */

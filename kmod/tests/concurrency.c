@@ -4,7 +4,7 @@
  * the books must be right to the byte.
  */
 #include <linux/prandom.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 #define ACTORS	8

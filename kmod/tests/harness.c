@@ -3,8 +3,8 @@
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/slab.h>
-#include "../chunk.h"
-#include "../quota.h"
+#include "../memory/chunk.h"
+#include "../core/core.h"
 #include "harness.h"
 
 MEMQUOTA_IMPORT_INTERNAL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What debugfs says: accounts and their tree, caches, arenas, past reclaims. */
 #include <memquota/arena.h>
-#include "../chunk.h"
-#include "../history.h"
-#include "../quota.h"
-#include "../tree.h"
+#include "../memory/chunk.h"
+#include "../core/history.h"
+#include "../core/core.h"
+#include "../debug/tree.h"
 #include "harness.h"
 
 static struct memquota_tree *new_tree(struct kunit *test,

@@ -4,7 +4,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* The newest data of all makes reclaim begin; whoever is oldest is asked. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Queues: rules Q1 to Q4. */
 #include <memquota/queue.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* A queue that a test uses, and what happened to it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reclaim: rules R1 to R12, and the two worked examples. */
 #include <linux/shrinker.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* Charge as the newest of all, so that everybody else goes first. */

@@ -4,7 +4,7 @@
  * they have a boot of their own, and are skipped in all others.
  */
 #include <linux/panic.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 static void only_if_wanted(struct kunit *test)

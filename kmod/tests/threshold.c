@@ -4,7 +4,7 @@
  * tested by programs.
  */
 #include <linux/rcupdate.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 /* Who closes an account is not waited for by who is to look at it. */

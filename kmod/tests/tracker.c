@@ -3,7 +3,7 @@
 #include <linux/cpu.h>
 #include <linux/sched.h>
 #include <uapi/linux/sched/types.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 static void t1_trackers_are_independent(struct kunit *test)

@@ -2,7 +2,7 @@
 /* Waiting for quota: rule T10. */
 #include <linux/sched/signal.h>
 #include <memquota/arena.h>
-#include "../quota.h"
+#include "../core/core.h"
 #include "harness.h"
 
 #define FULL	((u64)SZ_1M)

@@ -174,14 +174,19 @@ static inline void memquota_page_frag_cache_drain(struct page_frag_cache *nc)
 
 /*
  * 6.13: the namespace of a symbol is a string. Symbols in MEMQUOTA_INTERNAL are
- * for memquota's own tests and benchmarks.
+ * for memquota's own tests and benchmarks; other builds do not export them.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-#define MEMQUOTA_EXPORT_INTERNAL(sym)	EXPORT_SYMBOL_NS_GPL(sym, MEMQUOTA_INTERNAL)
 #define MEMQUOTA_IMPORT_INTERNAL	MODULE_IMPORT_NS(MEMQUOTA_INTERNAL)
+#define __MEMQUOTA_EXPORT_INTERNAL(sym)	EXPORT_SYMBOL_NS_GPL(sym, MEMQUOTA_INTERNAL)
 #else
-#define MEMQUOTA_EXPORT_INTERNAL(sym)	EXPORT_SYMBOL_NS_GPL(sym, "MEMQUOTA_INTERNAL")
 #define MEMQUOTA_IMPORT_INTERNAL	MODULE_IMPORT_NS("MEMQUOTA_INTERNAL")
+#define __MEMQUOTA_EXPORT_INTERNAL(sym)	EXPORT_SYMBOL_NS_GPL(sym, "MEMQUOTA_INTERNAL")
+#endif
+#if defined(CONFIG_MEMQUOTA_DEBUG) || defined(CONFIG_MEMQUOTA_BENCH)
+#define MEMQUOTA_EXPORT_INTERNAL(sym)	__MEMQUOTA_EXPORT_INTERNAL(sym)
+#else
+#define MEMQUOTA_EXPORT_INTERNAL(sym)	static_assert(true)
 #endif
 
 #endif /* _MEMQUOTA_COMPAT_H */

@@ -265,6 +265,7 @@ memquota_try_charge_wait(struct memquota_participant *participant,
 void memquota_uncharge_all(struct memquota_participant *participant);
 bool memquota_at_limit(struct memquota_participant *participant);
 u64 memquota_held(struct memquota_participant *participant);
+int memquota_participant_error(struct memquota_participant *participant);
 void memquota_set_oldest(struct memquota_participant *participant, u64 ns);
 
 __printf(4, 5) void __memquota_join(struct memquota_participant *participant,
@@ -281,6 +282,7 @@ memquota_join_private(struct memquota_participant *participant,
 		      const char *fmt, ...);
 int memquota_activate(struct memquota_participant *participant);
 void memquota_leave(struct memquota_participant *participant);
+void memquota_synchronize_callback(struct memquota_participant *participant);
 void memquota_reclaim_done(u64 request, int result);
 
 #else
@@ -326,6 +328,12 @@ static inline u64 memquota_held(struct memquota_participant *participant)
 	return 0;
 }
 
+static inline int
+memquota_participant_error(struct memquota_participant *participant)
+{
+	return 0;
+}
+
 static inline void memquota_set_oldest(struct memquota_participant *participant,
 				       u64 ns)
 {
@@ -360,6 +368,11 @@ static inline int memquota_activate(struct memquota_participant *participant)
 }
 
 static inline void memquota_leave(struct memquota_participant *participant)
+{
+}
+
+static inline void
+memquota_synchronize_callback(struct memquota_participant *participant)
 {
 }
 

@@ -11,7 +11,7 @@
 #include <linux/export.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include "quota.h"
+#include "core.h"
 #include "trace.h"
 
 /* Entries of a list that are handled before its lock is dropped (R11). */

@@ -14,7 +14,7 @@
 #include <linux/kthread.h>
 #include <linux/sched.h>
 #include "history.h"
-#include "quota.h"
+#include "core.h"
 #include "trace.h"
 
 /* R6: the most that one call of an atomic callback is asked for. */

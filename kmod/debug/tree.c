@@ -16,7 +16,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
-#include "quota.h"
+#include "../core/core.h"
 #include "tree.h"
 
 #define NOBODY		U32_MAX

@@ -27,7 +27,7 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 #include "chunk.h"
-#include "quota.h"
+#include "../core/core.h"
 #include "trace.h"
 
 /* Chunks that are handled before a lock is dropped, or a callback returns. */

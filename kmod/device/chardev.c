@@ -14,7 +14,7 @@
 #include <linux/uaccess.h>
 #include "chardev.h"
 #include "program.h"
-#include "quota.h"
+#include "../core/core.h"
 
 static_assert(MEMQUOTA_IOCTL_NAME_SIZE == MEMQUOTA_NAME_SIZE);
 static_assert(MEMQUOTA_IOCTL_UNLIMITED == MEMQUOTA_UNLIMITED);

@@ -12,9 +12,9 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "debugfs.h"
+#include "../debug/debugfs.h"
 #include "history.h"
-#include "quota.h"
+#include "core.h"
 #include "trace.h"
 
 LIST_HEAD(memquota_trackers);

@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "history.h"
-#include "quota.h"
+#include "core.h"
 #include "trace.h"
 
 int memquota_history_init(struct memquota_tracker *t)

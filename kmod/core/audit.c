@@ -6,7 +6,7 @@
 
 #include <linux/export.h>
 #include <linux/sched.h>
-#include "quota.h"
+#include "core.h"
 
 /* What sum_records() adds up. */
 struct sum {

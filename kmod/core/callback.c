@@ -28,7 +28,7 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include "history.h"
-#include "quota.h"
+#include "core.h"
 
 unsigned int memquota_answer_ms = 100;
 module_param_named(answer_ms, memquota_answer_ms, uint, 0644);
@@ -199,6 +199,30 @@ void memquota_wait_callback(struct memquota_record *r)
 		cpu_relax();
 	}
 }
+
+/**
+ * memquota_synchronize_callback - wait for a running atomic callback
+ * @p: a participant that has not left
+ *
+ * An atomic callback of @p that starts after this function was called sees what
+ * the caller wrote before. One that started earlier has ended when this
+ * function returns, unless it is the caller. Participants that leave need not
+ * call it: memquota_leave() does the same.
+ *
+ * Context: any but hard interrupts and NMI; spins. The caller holds no lock
+ * that an atomic callback of @p takes, and keeps it apart from joining and
+ * leaving of @p.
+ */
+void memquota_synchronize_callback(struct memquota_participant *p)
+{
+	struct memquota_record *r = rcu_dereference_protected(p->record, true);
+
+	/* Pairs with the barrier in begin_callback(). */
+	smp_mb();
+	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC))
+		memquota_wait_callback(r);
+}
+EXPORT_SYMBOL_GPL(memquota_synchronize_callback);
 
 /* Returns whether it was called; *freed is what its uncharging freed. */
 bool memquota_call_reclaim(struct memquota_record *r,

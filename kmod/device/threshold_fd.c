@@ -21,7 +21,7 @@
 #include <linux/slab.h>
 #include "chardev.h"
 #include "program.h"
-#include "quota.h"
+#include "../core/core.h"
 #include "user.h"
 
 struct threshold {

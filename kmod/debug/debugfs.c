@@ -17,10 +17,10 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/string_helpers.h>
-#include "chunk.h"
+#include "../memory/chunk.h"
 #include "debugfs.h"
-#include "history.h"
-#include "quota.h"
+#include "../core/history.h"
+#include "../core/core.h"
 #include "tree.h"
 
 /* Deeper accounts are not indented further. */

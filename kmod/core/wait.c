@@ -10,7 +10,7 @@
  */
 #include <linux/export.h>
 #include <linux/sched/signal.h>
-#include "quota.h"
+#include "core.h"
 
 /* How often the first in a queue drains the caches and tries. */
 #define POLL_INTERVAL		max(HZ / 100, 1)

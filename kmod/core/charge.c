@@ -46,7 +46,7 @@
 #include <linux/smp.h>
 #include <linux/ktime.h>
 #include <linux/string.h>
-#include "quota.h"
+#include "core.h"
 #include "trace.h"
 
 /* T3: what all caches of one CPU hold of one tracker, at the most. */
@@ -1087,6 +1087,38 @@ u64 memquota_held(struct memquota_participant *p)
 	return held;
 }
 EXPORT_SYMBOL_GPL(memquota_held);
+
+/**
+ * memquota_participant_error - ask why nothing can be charged
+ * @p: the participant
+ *
+ * For owners that must not start something that a charge would refuse in any
+ * case. A hard limit is no error here, see memquota_at_limit().
+ *
+ * Context: any but NMI.
+ * Return:
+ * * 0 - memquota_try_charge() is refused by a hard limit alone, or @p is
+ *   disabled
+ * * %-ESHUTDOWN - the tracker was destroyed, or @p has left
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
+ * * %-ESTALE - the account is closed, or @p never joined
+ */
+int memquota_participant_error(struct memquota_participant *p)
+{
+	struct memquota_record *r;
+	unsigned long flags;
+	int err;
+
+	local_irq_save(flags);
+	r = rcu_dereference_sched(p->record);
+	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
+		err = static_error(r);
+	else
+		err = memquota_account_error(r->account);
+	local_irq_restore(flags);
+	return err;
+}
+EXPORT_SYMBOL_GPL(memquota_participant_error);
 
 /**
  * memquota_set_oldest - say when a participant's oldest data arrived

@@ -30,7 +30,7 @@
 #include <linux/uaccess.h>
 #include "chardev.h"
 #include "program.h"
-#include "quota.h"
+#include "../core/core.h"
 #include "user.h"
 
 /* A descriptor of an account holds a handle. */

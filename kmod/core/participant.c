@@ -19,7 +19,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "quota.h"
+#include "core.h"
 
 /* Joins that the reserve serves while the system gives no atomic memory. */
 #define RESERVE			64

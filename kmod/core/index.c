@@ -16,7 +16,7 @@
 
 #include <linux/export.h>
 #include <linux/ktime.h>
-#include "quota.h"
+#include "core.h"
 
 /* Entries that are taken, or stepped over, under the lock at once (R11). */
 #define BATCH			64

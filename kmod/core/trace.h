@@ -8,8 +8,7 @@
 
 #include <linux/tracepoint.h>
 #include <memquota/compat.h>
-#include "chunk.h"
-#include "quota.h"
+#include "core.h"
 
 /* A visit to the total, in any context but NMI. */
 TRACE_EVENT(memquota_total,
@@ -125,51 +124,6 @@ TRACE_EVENT_CONDITION(memquota_account_free,
 	),
 	TP_printk("tracker=%s account=%llu:%s", __get_str(tracker),
 		  __entry->account_id, __get_str(account))
-);
-
-/* Of a chunk's way, in any context but NMI. */
-DECLARE_EVENT_CLASS(memquota_chunk,
-	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
-	TP_ARGS(core, chunk),
-	TP_STRUCT__entry(
-		__string(arena, core->name)
-		__field(u64, arena_id)
-		__field(u64, bytes)
-		__field(bool, one_shot)
-	),
-	TP_fast_assign(
-		memquota_assign_str(arena, core->name);
-		__entry->arena_id = core->id;
-		__entry->bytes = chunk->bytes;
-		__entry->one_shot = chunk->class == MEMQUOTA_ONE_SHOT;
-	),
-	TP_printk("arena=%llu:%s bytes=%llu%s", __entry->arena_id,
-		  __get_str(arena), __entry->bytes,
-		  __entry->one_shot ? " one-shot" : "")
-);
-
-/* From the system, charged. */
-DEFINE_EVENT(memquota_chunk, memquota_chunk_alloc,
-	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
-	TP_ARGS(core, chunk)
-);
-
-/* Back to the system. */
-DEFINE_EVENT(memquota_chunk, memquota_chunk_free,
-	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
-	TP_ARGS(core, chunk)
-);
-
-/* Taken from the cache instead. */
-DEFINE_EVENT(memquota_chunk, memquota_chunk_hit,
-	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
-	TP_ARGS(core, chunk)
-);
-
-/* Nobody keeps it any more. */
-DEFINE_EVENT(memquota_chunk, memquota_chunk_back,
-	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
-	TP_ARGS(core, chunk)
 );
 
 TRACE_EVENT(memquota_reclaim_start,

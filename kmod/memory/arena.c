@@ -20,7 +20,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include "chunk.h"
-#include "quota.h"
+#include "../core/core.h"
 #include "trace.h"
 
 /* Rule C2, unless it is configured; and what the largest class holds. */
