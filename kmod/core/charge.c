@@ -71,7 +71,7 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
 
 	if (unlikely(total < 0))
 		memquota_tracker_poison(t, "total below zero");
-	memquota_watch_fell(&t->watch, total);
+	memquota_watch_total_fell(&t->watch, total);
 	trace_memquota_total(t, -(s64)bytes);
 	if (unlikely(READ_ONCE(t->waiting)))
 		irq_work_queue(&t->irq_work);
@@ -110,7 +110,7 @@ static bool total_add(struct memquota_tracker *t, u64 need, u64 extra,
 	 */
 	if (unlikely(total > READ_ONCE(t->high)) && !READ_ONCE(t->awake))
 		irq_work_queue(&t->irq_work);
-	memquota_watch_rose(&t->watch, total);
+	memquota_watch_total_rose(&t->watch, total);
 	return true;
 }
 
@@ -861,6 +861,23 @@ void memquota_drain_each(struct memquota_tracker *t)
 	might_sleep();
 	if (READ_ONCE(t->state) != MEMQUOTA_DISABLED)
 		on_each_cpu(drain_this_cpu, t, true);
+}
+
+/*
+ * Have every change of the account's word compared with its watch, which the
+ * account must have. The drain makes this hold on each CPU: it waits for a quick
+ * miss that did not see the flags, and leaves no older slot of the account. A
+ * caller that finds it begun by another thread need not wait: that thread walks
+ * all marks when it is done. May sleep.
+ */
+void memquota_account_set_watched(struct memquota_account *a)
+{
+	if (READ_ONCE(a->watched))
+		return;
+	WRITE_ONCE(a->special, true);
+	/* Pairs with the barrier in memquota_watch_of(). */
+	smp_store_release(&a->watched, true);
+	memquota_drain_each(a->tracker);
 }
 
 /* T9: one drain for all who are refused within 10 ms. */

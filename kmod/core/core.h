@@ -10,7 +10,7 @@
  *	memquota_trackers_lock	(mutex)	list of trackers, names
  *	tracker->config_lock	(mutex)	one reconfiguration at a time
  *	tracker->graph_lock	(mutex)	one memquota_account_add_parent() at a time
- *	memquota_watch.lock	(mutex)	thresholds
+ *	memquota_watch.lock	(mutex)	marks
  *	memquota_callback_lock	(mutex)	atomic callbacks run one at a time
  *	tracker->lock			accounts, links, lists of records
  *	tracker->index_lock		the arrival index
@@ -36,6 +36,7 @@
 #include <linux/workqueue.h>
 #include <memquota/participant.h>
 #include <memquota/compat.h>
+#include "watch.h"
 
 /*
  * struct memquota_record.word: everything that must change together.
@@ -137,22 +138,6 @@ struct memquota_record {
 	char name[MEMQUOTA_NAME_SIZE];
 };
 
-/*
- * Who is to be told that a tracker's total or an account's word went above or
- * below a mark, or that the account has closed; see threshold.c.
- */
-struct memquota_watch {
-	u64 above;		/* the lowest mark that is armed, else U64_MAX */
-	s64 below;		/* 1 + the highest that is to be armed, else 0 */
-	struct irq_work irq_work;
-	struct work_struct work;
-	struct mutex lock;		/* one look at a time */
-	struct list_head thresholds;	/* lock */
-	wait_queue_head_t wait;		/* participants of programs */
-	struct memquota_account *account;	/* NULL: the tracker's */
-	struct memquota_tracker *tracker;
-};
-
 /**
  * struct memquota_account - whoever memory is held for
  *
@@ -184,7 +169,7 @@ struct memquota_account {
 	kuid_t creator;		/* const once the program has it; else invalid */
 	bool private;		/* const */
 	bool special;		/* has a max, or is watched; once so always */
-	bool watched;		/* has had a threshold; once so always */
+	bool watched;		/* has had a mark; once so always */
 	bool collapses;		/* the kthread's own, in a round */
 
 	u64 down_walk;		/* tracker->lock: last walk that met it */
@@ -457,6 +442,7 @@ static inline void memquota_record_unref(struct memquota_record *r)
 u64 memquota_record_retire(struct memquota_record *r);
 void memquota_flush_local(struct memquota_record *r);
 void memquota_drain_each(struct memquota_tracker *t);
+void memquota_account_set_watched(struct memquota_account *a);
 void memquota_drain_shared(struct memquota_tracker *t);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
@@ -546,32 +532,14 @@ void memquota_reclaim_stop(struct memquota_tracker *t);
 bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total);
 int memquota_check(struct memquota_tracker *t);
 
-/* threshold.c */
-void memquota_watch_init(struct memquota_watch *w, struct memquota_tracker *t,
-			 struct memquota_account *a);
-struct memquota_watch *memquota_watch_account(struct memquota_account *a);
-void memquota_watch_notify(struct memquota_watch *w);
-
+/* watch.h */
 /* The watch of an account that was seen to be watched. */
 static inline struct memquota_watch *
 memquota_watch_of(const struct memquota_account *a)
 {
-	/* Pairs with the release in watch_word(). */
+	/* Pairs with the release in memquota_account_set_watched(). */
 	smp_rmb();
 	return READ_ONCE(a->watch);
-}
-
-/* The use of what the watch is of has just become @use. Any context but NMI. */
-static inline void memquota_watch_rose(struct memquota_watch *w, u64 use)
-{
-	if (unlikely(use > READ_ONCE(w->above)))
-		memquota_watch_notify(w);
-}
-
-static inline void memquota_watch_fell(struct memquota_watch *w, s64 use)
-{
-	if (unlikely(use < READ_ONCE(w->below)))
-		memquota_watch_notify(w);
 }
 
 /* wait.c */

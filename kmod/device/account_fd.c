@@ -479,7 +479,7 @@ static int ioctl_join(struct memquota_call *call)
 	refcount_set(&p->refs, 1);
 	spin_lock_init(&p->lock);
 	p->oldest_ns = MEMQUOTA_NO_DATA;
-	p->wait = w ? &w->wait : &nothing_happens;
+	p->wait = w ? &w->pollers : &nothing_happens;
 	p->account = a;
 	if (a)
 		memquota_account_ref(a);
