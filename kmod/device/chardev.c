@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/memquota: what programs can ask and do. The node is root's unless the
- * administrator says otherwise. Its ioctls, and those of the descriptors that
- * they return, go the same way, by a table for each kind of descriptor.
+ * /dev/memquota: the device and its ioctls, those on trackers among them. The
+ * node belongs to root unless the administrator changes that.
  */
-#include <linux/anon_inodes.h>
 #include <linux/build_bug.h>
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
-#include "chardev.h"
-#include "program.h"
 #include "../core/core.h"
+#include "account_fd.h"
+#include "chardev.h"
+#include "ioctl.h"
+#include "name.h"
+#include "threshold_fd.h"
+#include "user.h"
 
 static_assert(MEMQUOTA_IOCTL_NAME_SIZE == MEMQUOTA_NAME_SIZE);
 static_assert(MEMQUOTA_IOCTL_UNLIMITED == MEMQUOTA_UNLIMITED);
@@ -23,16 +23,7 @@ static_assert((int)MEMQUOTA_STATE_COUNTING == (int)MEMQUOTA_COUNTING);
 static_assert((int)MEMQUOTA_STATE_POISONED == (int)MEMQUOTA_POISONED);
 static_assert((int)MEMQUOTA_STATE_GONE == (int)MEMQUOTA_GONE);
 
-/* The tracker of that name, its memory kept. */
-int memquota_named_tracker(const char *name, struct memquota_tracker **t)
-{
-	if (!memquota_name_valid(name, MEMQUOTA_IOCTL_NAME_SIZE))
-		return -EINVAL;
-	*t = memquota_tracker_find(name);
-	return *t ? 0 : -ENOENT;
-}
-
-static int ioctl_info(struct memquota_call *call)
+static int chardev_ioctl_info(struct memquota_call *call)
 {
 	struct memquota_ioctl_info *info = &call->command.info;
 
@@ -50,7 +41,7 @@ static int ioctl_info(struct memquota_call *call)
 	return 0;
 }
 
-static int ioctl_tracker(struct memquota_call *call)
+static int chardev_ioctl_tracker(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker *answer = &call->command.tracker;
 	struct memquota_usage usage;
@@ -82,8 +73,8 @@ static int ioctl_tracker(struct memquota_call *call)
 	return 0;
 }
 
-/* Say in the answer why limits are refused. */
-static void give_reason(struct memquota_call *call, const char *reason)
+/* Answer why the limits were refused; NULL: they were not. */
+static void call_set_reason(struct memquota_call *call, const char *reason)
 {
 	char *out = call->command.tracker_config.out_reason;
 
@@ -94,7 +85,7 @@ static void give_reason(struct memquota_call *call, const char *reason)
 	}
 }
 
-static int ioctl_tracker_create(struct memquota_call *call)
+static int chardev_ioctl_tracker_create(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_config *config =
 		&call->command.tracker_config;
@@ -117,11 +108,11 @@ static int ioctl_tracker_create(struct memquota_call *call)
 		return -EINVAL;
 	t = memquota_tracker_new(config->name, &limits, config->flags,
 				 GFP_KERNEL_ACCOUNT, true, &reason);
-	give_reason(call, reason);
+	call_set_reason(call, reason);
 	return PTR_ERR_OR_ZERO(t);
 }
 
-static int ioctl_tracker_configure(struct memquota_call *call)
+static int chardev_ioctl_tracker_configure(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_config *config =
 		&call->command.tracker_config;
@@ -145,12 +136,12 @@ static int ioctl_tracker_configure(struct memquota_call *call)
 	if (config->flags & MEMQUOTA_CONFIGURE_CHECK_ONLY)
 		flags = MEMQUOTA_CHECK_ONLY;
 	err = memquota_tracker_configure(t, &limits, flags, &reason);
-	give_reason(call, reason);
+	call_set_reason(call, reason);
 	memquota_tracker_unref(t);
 	return err;
 }
 
-static int ioctl_tracker_destroy(struct memquota_call *call)
+static int chardev_ioctl_tracker_destroy(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_destroy *destroy =
 		&call->command.tracker_destroy;
@@ -164,7 +155,7 @@ static int ioctl_tracker_destroy(struct memquota_call *call)
 	return memquota_tracker_destroy_named(destroy->name);
 }
 
-static int ioctl_tracker_list(struct memquota_call *call)
+static int chardev_ioctl_tracker_list(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_list *list = &call->command.tracker_list;
 	struct memquota_tracker *t;
@@ -182,134 +173,58 @@ static int ioctl_tracker_list(struct memquota_call *call)
 	return 0;
 }
 
-static const struct memquota_operation of_device[] = {
+static const struct memquota_operation chardev_operations[] = {
 	[MEMQUOTA_CMD_INFO - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_INFO, memquota_ioctl_info,
-				   40, true, ioctl_info),
+				   40, true, chardev_ioctl_info),
 	[MEMQUOTA_CMD_TRACKER - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER,
 				   memquota_ioctl_tracker, 120, true,
-				   ioctl_tracker),
+				   chardev_ioctl_tracker),
 	[MEMQUOTA_CMD_TRACKER_CREATE - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_CREATE,
 				   memquota_ioctl_tracker_config, 128, true,
-				   ioctl_tracker_create),
+				   chardev_ioctl_tracker_create),
 	[MEMQUOTA_CMD_TRACKER_CONFIGURE - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
 				   memquota_ioctl_tracker_config, 128, true,
-				   ioctl_tracker_configure),
+				   chardev_ioctl_tracker_configure),
 	[MEMQUOTA_CMD_TRACKER_DESTROY - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_DESTROY,
 				   memquota_ioctl_tracker_destroy, 40, false,
-				   ioctl_tracker_destroy),
+				   chardev_ioctl_tracker_destroy),
 	[MEMQUOTA_CMD_TRACKER_LIST - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_LIST,
 				   memquota_ioctl_tracker_list, 56, true,
-				   ioctl_tracker_list),
+				   chardev_ioctl_tracker_list),
 	[MEMQUOTA_CMD_TRACKER_THRESHOLD - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_TRACKER_THRESHOLD,
 				   memquota_ioctl_tracker_threshold, 64,
-				   true, memquota_threshold_tracker),
+				   true, memquota_threshold_fd_tracker),
 	[MEMQUOTA_CMD_ACCOUNT_CREATE - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_CREATE,
 				   memquota_ioctl_account_create, 88, true,
-				   memquota_program_create),
+				   memquota_account_fd_create),
 	[MEMQUOTA_CMD_ACCOUNT_OPEN - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_OPEN,
 				   memquota_ioctl_account_open, 56, true,
-				   memquota_program_open),
+				   memquota_account_fd_open),
 	[MEMQUOTA_CMD_ACCOUNT_LIST - MEMQUOTA_CMD_BASE] =
 		MEMQUOTA_OPERATION(MEMQUOTA_IOCTL_ACCOUNT_LIST,
 				   memquota_ioctl_account_list, 136, true,
-				   memquota_program_list),
+				   memquota_account_fd_list),
 };
 
-static const struct memquota_operations device_operations = {
-	.operations = of_device,
+static const struct memquota_operations chardev_ioctls = {
+	.operations = chardev_operations,
 	.base = MEMQUOTA_CMD_BASE,
-	.count = ARRAY_SIZE(of_device),
+	.count = ARRAY_SIZE(chardev_operations),
 };
-
-/*
- * Make a descriptor, which nobody can use before the answer has been given.
- * From now on the file owns @object, whatever becomes of the call. Returns the
- * number, or an errno: then @object is the caller's still.
- */
-int memquota_new_fd(struct memquota_call *call, const char *name,
-		    const struct file_operations *fops, void *object)
-{
-	struct file *file;
-	int fd;
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	file = anon_inode_getfile(name, fops, object, O_RDWR);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	nonseekable_open(file_inode(file), file);
-	call->file = file;
-	call->fd = fd;
-	return fd;
-}
-
-static long finish(struct memquota_call *call, long err)
-{
-	if (!call->file)
-		return err;
-	if (!err) {
-		fd_install(call->fd, call->file);
-	} else {
-		put_unused_fd(call->fd);
-		fput(call->file);
-	}
-	return err;
-}
-
-long memquota_ioctl(const struct memquota_operations *operations,
-		    struct file *file, unsigned int cmd, unsigned long arg)
-{
-	unsigned int nr = _IOC_NR(cmd) - operations->base;
-	void __user *user = (void __user *)arg;
-	const struct memquota_operation *op;
-	struct memquota_call call;
-	u32 size;
-	int err;
-
-	BUILD_BUG_ON(sizeof(union memquota_command) > MEMQUOTA_IOCTL_SIZE_MAX);
-	if (nr >= operations->count || operations->operations[nr].cmd != cmd)
-		return -ENOIOCTLCMD;
-	op = &operations->operations[nr];
-
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < op->min_size)
-		return -EINVAL;
-	if (size > MEMQUOTA_IOCTL_SIZE_MAX)
-		return -E2BIG;
-	/* What another thread writes there meanwhile is not looked at. */
-	err = copy_struct_from_user(&call.command, op->size, user, size);
-	if (err)
-		return err;
-	*(u32 *)&call.command = size;
-	call.object = file->private_data;
-	call.file = NULL;
-	call.refusal_answers = false;
-
-	err = op->execute(&call);
-	if ((!err && op->answers) || call.refusal_answers)
-		if (copy_to_user(user, &call.command,
-				 min_t(size_t, size, op->size)))
-			err = -EFAULT;
-	return finish(&call, err);
-}
 
 static long chardev_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
-	return memquota_ioctl(&device_operations, file, cmd, arg);
+	return memquota_ioctl(&chardev_ioctls, file, cmd, arg);
 }
 
 static const struct file_operations chardev_fops = {

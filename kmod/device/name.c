@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names that programs give: they end up in logs and on terminals.
+ * Check the names that programs choose, since logs and terminals show them.
  */
 #include <linux/bits.h>
 #include <linux/string.h>
-#include "chardev.h"
+#include "name.h"
 
-/* A character of UTF-8, and how many bytes it has; 0 if it is none. */
-static unsigned int decode(const unsigned char *s, u32 *c)
+/*
+ * Decode the UTF-8 character at @s. Returns how many bytes it has, 0 if it is
+ * invalid.
+ */
+static unsigned int utf8_decode(const unsigned char *s, u32 *c)
 {
 	static const u32 lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned int n, i;
@@ -21,7 +24,7 @@ static unsigned int decode(const unsigned char *s, u32 *c)
 		return 0;
 	*c = *s & GENMASK(6 - n, 0);
 	for (i = 1; i < n; i++) {
-		/* The zero at the end stops it, too. */
+		/* The terminating zero is no continuation byte either. */
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 		*c = *c << 6 | (s[i] & 0x3f);
@@ -29,7 +32,7 @@ static unsigned int decode(const unsigned char *s, u32 *c)
 	return *c < lowest[n] ? 0 : n;
 }
 
-static bool printable(u32 c)
+static bool utf8_printable(u32 c)
 {
 	return c >= 0x20 && !(c >= 0x7f && c < 0xa0) &&
 	       /* line separators, embeddings, overrides and isolates */
@@ -38,7 +41,10 @@ static bool printable(u32 c)
 	       !(c >= 0xd800 && c < 0xe000) && c <= 0x10ffff;
 }
 
-/* Whether @name, of up to @size bytes, is what the header calls a name. */
+/*
+ * Return whether @name, in a field of @size bytes, is a name as defined in
+ * <linux/memquota.h>.
+ */
 bool memquota_name_valid(const char *name, size_t size)
 {
 	const unsigned char *s = (const unsigned char *)name;
@@ -48,8 +54,8 @@ bool memquota_name_valid(const char *name, size_t size)
 	if (!*s || strnlen(name, size) == size)
 		return false;
 	for (; *s; s += n) {
-		n = decode(s, &c);
-		if (!n || !printable(c))
+		n = utf8_decode(s, &c);
+		if (!n || !utf8_printable(c))
 			return false;
 	}
 	return true;

@@ -8,29 +8,28 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/slab.h>
-#include "chardev.h"
-#include "program.h"
 #include "../core/core.h"
+#include "ioctl.h"
+#include "threshold_fd.h"
 #include "user.h"
 
-struct threshold {
+struct threshold_fd {
 	struct memquota_watch *watch;
 	struct eventfd_ctx *event;
 	struct memquota_user *user;
 	struct memquota_mark mark;
 };
 
-static void threshold_crossed(struct memquota_mark *mark)
+static void threshold_fd_crossed(struct memquota_mark *mark)
 {
-	memquota_eventfd_signal(container_of(mark, struct threshold,
+	memquota_eventfd_signal(container_of(mark, struct threshold_fd,
 					     mark)->event);
 }
 
-static int threshold_release(struct inode *inode, struct file *file)
+static int threshold_fd_release(struct inode *inode, struct file *file)
 {
-	struct threshold *th = file->private_data;
+	struct threshold_fd *th = file->private_data;
 	struct memquota_watch *w = th->watch;
 
 	memquota_watch_remove(w, &th->mark);
@@ -44,16 +43,20 @@ static int threshold_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations threshold_fops = {
+static const struct file_operations threshold_fd_fops = {
 	.owner = THIS_MODULE,
-	.release = threshold_release,
+	.release = threshold_fd_release,
 };
 
-/* Make a threshold. With success the watch's memory is kept for it. */
-static int create(struct memquota_call *call, struct memquota_watch *w,
-		  int event_fd, u64 above, u64 rearm)
+/*
+ * Create a threshold. With success it owns the caller's reference of the
+ * watch's tracker or account. Returns the descriptor's number, or an errno.
+ */
+static int threshold_fd_create(struct memquota_call *call,
+			       struct memquota_watch *w, int event_fd,
+			       u64 above, u64 rearm)
 {
-	struct threshold *th;
+	struct threshold_fd *th;
 	int fd;
 
 	if (rearm > above)
@@ -64,7 +67,7 @@ static int create(struct memquota_call *call, struct memquota_watch *w,
 	th->watch = w;
 	th->mark.above_bytes = above;
 	th->mark.rearm_bytes = rearm;
-	th->mark.crossed = threshold_crossed;
+	th->mark.crossed = threshold_fd_crossed;
 	th->event = eventfd_ctx_fdget(event_fd);
 	if (IS_ERR(th->event)) {
 		fd = PTR_ERR(th->event);
@@ -75,7 +78,8 @@ static int create(struct memquota_call *call, struct memquota_watch *w,
 		fd = PTR_ERR(th->user);
 		goto out_event;
 	}
-	fd = memquota_new_fd(call, "[memquota-threshold]", &threshold_fops, th);
+	fd = memquota_new_fd(call, "[memquota-threshold]", &threshold_fd_fops,
+			     th);
 	if (fd < 0)
 		goto out_user;
 
@@ -93,7 +97,8 @@ out_free:
 	return fd;
 }
 
-int memquota_threshold_tracker(struct memquota_call *call)
+/* Create a threshold of a tracker. */
+int memquota_threshold_fd_tracker(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_threshold *threshold =
 		&call->command.tracker_threshold;
@@ -112,8 +117,9 @@ int memquota_threshold_tracker(struct memquota_call *call)
 	else if (READ_ONCE(t->state) == MEMQUOTA_GONE)
 		ret = -ESHUTDOWN;
 	else
-		ret = create(call, &t->watch, threshold->event_fd,
-			     threshold->above_bytes, threshold->rearm_bytes);
+		ret = threshold_fd_create(call, &t->watch, threshold->event_fd,
+					  threshold->above_bytes,
+					  threshold->rearm_bytes);
 	if (ret < 0) {
 		memquota_tracker_unref(t);
 		return ret;
@@ -122,9 +128,9 @@ int memquota_threshold_tracker(struct memquota_call *call)
 	return 0;
 }
 
-/* NULL: of a disabled account. */
-int memquota_threshold_account(struct memquota_call *call,
-			       struct memquota_account *a)
+/* Create a threshold of an account. @a is NULL if the tracker is disabled. */
+int memquota_threshold_fd_account(struct memquota_call *call,
+				  struct memquota_account *a)
 {
 	struct memquota_ioctl_account_threshold *threshold =
 		&call->command.account_threshold;
@@ -140,8 +146,9 @@ int memquota_threshold_account(struct memquota_call *call,
 	if (!w)
 		return -ENOMEM;
 	memquota_account_ref(a);
-	ret = create(call, w, threshold->event_fd, threshold->above_bytes,
-		     threshold->rearm_bytes);
+	ret = threshold_fd_create(call, w, threshold->event_fd,
+				  threshold->above_bytes,
+				  threshold->rearm_bytes);
 	if (ret < 0) {
 		memquota_account_unref(a);
 		return ret;

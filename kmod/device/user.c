@@ -25,7 +25,6 @@
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
-#include "chardev.h"
 #include "user.h"
 
 /* Sums of two do not wrap. */

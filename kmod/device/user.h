@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What one user's programs hold, for program.c and threshold.c. */
+/* What one user's programs hold, for descriptors. */
 #ifndef _MEMQUOTA_USER_H
 #define _MEMQUOTA_USER_H
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/types.h>
 
 struct memquota_user;
 
@@ -18,6 +19,7 @@ struct memquota_purse {
 	struct list_head purses;	/* in user->purses; user->lock */
 };
 
+bool memquota_privileged(void);
 struct memquota_user *memquota_user_get(void);
 void memquota_user_put(struct memquota_user *user);
 void memquota_purse_open(struct memquota_purse *purse,
