@@ -31,7 +31,7 @@
 
 struct participant_fd {
 	struct memquota_participant participant;
-	struct memquota_purse purse;
+	struct memquota_user_stock stock;
 	atomic64_t held;		/* charged and not uncharged */
 	struct memquota_account *account;	/* a reference, or NULL */
 	wait_queue_head_t *pollers;	/* of all participants of the account */
@@ -256,7 +256,7 @@ static int participant_fd_charge(struct participant_fd *p,
 	if (unlikely(bytes > min_t(u64, RECORD_BYTES_MAX, SIZE_MAX)))
 		return -EOVERFLOW;
 
-	err = memquota_purse_take(&p->purse, bytes);
+	err = memquota_user_stock_take(&p->stock, bytes);
 	if (unlikely(err))
 		return err;
 	if (charge->flags & MEMQUOTA_CHARGE_WAIT &&
@@ -267,13 +267,13 @@ static int participant_fd_charge(struct participant_fd *p,
 		err = memquota_try_charge(&p->participant, bytes, GFP_KERNEL);
 	}
 	if (unlikely(err))
-		goto out_purse;
+		goto out_stock;
 	if (likely(participant_fd_held_add(p, bytes)))
 		return 0;
 	memquota_uncharge(&p->participant, bytes);
 	err = -EOVERFLOW;
-out_purse:
-	memquota_purse_give(&p->purse, bytes);
+out_stock:
+	memquota_user_stock_give(&p->stock, bytes);
 	return err;
 }
 
@@ -293,7 +293,7 @@ participant_fd_uncharge(struct participant_fd *p,
 	if (unlikely(!participant_fd_held_sub(p, bytes)))
 		return -EINVAL;
 	memquota_uncharge(&p->participant, bytes);
-	memquota_purse_give(&p->purse, bytes);
+	memquota_user_stock_give(&p->stock, bytes);
 	return 0;
 }
 
@@ -355,7 +355,7 @@ static int participant_fd_ioctl_answer(struct memquota_call *call)
 		return err;
 
 	memquota_uncharge(&p->participant, answer->freed_bytes);
-	memquota_purse_give(&p->purse, answer->freed_bytes);
+	memquota_user_stock_give(&p->stock, answer->freed_bytes);
 	memquota_reclaim_done(answer->id,
 			      answer->flags & MEMQUOTA_ANSWER_COLLAPSE ?
 			      -ECANCELED : 0);
@@ -419,7 +419,7 @@ static long participant_fd_ioctl(struct file *file, unsigned int cmd,
 static int participant_fd_release(struct inode *inode, struct file *file)
 {
 	struct participant_fd *p = file->private_data;
-	struct memquota_user *user = p->purse.user;
+	struct memquota_user *user = p->stock.user;
 	u64 id;
 
 	spin_lock(&p->lock);
@@ -431,7 +431,7 @@ static int participant_fd_release(struct inode *inode, struct file *file)
 	memquota_leave(&p->participant);
 	if (id)
 		memquota_reclaim_done(id, 0);
-	memquota_purse_close(&p->purse, atomic64_read(&p->held));
+	memquota_user_stock_close(&p->stock, atomic64_read(&p->held));
 	memquota_user_put(user);
 	participant_fd_put(p);
 	return 0;
@@ -483,13 +483,13 @@ int memquota_participant_fd_create(struct memquota_call *call,
 	p->account = a;
 	if (a)
 		memquota_account_ref(a);
-	memquota_purse_open(&p->purse, user);
+	memquota_user_stock_open(&p->stock, user);
 	ret = memquota_join_account(&p->participant, a,
 				    join->flags & MEMQUOTA_JOIN_COLLAPSING ?
 				    &collapsing_ops : &partial_ops,
 				    GFP_KERNEL_ACCOUNT, "%s", join->name);
 	if (ret)
-		goto out_purse;
+		goto out_stock;
 	ret = memquota_new_fd(call, "[memquota-participant]",
 			      &participant_fd_fops, p);
 	if (ret < 0)
@@ -499,8 +499,8 @@ int memquota_participant_fd_create(struct memquota_call *call,
 
 out_leave:
 	memquota_leave(&p->participant);
-out_purse:
-	memquota_purse_close(&p->purse, 0);
+out_stock:
+	memquota_user_stock_close(&p->stock, 0);
 	participant_fd_put(p);
 out_user:
 	memquota_user_put(user);

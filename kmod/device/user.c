@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What one user's programs may hold in all (U2): objects, and bytes.
+ * The limits on what the programs of one user hold: objects, and bytes.
  *
- * Objects are counted as they come and go. Bytes are counted in two steps, so
- * that the programs of a user do not meet at one counter with every charge:
- * participants have purses, filled from the user's counter, and
+ * Objects are counted one by one. Bytes are counted in two steps, so that
+ * charges of one user's participants do not contend for one counter: each
+ * participant has a stock, filled from the user's counter, and
  *
- *	user->bytes = sum of what participants hold + sum of their purses
+ *	user->bytes = sum of what participants hold + sum of their stocks
  *
- * The limit is exact all the same. The counter is raised under user->lock
- * alone; who would pass the limit empties all purses under that lock first,
- * and is refused only if what is held, itself, leaves no room. A purse gets
- * more than is asked for only as far as the limit allows.
+ * Stocks do not make the limit less exact. The counter is raised under
+ * user->lock alone. A refill that would pass the limit first drains all stocks
+ * under that lock, so it is refused only if what participants hold leaves no
+ * room. A refill puts more into the stock than is charged only if the limit
+ * allows it.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -27,16 +28,16 @@
 #include <linux/user_namespace.h>
 #include "user.h"
 
-/* Sums of two do not wrap. */
+/* The sum of two such values does not wrap. */
 #define BYTES_MAX		((u64)S64_MAX / 2)
 
 struct memquota_user {
 	kuid_t uid;			/* const */
 	struct hlist_node node;		/* users_lock */
-	unsigned int objects;		/* users_lock; 0: it is freed */
+	unsigned int objects;		/* users_lock; freed with the last */
 	struct mutex lock;		/* inside users_lock */
 	atomic64_t bytes;		/* raised under lock */
-	struct list_head purses;	/* lock */
+	struct list_head stocks;	/* lock */
 };
 
 static DEFINE_MUTEX(users_lock);
@@ -48,19 +49,19 @@ MODULE_PARM_DESC(user_objects, "accounts, participants and thresholds that one u
 
 static u64 user_bytes = 64 << 20;
 
-/* What purses hold goes back, so that the counter is what is held. */
-static void empty_purses(struct memquota_user *user)
+/* Drain all stocks, so that the counter is what participants hold. */
+static void user_drain_stocks_locked(struct memquota_user *user)
 {
-	struct memquota_purse *purse;
+	struct memquota_user_stock *stock;
 
 	lockdep_assert_held(&user->lock);
-	list_for_each_entry(purse, &user->purses, purses) {
-		atomic64_sub(atomic64_xchg(&purse->bytes, 0), &user->bytes);
+	list_for_each_entry(stock, &user->stocks, node) {
+		atomic64_sub(atomic64_xchg(&stock->bytes, 0), &user->bytes);
 		cond_resched();
 	}
 }
 
-static int set_user_bytes(const char *val, const struct kernel_param *kp)
+static int user_bytes_set(const char *val, const struct kernel_param *kp)
 {
 	struct memquota_user *user;
 	char *end;
@@ -72,35 +73,37 @@ static int set_user_bytes(const char *val, const struct kernel_param *kp)
 		return -EINVAL;
 	mutex_lock(&users_lock);
 	WRITE_ONCE(user_bytes, bytes);
-	/* A lower limit holds at once, for what is in purses, too. */
+	/* A lower limit applies at once, to stocks too. */
 	hash_for_each(users, i, user, node) {
 		mutex_lock(&user->lock);
-		empty_purses(user);
+		user_drain_stocks_locked(user);
 		mutex_unlock(&user->lock);
 	}
 	mutex_unlock(&users_lock);
 	return 0;
 }
 
-static int get_user_bytes(char *buffer, const struct kernel_param *kp)
+static int user_bytes_get(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "%llu\n", READ_ONCE(user_bytes));
 }
 
 static const struct kernel_param_ops user_bytes_ops = {
-	.set = set_user_bytes,
-	.get = get_user_bytes,
+	.set = user_bytes_set,
+	.get = user_bytes_get,
 };
 
 module_param_cb(user_bytes, &user_bytes_ops, NULL, 0644);
 MODULE_PARM_DESC(user_bytes, "bytes (K, M, G) that one user's programs can hold in all (64M)");
 
+/* Return whether the caller may manage trackers and is exempt from limits. */
 bool memquota_privileged(void)
 {
 	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 }
 
-static struct memquota_user *user_of(kuid_t uid)
+/* Find or create a user. */
+static struct memquota_user *user_lookup_locked(kuid_t uid)
 {
 	struct memquota_user *user;
 
@@ -114,12 +117,12 @@ static struct memquota_user *user_of(kuid_t uid)
 		return ERR_PTR(-ENOMEM);
 	user->uid = uid;
 	mutex_init(&user->lock);
-	INIT_LIST_HEAD(&user->purses);
+	INIT_LIST_HEAD(&user->stocks);
 	hash_add(users, &user->node, __kuid_val(uid));
 	return user;
 }
 
-static void free_unused(struct memquota_user *user)
+static void user_free_unused_locked(struct memquota_user *user)
 {
 	lockdep_assert_held(&users_lock);
 	if (!user->objects) {
@@ -129,8 +132,9 @@ static void free_unused(struct memquota_user *user)
 }
 
 /*
- * Count one more object for whoever asks; NULL: not counted, since privileged.
- * Returns -EDQUOT or -ENOMEM if it cannot be.
+ * Count one more object for the caller's user. Returns the user, to be given to
+ * memquota_user_put(); NULL if the caller is privileged and nothing is counted;
+ * ERR_PTR() of -EDQUOT or -ENOMEM.
  */
 struct memquota_user *memquota_user_get(void)
 {
@@ -139,13 +143,13 @@ struct memquota_user *memquota_user_get(void)
 	if (memquota_privileged())
 		return NULL;
 	mutex_lock(&users_lock);
-	user = user_of(current_uid());
+	user = user_lookup_locked(current_uid());
 	if (IS_ERR(user))
 		goto out;
 	if (user->objects < READ_ONCE(user_objects)) {
 		user->objects++;
 	} else {
-		free_unused(user);
+		user_free_unused_locked(user);
 		user = ERR_PTR(-EDQUOT);
 	}
 out:
@@ -153,46 +157,52 @@ out:
 	return user;
 }
 
-/* One object less. */
+/* Count one object less. */
 void memquota_user_put(struct memquota_user *user)
 {
 	if (!user)
 		return;
 	mutex_lock(&users_lock);
 	user->objects--;
-	free_unused(user);
+	user_free_unused_locked(user);
 	mutex_unlock(&users_lock);
 }
 
-/* The purse keeps @user for as long as its participant counts as an object. */
-void memquota_purse_open(struct memquota_purse *purse,
-			 struct memquota_user *user)
+/*
+ * Add an empty stock. It stays valid without a reference of its own, since its
+ * participant is one of the objects that keep @user.
+ */
+void memquota_user_stock_open(struct memquota_user_stock *stock,
+			      struct memquota_user *user)
 {
-	purse->user = user;
+	stock->user = user;
 	if (!user)
 		return;
 	mutex_lock(&user->lock);
-	list_add(&purse->purses, &user->purses);
+	list_add(&stock->node, &user->stocks);
 	mutex_unlock(&user->lock);
 }
 
-/* The participant is gone, with all that it held. */
-void memquota_purse_close(struct memquota_purse *purse, u64 held)
+/* Remove the stock of a participant that has left still holding @held bytes. */
+void memquota_user_stock_close(struct memquota_user_stock *stock, u64 held)
 {
-	struct memquota_user *user = purse->user;
+	struct memquota_user *user = stock->user;
 
 	if (!user)
 		return;
 	mutex_lock(&user->lock);
-	list_del(&purse->purses);
-	atomic64_sub(atomic64_read(&purse->bytes) + held, &user->bytes);
+	list_del(&stock->node);
+	atomic64_sub(atomic64_read(&stock->bytes) + held, &user->bytes);
 	mutex_unlock(&user->lock);
 }
 
-/* Take what the purse does not have. */
-int memquota_purse_refill(struct memquota_purse *purse, u64 bytes)
+/*
+ * Charge the user for @bytes that the stock does not have, and refill the stock
+ * if the limit allows. Returns 0, or -EDQUOT. May sleep.
+ */
+int memquota_user_stock_refill(struct memquota_user_stock *stock, u64 bytes)
 {
-	struct memquota_user *user = purse->user;
+	struct memquota_user *user = stock->user;
 	int err = 0;
 	u64 max;
 
@@ -202,13 +212,14 @@ int memquota_purse_refill(struct memquota_purse *purse, u64 bytes)
 		err = -EDQUOT;
 		goto out;
 	}
-	if (atomic64_read(&user->bytes) + bytes + MEMQUOTA_PURSE_FILL <= max) {
-		atomic64_add(bytes + MEMQUOTA_PURSE_FILL, &user->bytes);
-		atomic64_add(MEMQUOTA_PURSE_FILL, &purse->bytes);
+	if (atomic64_read(&user->bytes) + bytes + MEMQUOTA_USER_STOCK_FILL <=
+	    max) {
+		atomic64_add(bytes + MEMQUOTA_USER_STOCK_FILL, &user->bytes);
+		atomic64_add(MEMQUOTA_USER_STOCK_FILL, &stock->bytes);
 		goto out;
 	}
 	if (atomic64_read(&user->bytes) + bytes > max)
-		empty_purses(user);
+		user_drain_stocks_locked(user);
 	if (atomic64_read(&user->bytes) + bytes > max)
 		err = -EDQUOT;
 	else
@@ -218,15 +229,15 @@ out:
 	return err;
 }
 
-/* The purse has grown too full: some of it goes back. */
-void memquota_purse_settle(struct memquota_purse *purse)
+/* Give part of a stock that is above its maximum back to the user. */
+void memquota_user_stock_settle(struct memquota_user_stock *stock)
 {
-	s64 old = atomic64_read(&purse->bytes);
+	s64 old = atomic64_read(&stock->bytes);
 
 	do {
-		if (old <= MEMQUOTA_PURSE_MAX)
+		if (old <= MEMQUOTA_USER_STOCK_MAX)
 			return;
-	} while (!atomic64_try_cmpxchg(&purse->bytes, &old,
-				       MEMQUOTA_PURSE_FILL));
-	atomic64_sub(old - MEMQUOTA_PURSE_FILL, &purse->user->bytes);
+	} while (!atomic64_try_cmpxchg(&stock->bytes, &old,
+				       MEMQUOTA_USER_STOCK_FILL));
+	atomic64_sub(old - MEMQUOTA_USER_STOCK_FILL, &stock->user->bytes);
 }
