@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/memquota/: a directory a tracker, to read and to drain.
+ * /sys/kernel/debug/memquota/: one directory for each tracker.
  *
- * Nothing is locked while text is made. Each file is an iterator over objects
- * that have a number: it takes one at a time, notes what the line is to say,
- * and prints that. Numbers only grow, so that a reader with a small buffer goes
- * on where it was, whatever came and went.
+ * No lock is held while text is formatted. Each file iterates over objects that
+ * have a number: it takes one object at a time, copies what the line shows, and
+ * prints the copy. Numbers only grow, so a reader with a small buffer resumes
+ * where it stopped, even if objects came and went.
  *
- * Lines are made of words that blanks separate; what is in a name and might
- * break that is shown as \ooo.
+ * Lines consist of words separated by blanks. Blanks and backslashes in a name,
+ * and bytes that are not printable ASCII, are shown as \ooo.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -23,7 +23,7 @@
 #include "../core/core.h"
 #include "tree.h"
 
-/* Deeper accounts are not indented further. */
+/* Depth of the tree beyond which lines are not indented further. */
 #define INDENT_MAX	32
 
 static struct dentry *root;
@@ -43,7 +43,7 @@ static void show_limit(struct seq_file *m, const char *name, u64 bytes)
 		seq_printf(m, "%s %llu\n", name, bytes);
 }
 
-/* One word, which is never empty. */
+/* Print a name as one word, "-" if it is empty. */
 static void show_name(struct seq_file *m, const char *name)
 {
 	if (*name)
@@ -53,7 +53,7 @@ static void show_name(struct seq_file *m, const char *name)
 		seq_putc(m, '-');
 }
 
-/* A number of bytes, or that there is no limit, in a column. */
+/* Print a limit or another number of bytes as a column. */
 static void show_bytes(struct seq_file *m, u64 bytes)
 {
 	if (bytes == MEMQUOTA_UNLIMITED)
@@ -85,7 +85,7 @@ static int usage_show(struct seq_file *m, void *unused)
 	struct memquota_usage usage;
 	u64 cached = memquota_shares_bytes(t);
 
-	/* The limits in force, and what made them so. */
+	/* The lock keeps the limits in force consistent with those set. */
 	mutex_lock(&t->config_lock);
 	memquota_tracker_usage(t, &usage);
 	set = t->limits;
@@ -112,7 +112,7 @@ static int usage_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(usage);
 
-/* Accounts by id, which is the position. */
+/* Accounts by id; the position is the id. */
 static void *accounts_start(struct seq_file *m, loff_t *pos)
 {
 	struct memquota_account *a;
@@ -165,8 +165,8 @@ static const struct seq_operations accounts_sops = {
 DEFINE_SEQ_ATTRIBUTE(accounts);
 
 /*
- * Accounts as a tree. Its shape is noted when a reader begins, and kept for the
- * reader; the position is a line of it, from 1.
+ * Accounts as a tree. The shape is copied when a reader begins, and kept until
+ * it closes the file. The position is a line, from 1.
  */
 struct tree_reader {
 	struct memquota_tracker *tracker;
@@ -277,7 +277,7 @@ static const struct file_operations tree_fops = {
 	.release = tree_release,
 };
 
-/* What each CPU holds in advance; the position is a CPU's number, and one. */
+/* What each CPU holds in advance; the position is the CPU's number plus 1. */
 static void *caches_start(struct seq_file *m, loff_t *pos)
 {
 	unsigned int cpu;
@@ -333,7 +333,7 @@ static const struct seq_operations caches_sops = {
 };
 DEFINE_SEQ_ATTRIBUTE(caches);
 
-/* The last runs of reclaim; the position is the number of one. */
+/* The last runs of reclaim; the position is the number of the run. */
 struct reclaims_reader {
 	struct memquota_tracker *tracker;
 	struct memquota_past_run run;

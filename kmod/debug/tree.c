@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The accounts of a tracker as a tree, and what is said of each.
+ * The accounts of a tracker as a tree.
  *
- * The tree's shape is noted first: accounts by id, one at a time, and their
- * parents, one at a time; nothing is locked meanwhile but by who adds parents.
- * All else is worked out on the notes. What a line says of its account is
- * looked at when the line is printed.
+ * First copy the graph: accounts by id, one at a time, and the parents of each.
+ * Copying one account locks out adding parents, and nothing else. Then compute
+ * the tree from the copy. The numbers in a line are read when it is printed.
  *
- * Accounts that come and go meanwhile may be missing. Since links come and go,
- * too, the notes need not be the graph of any one moment, and could even have a
- * circle; each account is in the tree all the same.
+ * Accounts that are created or freed meanwhile may be missing. Links change,
+ * too, so the copy need not equal the graph at any one time, and could even
+ * have a circle. Each account of the copy is in the tree all the same.
  */
 #include <linux/export.h>
 #include <linux/ktime.h>
@@ -19,27 +18,30 @@
 #include "../core/core.h"
 #include "tree.h"
 
-#define NOBODY		U32_MAX
+#define NO_NODE		U32_MAX
 
-/* Steps between two offers to let others run. */
-#define STEPS		1024
+/* Steps between two calls of cond_resched(). */
+#define RESCHED_STEPS	1024
 
 struct node {
 	u64 id;
 	u32 nr_parents;
-	u32 next;	/* in children: the first that was not listed */
-	u32 end;	/* of its part of children */
-	u32 up;		/* from which it was first come to */
+	u32 next;	/* in children: the first not yet listed */
+	u32 end;	/* in children: behind its last */
+	u32 up;		/* node below which it was listed first */
 	bool listed;
 };
 
 struct edge {
-	u64 parent;	/* id, then index */
+	u64 parent;	/* id; tree_sort_children() makes it an index */
 	u32 child;	/* index */
 };
 
-/* Nodes are in the order of their ids, edges and children in that of nodes. */
-struct notes {
+/*
+ * A copy of the account graph. Nodes are sorted by id, edges by child, children
+ * by parent and then by id.
+ */
+struct graph {
 	struct node *nodes;
 	struct edge *edges;
 	u32 *children;
@@ -49,14 +51,15 @@ struct notes {
 	size_t room_edges;
 };
 
-static int make_room(void **array, size_t *room, size_t nr, size_t size)
+/* Make room for element @nr of an array. */
+static int tree_reserve(void **array, size_t *room, size_t nr, size_t size)
 {
 	size_t more = max_t(size_t, 64, 2 * *room);
 	void *bigger;
 
 	if (nr < *room)
 		return 0;
-	if (more >= NOBODY)
+	if (more >= NO_NODE)
 		return -EFBIG;
 	bigger = kvmalloc_array(more, size, GFP_KERNEL);
 	if (!bigger)
@@ -69,21 +72,22 @@ static int make_room(void **array, size_t *room, size_t nr, size_t size)
 	return 0;
 }
 
-/* A parent of the newest node. */
-static int note_parent(struct memquota_account *parent, void *arg)
+/* Copy a link from the newest node to its parent. */
+static int tree_copy_parent(struct memquota_account *parent, void *arg)
 {
-	struct notes *n = arg;
+	struct graph *g = arg;
 	int err;
 
-	err = make_room((void **)&n->edges, &n->room_edges, n->nr_edges,
-			sizeof(*n->edges));
+	err = tree_reserve((void **)&g->edges, &g->room_edges, g->nr_edges,
+			   sizeof(*g->edges));
 	if (!err)
-		n->edges[n->nr_edges++] = (struct edge){
-			.parent = parent->id, .child = n->nr_nodes - 1 };
+		g->edges[g->nr_edges++] = (struct edge){
+			.parent = parent->id, .child = g->nr_nodes - 1 };
 	return err;
 }
 
-static int note_all(struct notes *n, struct memquota_tracker *t)
+/* Copy all accounts and links. */
+static int tree_copy_graph(struct graph *g, struct memquota_tracker *t)
 {
 	struct memquota_account *a;
 	int err = 0;
@@ -91,11 +95,11 @@ static int note_all(struct notes *n, struct memquota_tracker *t)
 
 	while (!err && (a = memquota_account_next(t, id))) {
 		id = a->id + 1;
-		err = make_room((void **)&n->nodes, &n->room_nodes,
-				n->nr_nodes, sizeof(*n->nodes));
+		err = tree_reserve((void **)&g->nodes, &g->room_nodes,
+				   g->nr_nodes, sizeof(*g->nodes));
 		if (!err) {
-			n->nodes[n->nr_nodes++] = (struct node){ .id = a->id };
-			err = memquota_walk_parents(a, note_parent, n);
+			g->nodes[g->nr_nodes++] = (struct node){ .id = a->id };
+			err = memquota_walk_parents(a, tree_copy_parent, g);
 		}
 		memquota_account_unref(a);
 		cond_resched();
@@ -105,58 +109,59 @@ static int note_all(struct notes *n, struct memquota_tracker *t)
 	return err;
 }
 
-static u32 index_of(const struct notes *n, u64 id)
+static u32 tree_index_of(const struct graph *g, u64 id)
 {
-	size_t low = 0, high = n->nr_nodes, middle;
+	size_t low = 0, high = g->nr_nodes, middle;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if (n->nodes[middle].id < id)
+		if (g->nodes[middle].id < id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < n->nr_nodes && n->nodes[low].id == id ? low : NOBODY;
+	return low < g->nr_nodes && g->nodes[low].id == id ? low : NO_NODE;
 }
 
-/* Edges become each node's part of the children, in the order of their ids. */
-static int connect(struct notes *n)
+/* Sort the edges into @children by parent. */
+static int tree_sort_children(struct graph *g)
 {
 	struct edge *edge;
 	struct node *node;
 	u32 sum = 0, own;
 
-	n->children = kvmalloc_array(max_t(size_t, n->nr_edges, 1),
-				     sizeof(*n->children), GFP_KERNEL);
-	if (!n->children)
+	g->children = kvmalloc_array(max_t(size_t, g->nr_edges, 1),
+				     sizeof(*g->children), GFP_KERNEL);
+	if (!g->children)
 		return -ENOMEM;
-	for (edge = n->edges; edge < n->edges + n->nr_edges; edge++) {
-		edge->parent = index_of(n, edge->parent);
-		if (edge->parent == NOBODY)
+	for (edge = g->edges; edge < g->edges + g->nr_edges; edge++) {
+		edge->parent = tree_index_of(g, edge->parent);
+		if (edge->parent == NO_NODE)
 			continue;
-		n->nodes[edge->parent].end++;
-		n->nodes[edge->child].nr_parents++;
+		g->nodes[edge->parent].end++;
+		g->nodes[edge->child].nr_parents++;
 		cond_resched();
 	}
-	for (node = n->nodes; node < n->nodes + n->nr_nodes; node++) {
+	for (node = g->nodes; node < g->nodes + g->nr_nodes; node++) {
 		own = node->end;
 		node->next = sum;
 		node->end = sum;
 		sum += own;
-		if (!((node - n->nodes) % STEPS))
+		if (!((node - g->nodes) % RESCHED_STEPS))
 			cond_resched();
 	}
-	for (edge = n->edges; edge < n->edges + n->nr_edges; edge++) {
-		if (edge->parent != NOBODY)
-			n->children[n->nodes[edge->parent].end++] = edge->child;
-		if (!((edge - n->edges) % STEPS))
+	for (edge = g->edges; edge < g->edges + g->nr_edges; edge++) {
+		if (edge->parent != NO_NODE)
+			g->children[g->nodes[edge->parent].end++] = edge->child;
+		if (!((edge - g->edges) % RESCHED_STEPS))
 			cond_resched();
 	}
 	return 0;
 }
 
-/* Returns whether it is the first time. */
-static bool add_line(struct memquota_tree *tree, struct node *node, u32 depth)
+/* Append a line. Returns whether it is the first one of @node. */
+static bool tree_add_line(struct memquota_tree *tree, struct node *node,
+			  u32 depth)
 {
 	bool first = !node->listed;
 
@@ -167,28 +172,30 @@ static bool add_line(struct memquota_tree *tree, struct node *node, u32 depth)
 			 node->nr_parents > 1 ? MEMQUOTA_FIRST : MEMQUOTA_ONCE,
 	};
 	node->listed = true;
-	if (!(tree->nr_lines % STEPS))
+	if (!(tree->nr_lines % RESCHED_STEPS))
 		cond_resched();
 	return first;
 }
 
-static void list_from(struct notes *n, u32 root, struct memquota_tree *tree)
+/* Append @root and all nodes below it. */
+static void tree_add_below(struct graph *g, u32 root,
+			   struct memquota_tree *tree)
 {
 	u32 at = root, child, depth = 0;
 	struct node *node;
 
-	n->nodes[root].up = NOBODY;
-	add_line(tree, &n->nodes[root], 0);
-	while (at != NOBODY) {
-		node = &n->nodes[at];
+	g->nodes[root].up = NO_NODE;
+	tree_add_line(tree, &g->nodes[root], 0);
+	while (at != NO_NODE) {
+		node = &g->nodes[at];
 		if (node->next == node->end) {
 			at = node->up;
 			depth--;
 			continue;
 		}
-		child = n->children[node->next++];
-		if (add_line(tree, &n->nodes[child], depth + 1)) {
-			n->nodes[child].up = at;
+		child = g->children[node->next++];
+		if (tree_add_line(tree, &g->nodes[child], depth + 1)) {
+			g->nodes[child].up = at;
 			at = child;
 			depth++;
 		}
@@ -196,49 +203,50 @@ static void list_from(struct notes *n, u32 root, struct memquota_tree *tree)
 }
 
 /**
- * memquota_tree_build - note how the accounts of a tracker are linked
+ * memquota_tree_build - list the accounts of a tracker as a tree
  * @t: the tracker
- * @tree: where to; to be given to memquota_tree_free() also if it fails
+ * @tree: the list; pass it to memquota_tree_free(), after an error too
  *
- * An account is below each of its parents; what is below it, at the first of
- * these places. The length is that of accounts and links together, whatever
- * the graph.
+ * An account is listed below each of its parents, its children only below the
+ * first of these lines. So there are at most as many lines as accounts and
+ * links together, whatever the shape of the graph.
  *
  * Context: may sleep.
  *
- * Return: 0, or
- * -ENOMEM: out of memory;
- * -EFBIG: there are too many accounts to be listed;
- * -EINTR: a fatal signal came.
+ * Return:
+ * * 0 - listed
+ * * %-ENOMEM - out of memory
+ * * %-EFBIG - there are too many accounts to list
+ * * %-EINTR - a fatal signal is pending
  */
 int memquota_tree_build(struct memquota_tracker *t, struct memquota_tree *tree)
 {
-	struct notes n = {};
+	struct graph g = {};
 	size_t i;
 	int err;
 
 	*tree = (struct memquota_tree){};
-	err = note_all(&n, t);
+	err = tree_copy_graph(&g, t);
 	if (!err)
-		err = connect(&n);
+		err = tree_sort_children(&g);
 	if (err)
 		goto out;
-	tree->lines = kvmalloc_array(max_t(size_t, n.nr_nodes + n.nr_edges, 1),
+	tree->lines = kvmalloc_array(max_t(size_t, g.nr_nodes + g.nr_edges, 1),
 				     sizeof(*tree->lines), GFP_KERNEL);
 	if (!tree->lines) {
 		err = -ENOMEM;
 		goto out;
 	}
-	for (i = 0; i < n.nr_nodes; i++)
-		if (!n.nodes[i].nr_parents)
-			list_from(&n, i, tree);
-	for (i = 0; i < n.nr_nodes; i++)
-		if (!n.nodes[i].listed)
-			list_from(&n, i, tree);
+	for (i = 0; i < g.nr_nodes; i++)
+		if (!g.nodes[i].nr_parents)
+			tree_add_below(&g, i, tree);
+	for (i = 0; i < g.nr_nodes; i++)
+		if (!g.nodes[i].listed)
+			tree_add_below(&g, i, tree);
 out:
-	kvfree(n.nodes);
-	kvfree(n.edges);
-	kvfree(n.children);
+	kvfree(g.nodes);
+	kvfree(g.edges);
+	kvfree(g.children);
 	return err;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_tree_build);
@@ -250,13 +258,13 @@ void memquota_tree_free(struct memquota_tree *tree)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_tree_free);
 
-/* When a record's oldest data arrived, if there is some. */
-static u64 arrival_of(struct memquota_record *r)
+/* Return when a record's oldest data arrived, or MEMQUOTA_NO_DATA. */
+static u64 tree_record_arrival_ns(struct memquota_record *r)
 {
 	unsigned long flags = READ_ONCE(r->flags);
 	u64 ns = MEMQUOTA_NO_DATA;
 
-	/* P2: no callback before the second step. */
+	/* No callback may run before the second step of joining. */
 	if (!memquota_record_used(r) || !READ_ONCE(r->active))
 		return MEMQUOTA_NO_DATA;
 	if (!(flags & RECORD_SAYS_OLDEST))
@@ -268,7 +276,8 @@ static u64 arrival_of(struct memquota_record *r)
 	return ns;
 }
 
-static u64 age_of(struct memquota_account *a)
+/* Return the age of an account's oldest data, or MEMQUOTA_NO_DATA. */
+static u64 tree_account_age_ns(struct memquota_account *a)
 {
 	struct memquota_record *r = NULL;
 	u64 oldest = MEMQUOTA_NO_DATA, now;
@@ -278,7 +287,7 @@ static u64 age_of(struct memquota_account *a)
 		r = memquota_next_record(a, r);
 		if (!r)
 			break;
-		oldest = min(oldest, arrival_of(r));
+		oldest = min(oldest, tree_record_arrival_ns(r));
 		cond_resched();
 	}
 	if (r)
@@ -290,19 +299,19 @@ static u64 age_of(struct memquota_account *a)
 }
 
 /**
- * memquota_view_account - what is to be said of an account
- * @a: the account; its memory is kept by the caller
- * @view: where to say it
+ * memquota_view_account - read what debugfs shows of an account
+ * @a: the account; the caller has a reference
+ * @view: the answer
  *
- * Asks its participants how old their data is. The age is that of some of them
- * if they join and leave meanwhile.
+ * Asks the account's participants how old their data is. If participants join
+ * or leave meanwhile, some of them may not be asked.
  *
- * Context: may sleep; no lock is held that an atomic callback takes.
+ * Context: may sleep; the caller holds no lock that an atomic callback takes.
  */
 void memquota_view_account(struct memquota_account *a,
 			   struct memquota_account_view *view)
 {
-	u64 age = age_of(a);
+	u64 age = tree_account_age_ns(a);
 
 	memquota_account_usage(a, &view->usage);
 	view->age_ns = view->usage.closed ? MEMQUOTA_NO_DATA : age;

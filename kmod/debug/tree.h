@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The accounts of a tracker, for who looks at them.
- */
+/* The accounts of a tracker as a tree, for debugfs. */
 #ifndef _MEMQUOTA_TREE_H
 #define _MEMQUOTA_TREE_H
 
 #include <memquota/account.h>
 
-/* How often an account is in the tree. */
+/* Which of its account's lines in the tree a line is. */
 enum memquota_place {
-	MEMQUOTA_ONCE,
-	MEMQUOTA_FIRST,		/* of several; what is below it is here */
-	MEMQUOTA_AGAIN,
+	MEMQUOTA_ONCE,		/* the only one */
+	MEMQUOTA_FIRST,		/* the first of several; the children follow */
+	MEMQUOTA_AGAIN,		/* a later one */
 };
 
 /**
- * struct memquota_tree_line - where an account is in the tree
- * @id: of the account, which may be gone
- * @depth: how many are above it
- * @place: whether it is elsewhere, too
+ * struct memquota_tree_line - one line of the tree
+ * @id: id of the account, which may be gone
+ * @depth: number of accounts above it
+ * @place: enum memquota_place
  */
 struct memquota_tree_line {
 	u64 id;
@@ -27,9 +25,9 @@ struct memquota_tree_line {
 };
 
 /**
- * struct memquota_tree - how accounts were linked
- * @lines: each account below each of its parents, children by age
- * @nr_lines: how many there are
+ * struct memquota_tree - the accounts of a tracker
+ * @lines: each account below each of its parents, siblings by age
+ * @nr_lines: number of @lines
  */
 struct memquota_tree {
 	struct memquota_tree_line *lines;
@@ -37,10 +35,10 @@ struct memquota_tree {
 };
 
 /**
- * struct memquota_account_view - what is said of an account
- * @usage: what it holds, and did
- * @age_ns: of the oldest data; %MEMQUOTA_NO_DATA if there is none, or if
- *	nobody knows
+ * struct memquota_account_view - what debugfs shows of an account
+ * @usage: as memquota_account_usage() tells it
+ * @age_ns: age of its oldest data in ns; %MEMQUOTA_NO_DATA if there is none or
+ *	it is unknown
  */
 struct memquota_account_view {
 	struct memquota_account_usage usage;
