@@ -10,133 +10,129 @@
 /**
  * DOC: Objects
  *
- * A program opens /dev/memquota, the *device*, and gets further descriptors
- * from its ioctls: *accounts*, *participants* of an account, and *thresholds*.
- * Each of the three is an object that lives as long as anybody has a
- * descriptor of it: dup(), fork() and sending it over a socket give further
- * handles to the same object, and the last close() ends it, however the
- * process came to its end. All are close-on-exec.
+ * A program opens /dev/memquota, the *device*. The ioctls of the device and of
+ * the descriptors that they return create three kinds of objects: *accounts*,
+ * *participants* of an account, and *thresholds*. Each object has a descriptor
+ * of its own; dup(), fork() and passing it over a socket create further
+ * descriptors of the same object. The last close(), be it by the exit of a
+ * process, ends the object. All descriptors are close-on-exec.
  *
- *  - With its last descriptor an account closes: what it holds leaves the
- *    tracker, and its participants are answered with ESTALE. A participant
- *    does not keep its account open, and a parent not its children.
- *  - With its last descriptor a participant leaves: what it holds is given
- *    back.
- *  - With its last descriptor a threshold is forgotten.
+ *  - An account closes: what it holds leaves the tracker's total, and its
+ *    participants get ESTALE. Participants do not keep their account open, nor
+ *    do parents their children.
+ *  - A participant leaves: what it holds is uncharged.
+ *  - A threshold no longer signals its eventfd.
  *
- * The weak handle of an account is its id: 64 bits, greater than 0, greater
- * than all ids before it, and never used again.
+ * An account also has an id, a weak handle: 64 bits, greater than 0, greater
+ * than all ids given before, and never reused.
  */
 
 /**
  * DOC: General format
  *
- * Each ioctl takes a pointer to a structure that begins with
- * its own size in bytes. A program is compiled against one version of this
- * header and runs on kernels that know more fields than it, or fewer: fields
- * are only ever added at the end, and a field that is zero means what its
- * absence meant before. What a newer program has behind the last field that
- * the kernel knows must be zero; of its answer the kernel writes as much as
- * the program's structure has room for. Structures larger than
- * %MEMQUOTA_IOCTL_SIZE_MAX do not exist.
+ * The argument of each ioctl points to a structure that begins with its size in
+ * bytes. A program is compiled against one version of this header and may run
+ * on kernels that know more fields or fewer: new fields are only added at the
+ * end, and 0 in a field means the same as its absence. Fields that the kernel
+ * does not know must be 0. Of its answer, the kernel writes the fields that the
+ * program's structure has. No structure exceeds %MEMQUOTA_IOCTL_SIZE_MAX. The
+ * layout is the same for 32-bit and 64-bit programs.
  *
- * 32-bit and 64-bit programs see the same layout.
+ * Fields whose name begins with ``out_`` are the kernel's answer; their old
+ * values are ignored. They are written only if the ioctl returns 0, except for
+ * ``out_reason``.
  *
- * Fields whose name begins with ``out_`` are the kernel's answer; what they
- * held before is not looked at. They are written only when the ioctl returns
- * 0, ``out_reason`` excepted.
- *
- * Names are printable UTF-8 of 1 to 31 bytes, with a zero at their end: no
- * control characters, nothing that changes the direction of text or ends a
- * line. What stands behind the zero is not looked at. The name of a tracker
+ * Names are printable UTF-8 of 1 to 31 bytes, terminated by a zero byte. They
+ * have no control characters, line separators or characters that change the
+ * direction of text. Bytes behind the zero are ignored. The name of a tracker
  * has no slash and is neither ``.`` nor ``..``.
  *
- * What an errno means is the same for all ioctls:
+ * An errno means the same for all ioctls:
  *
- *  - ENOTTY: there is no such ioctl, or not on this kind of descriptor.
+ *  - ENOTTY: this kind of descriptor has no such ioctl.
  *  - EFAULT: the structure is not in the program's memory.
- *  - EINVAL: the structure is shorter than its first version, or the value of
- *    a field is wrong and always will be: among them a name that is none, and
- *    a descriptor of another kind than asked for.
- *  - E2BIG: there is something other than zero behind the last field that the
- *    kernel knows, or the structure is larger than
- *    %MEMQUOTA_IOCTL_SIZE_MAX.
+ *  - EINVAL: the structure is shorter than its first version, or a field has a
+ *    value that no kernel accepts, such as an invalid name or a descriptor of
+ *    the wrong kind.
+ *  - E2BIG: a field that the kernel does not know is not 0, or the structure is
+ *    larger than %MEMQUOTA_IOCTL_SIZE_MAX.
  *  - EOPNOTSUPP: a flag or a reserved field has a value that this kernel does
  *    not know, but another one may; or the tracker was created disabled.
  *  - EBADF: a descriptor in a field is not open.
- *  - ENOENT: nothing bears that name or number.
- *  - EEXIST: it is there already.
+ *  - ENOENT: no object has that name or number.
+ *  - EEXIST: the object exists already.
  *  - EPERM: the caller lacks CAP_SYS_RESOURCE in the initial user namespace.
- *  - EACCES: the tracker is not one for programs, see
- *    %MEMQUOTA_TRACKER_PROGRAMS.
- *  - EBUSY: a kernel module owns the tracker, or somebody else is destroying it.
+ *  - EACCES: the tracker was created without %MEMQUOTA_TRACKER_PROGRAMS.
+ *  - EBUSY: a kernel module owns the tracker, or it is being destroyed already.
  *  - ESHUTDOWN: the tracker was destroyed.
- *  - ENOTRECOVERABLE: the tracker is poisoned: its bookkeeping contradicted
- *    itself. No program can bring this about.
- *  - ESTALE: the account is closed: dropped or reclaimed.
- *  - EDQUOT: a hard limit: of the tracker, of the account, or of the user.
- *  - ETIME: a hard limit, still so after waiting.
- *  - EINTR: a signal that ends the program came while waiting.
- *  - EOVERFLOW: the counters would wrap.
- *  - ELOOP: the account would become an ancestor of itself.
+ *  - ENOTRECOVERABLE: the tracker is poisoned: its counters contradict each
+ *    other. No program can cause this.
+ *  - ESTALE: the account is closed.
+ *  - EDQUOT: a hard limit of the tracker, the account, or the user is reached.
+ *  - ETIME: a hard limit was still reached when the timeout had passed.
+ *  - EINTR: a fatal signal is pending.
+ *  - EOVERFLOW: a counter would overflow.
+ *  - ELOOP: the account would become its own ancestor.
  *  - EXDEV: the two accounts are in different trackers.
- *  - ENOMEM: the system, or the caller's memory cgroup, is out of memory; never
- *    used for a quota.
- *  - EMFILE, ENFILE: there are no more descriptors.
+ *  - ENOMEM: the system or the caller's memory cgroup is out of memory. A quota
+ *    never causes it.
+ *  - EMFILE, ENFILE: the process or the system has no more descriptors.
  *
- * Where several hold, the order is: the structure, the caller's rights, the
- * fields, ESHUTDOWN, ENOTRECOVERABLE, ESTALE, the others. Each ioctl
- * names those beyond the first six and ENOMEM. A refused ioctl changes nothing.
+ * If several apply, the order is: the structure, the caller's rights, the
+ * fields, ESHUTDOWN, ENOTRECOVERABLE, ESTALE, all others. The description of
+ * each ioctl lists its errnos beyond the first five and ENOMEM. An ioctl that
+ * fails changes nothing.
  */
 
 /**
  * DOC: Rights
  *
- * Whoever can open the device can ask for INFO and create accounts in those
- * trackers that are marked for programs. What a descriptor stands for can be
- * used by whoever has it. Trackers, lists, and accounts of others by their id
- * are for those with CAP_SYS_RESOURCE in the initial user namespace.
+ * A process that can open the device can use INFO, and create accounts in
+ * trackers that were created for programs. A process that has a descriptor can
+ * use it, no matter which process created it. Managing trackers, listing, and
+ * opening another user's account by its id need CAP_SYS_RESOURCE in the initial
+ * user namespace.
  *
- * Objects that were created without CAP_SYS_RESOURCE count for the user (the
- * real user id) who created them, wherever their descriptors travel, by two
- * parameters of the module: ``user_objects``, how many accounts, participants
- * and thresholds, and ``user_bytes``, how much all participants hold that is
- * charged and not uncharged, also for accounts that are closed. Both refuse
- * with EDQUOT.
+ * Objects that a process without CAP_SYS_RESOURCE creates are charged to its
+ * real user id, even after their descriptors were passed on. Two module
+ * parameters limit each user: ``user_objects`` the number of accounts,
+ * participants and thresholds, ``user_bytes`` the bytes that all of the user's
+ * participants have charged and not uncharged, including those of closed
+ * accounts. Beyond either, ioctls fail with EDQUOT.
  */
 
 /**
- * MEMQUOTA_IOCTL_SIZE_MAX - more than any structure has, in bytes
+ * MEMQUOTA_IOCTL_SIZE_MAX - upper bound on the size of all structures, in bytes
  */
 #define MEMQUOTA_IOCTL_SIZE_MAX		4096
 
 /**
- * MEMQUOTA_IOCTL_NAME_SIZE - bytes of a name, with the zero at its end
+ * MEMQUOTA_IOCTL_NAME_SIZE - bytes of a name, with the terminating zero
  */
 #define MEMQUOTA_IOCTL_NAME_SIZE	32
 
 /**
- * MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the zero at its end
+ * MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the terminating zero
  */
 #define MEMQUOTA_IOCTL_REASON_SIZE	64
 
 /**
- * MEMQUOTA_IOCTL_PARENTS - how many parents of an account a list names
+ * MEMQUOTA_IOCTL_PARENTS - parents that an entry of the account list can name
  */
 #define MEMQUOTA_IOCTL_PARENTS		8
 
 /**
- * MEMQUOTA_IOCTL_UNLIMITED - a number of bytes that nothing reaches
+ * MEMQUOTA_IOCTL_UNLIMITED - no limit, in bytes
  */
 #define MEMQUOTA_IOCTL_UNLIMITED	0xffffffffffffffffULL
 
 /**
- * MEMQUOTA_IOCTL_NO_DATA - a moment that is none: there is no data
+ * MEMQUOTA_IOCTL_NO_DATA - in place of a time: there is no data
  */
 #define MEMQUOTA_IOCTL_NO_DATA		0xffffffffffffffffULL
 
 /**
- * MEMQUOTA_IOCTL_FOREVER - a time to wait that does not end
+ * MEMQUOTA_IOCTL_FOREVER - no timeout, in ns
  */
 #define MEMQUOTA_IOCTL_FOREVER		0xffffffffffffffffULL
 
@@ -169,25 +165,24 @@ enum {
 };
 
 /**
- * MEMQUOTA_IOCTL_VERSION - of the interface that this header describes
+ * MEMQUOTA_IOCTL_VERSION - version of the interface that this header describes
  */
 #define MEMQUOTA_IOCTL_VERSION		2
 
-/* Bits of memquota_ioctl_info.out_features. */
+/* Bits of memquota_ioctl_info.out_features */
 
 /**
- * MEMQUOTA_FEATURE_TRACKER - trackers can be looked at
+ * MEMQUOTA_FEATURE_TRACKER - %MEMQUOTA_IOCTL_TRACKER is available
  */
 #define MEMQUOTA_FEATURE_TRACKER	0x1
 
 /**
- * MEMQUOTA_FEATURE_DEBUG - the kernel checks its bookkeeping, and is slower
+ * MEMQUOTA_FEATURE_DEBUG - debug build: checks its counters, and is slower
  */
 #define MEMQUOTA_FEATURE_DEBUG		0x2
 
 /**
- * MEMQUOTA_FEATURE_PROGRAMS - programs can have accounts and participants, set
- * thresholds, and manage trackers
+ * MEMQUOTA_FEATURE_PROGRAMS - all ioctls but INFO and TRACKER are available
  */
 #define MEMQUOTA_FEATURE_PROGRAMS	0x4
 
@@ -195,15 +190,14 @@ enum {
  * struct memquota_ioctl_info - ioctl(MEMQUOTA_IOCTL_INFO), of the device
  * @size: sizeof(struct memquota_ioctl_info)
  * @flags: must be 0
- * @out_version: version of the interface; a higher one has all of a lower one
- * @out_name_size: bytes that a name can have, with the zero at its end
- * @out_features: what this kernel can do: MEMQUOTA_FEATURE_*
- * @out_cache_max: the most bytes that one CPU holds in advance for one
- *	participant
- * @out_size_max: bytes of the largest structure that an ioctl takes
+ * @out_version: version of the interface; each includes all before it
+ * @out_name_size: %MEMQUOTA_IOCTL_NAME_SIZE of this kernel
+ * @out_features: MEMQUOTA_FEATURE_*
+ * @out_cache_max: maximum that one CPU caches for one participant, in bytes
+ * @out_size_max: %MEMQUOTA_IOCTL_SIZE_MAX of this kernel
  * @__reserved: must be 0
  *
- * What the kernel can do, and by which limits.
+ * Get the version, features and limits of the kernel.
  */
 struct memquota_ioctl_info {
 	__u32 size;
@@ -219,14 +213,14 @@ struct memquota_ioctl_info {
 #define MEMQUOTA_IOCTL_INFO	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_INFO)
 
 /**
- * enum memquota_ioctl_state - what a tracker is able to do
+ * enum memquota_ioctl_state - state of a tracker
  * @MEMQUOTA_STATE_DISABLED: it counts nothing and refuses nothing
  * @MEMQUOTA_STATE_COUNTING: it is in use
- * @MEMQUOTA_STATE_POISONED: its bookkeeping contradicted itself; it takes
- *	nothing on any more
+ * @MEMQUOTA_STATE_POISONED: its counters contradict each other; it refuses all
+ *	charges, joins and accounts
  * @MEMQUOTA_STATE_GONE: it is being destroyed
  *
- * There may be more of them one day.
+ * Later versions may add states.
  */
 enum memquota_ioctl_state {
 	MEMQUOTA_STATE_DISABLED = 0,
@@ -239,17 +233,17 @@ enum memquota_ioctl_state {
  * struct memquota_ioctl_tracker - ioctl(MEMQUOTA_IOCTL_TRACKER), of the device
  * @size: sizeof(struct memquota_ioctl_tracker)
  * @flags: must be 0
- * @name: which tracker, with a zero at its end
+ * @name: of the tracker
  * @out_state: enum memquota_ioctl_state
  * @__reserved: must be 0
- * @out_max: charges that would pass it are refused, bytes
- * @out_high: reclaim starts above it, bytes
- * @out_low_water: reclaim stops there, bytes
- * @out_total: what is charged, bytes; %MEMQUOTA_IOCTL_UNLIMITED where nothing
- *	is counted
- * @out_peak: the highest total so far, bytes
- * @out_excess_max: the total is never too low, and too high by at most this,
- *	bytes
+ * @out_max: a charge beyond it is refused, in bytes
+ * @out_high: reclaim starts above it, in bytes
+ * @out_low_water: reclaim stops at it, in bytes
+ * @out_total: bytes charged; %MEMQUOTA_IOCTL_UNLIMITED if the tracker is
+ *	disabled
+ * @out_peak: the highest total so far, in bytes
+ * @out_excess_max: maximum by which the total exceeds what participants hold,
+ *	in bytes; it is never below that
  * @out_reclaims: runs of reclaim that asked at least one participant
  * @out_accounts: open accounts
  * @out_participants: participants that have joined and not left
@@ -257,9 +251,8 @@ enum memquota_ioctl_state {
  * @out_flags: MEMQUOTA_TRACKER_* with which it was created
  * @__reserved2: must be 0
  *
- * The configuration of a tracker, what it holds, and whether it works. Limits
- * that were not set are answered as they are derived;
- * %MEMQUOTA_IOCTL_UNLIMITED is no limit.
+ * Get the limits, usage and state of a tracker. Limits are those in force,
+ * whether set or derived; %MEMQUOTA_IOCTL_UNLIMITED is no limit.
  *
  * Errnos: EPERM, ENOENT.
  */
@@ -285,24 +278,24 @@ struct memquota_ioctl_tracker {
 
 #define MEMQUOTA_IOCTL_TRACKER	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_TRACKER)
 
-/* Flags of memquota_ioctl_tracker_config, to create a tracker. */
+/* memquota_ioctl_tracker_config.flags of MEMQUOTA_IOCTL_TRACKER_CREATE */
 
 /**
- * MEMQUOTA_TRACKER_DISABLED - the tracker counts nothing, for good
+ * MEMQUOTA_TRACKER_DISABLED - the tracker never counts anything
  */
 #define MEMQUOTA_TRACKER_DISABLED	0x1
 
 /**
- * MEMQUOTA_TRACKER_PROGRAMS - programs can have accounts in it
+ * MEMQUOTA_TRACKER_PROGRAMS - programs can create accounts in the tracker
  *
- * The default tracker has it if the module's parameter ``programs`` is set.
+ * The default tracker has it if the module parameter ``programs`` is set.
  */
 #define MEMQUOTA_TRACKER_PROGRAMS	0x2
 
-/* Flags of memquota_ioctl_tracker_config, to configure a tracker. */
+/* memquota_ioctl_tracker_config.flags of MEMQUOTA_IOCTL_TRACKER_CONFIGURE */
 
 /**
- * MEMQUOTA_CONFIGURE_CHECK_ONLY - say whether it is possible, change nothing
+ * MEMQUOTA_CONFIGURE_CHECK_ONLY - check the limits, change nothing
  */
 #define MEMQUOTA_CONFIGURE_CHECK_ONLY	0x1
 
@@ -310,24 +303,24 @@ struct memquota_ioctl_tracker {
  * struct memquota_ioctl_tracker_config - ioctl(MEMQUOTA_IOCTL_TRACKER_CREATE)
  * and ioctl(MEMQUOTA_IOCTL_TRACKER_CONFIGURE), of the device
  * @size: sizeof(struct memquota_ioctl_tracker_config)
- * @flags: %MEMQUOTA_TRACKER_DISABLED and %MEMQUOTA_TRACKER_PROGRAMS to create
- *	it, %MEMQUOTA_CONFIGURE_CHECK_ONLY to configure it
+ * @flags: to create, %MEMQUOTA_TRACKER_DISABLED and %MEMQUOTA_TRACKER_PROGRAMS;
+ *	to configure, %MEMQUOTA_CONFIGURE_CHECK_ONLY
  * @name: of the tracker
- * @max: charges that would pass it are refused, bytes; 0: unlimited
- * @high: reclaim starts above it, bytes; 0: as @max
- * @low_water: reclaim stops there, bytes; 0: 75 % of the current @high
- * @out_reason: why the limits are refused, for people to read; also where the
- *	answer is EINVAL; empty if they are not
+ * @max: a charge beyond it is refused, in bytes; 0: unlimited
+ * @high: reclaim starts above it, in bytes; 0: as @max
+ * @low_water: reclaim stops at it, in bytes; 0: 75 % of the current @high
+ * @out_reason: why the limits were refused, as text; empty if they were not.
+ *	Written with EINVAL too
  *
- * All limits are set together. %MEMQUOTA_IOCTL_UNLIMITED is no limit. Limits
- * are refused with EINVAL if @max is below @high, or @low_water is set while
- * @high is unlimited, is above 98 % of @high, or below 160 KiB.
+ * Create a tracker, or set all its limits at once. %MEMQUOTA_IOCTL_UNLIMITED is
+ * no limit. Limits are EINVAL if @max is below @high, or @low_water is set
+ * while @high is unlimited, is above 98 % of @high, or below 160 KiB.
  *
- * A tracker that was created here lasts until it is destroyed here, or the
+ * A tracker created by ioctl exists until it is destroyed by ioctl, or the
  * module is unloaded.
  *
- * Errnos: EPERM; EEXIST (to create), ENOENT, ESHUTDOWN, ENOTRECOVERABLE (to
- * configure).
+ * Errnos: EPERM; to create, EEXIST; to configure, ENOENT, ESHUTDOWN,
+ * ENOTRECOVERABLE.
  */
 struct memquota_ioctl_tracker_config {
 	__u32 size;
@@ -345,14 +338,14 @@ struct memquota_ioctl_tracker_config {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_TRACKER_CONFIGURE)
 
 /**
- * struct memquota_ioctl_tracker_destroy - ioctl(MEMQUOTA_IOCTL_TRACKER_DESTROY),
- * of the device
+ * struct memquota_ioctl_tracker_destroy - destroy a
+ * tracker: ioctl(MEMQUOTA_IOCTL_TRACKER_DESTROY), of the device
  * @size: sizeof(struct memquota_ioctl_tracker_destroy)
  * @flags: must be 0
  * @name: of a tracker that was created by ioctl
  *
- * Closes its accounts; their descriptors, and those of their participants,
- * answer with ESHUTDOWN from then on.
+ * Closes the tracker's accounts. The ioctls of their descriptors, and of their
+ * participants' descriptors, then fail with ESHUTDOWN.
  *
  * Errnos: EPERM, ENOENT, EBUSY.
  */
@@ -371,13 +364,14 @@ struct memquota_ioctl_tracker_destroy {
  * @size: sizeof(struct memquota_ioctl_tracker_list)
  * @flags: must be 0
  * @after_id: 0, or the @out_id of the call before
- * @out_id: number of the tracker, never used again
+ * @out_id: number of the tracker, never reused
  * @out_name: its name
  *
- * The next tracker, in the order of creation. Those that are there from the
- * first call to the last are seen exactly once.
+ * Get the next tracker, in the order of creation. Trackers that exist from the
+ * first call to the last are returned exactly once. After the last one the
+ * ioctl fails with ENOENT.
  *
- * Errnos: EPERM; ENOENT: there are no more.
+ * Errnos: EPERM, ENOENT.
  */
 struct memquota_ioctl_tracker_list {
 	__u32 size;
@@ -392,20 +386,19 @@ struct memquota_ioctl_tracker_list {
 
 /**
  * struct memquota_ioctl_tracker_threshold - signal a total
- * that goes above a mark: ioctl(MEMQUOTA_IOCTL_TRACKER_THRESHOLD), of the device
+ * above a mark: ioctl(MEMQUOTA_IOCTL_TRACKER_THRESHOLD), of the device
  * @size: sizeof(struct memquota_ioctl_tracker_threshold)
  * @flags: must be 0
  * @name: of the tracker
- * @event_fd: descriptor that eventfd() returned
- * @out_fd: descriptor of the threshold: with its last close it is forgotten
- * @above_bytes: the eventfd is signalled when the total goes above it
- * @rearm_bytes: and again only after it was at or below this; at most
- *	@above_bytes
+ * @event_fd: descriptor of an eventfd
+ * @out_fd: descriptor of the threshold
+ * @above_bytes: the eventfd is signalled when the total rises above it
+ * @rearm_bytes: it is signalled again only after the total was at or below
+ *	this; at most @above_bytes
  *
- * A total that is above when the threshold is set counts as having just gone
- * there. What is looked at is the total that %MEMQUOTA_IOCTL_TRACKER tells,
- * caches included. One that rises and falls back before anybody can look may
- * be missed.
+ * Create a threshold. A total that is above @above_bytes already signals the
+ * eventfd at once. The total is that of %MEMQUOTA_IOCTL_TRACKER, which includes
+ * the CPUs' caches. It is read asynchronously: a short peak may be missed.
  *
  * Errnos: EPERM, EBADF, ENOENT, EOPNOTSUPP, ESHUTDOWN, EMFILE, ENFILE.
  */
@@ -428,13 +421,15 @@ struct memquota_ioctl_tracker_threshold {
  * @size: sizeof(struct memquota_ioctl_account_create)
  * @flags: must be 0
  * @tracker: name of the tracker
- * @name: of the account, for people to read; need not be unique
- * @parent_fd: descriptor of the account that it is reclaimed with, or -1
+ * @name: of the account; need not be unique
+ * @parent_fd: descriptor of the parent account, or -1
  * @out_fd: descriptor of the account
- * @out_id: its id, 0 in a disabled tracker
+ * @out_id: its id; 0 in a disabled tracker
  *
- * Errnos: EACCES, EBADF, ENOENT, ESHUTDOWN, ENOTRECOVERABLE, ESTALE: the
- * parent is closed, EXDEV, EDQUOT, EMFILE, ENFILE.
+ * Create an account. If its parent is reclaimed, so is the account.
+ *
+ * Errnos: EACCES, EBADF, ENOENT, ESHUTDOWN, ENOTRECOVERABLE, ESTALE (the
+ * parent), EXDEV, EDQUOT, EMFILE, ENFILE.
  */
 struct memquota_ioctl_account_create {
 	__u32 size;
@@ -456,16 +451,15 @@ struct memquota_ioctl_account_create {
  * @flags: must be 0
  * @tracker: name of the tracker
  * @id: of the account
- * @out_fd: a further descriptor of it
+ * @out_fd: a new descriptor of the account
  * @__reserved: must be 0
  *
- * Makes a descriptor of a weak handle. It counts as one more object, of the
- * caller's. Without CAP_SYS_RESOURCE only for accounts that the same user
- * created.
+ * Create a descriptor of the account with that id. It counts as one more object
+ * of the caller's user. Without CAP_SYS_RESOURCE the caller can open only
+ * accounts of the same user. An id that was never given is ESTALE, too.
  *
- * Errnos: EACCES, ENOENT: the tracker, EOPNOTSUPP, ESHUTDOWN, ENOTRECOVERABLE,
- * ESTALE: the account is closed, or never was, EPERM: it is another user's,
- * EDQUOT, EMFILE, ENFILE.
+ * Errnos: EACCES, ENOENT (the tracker), EOPNOTSUPP, ESHUTDOWN, ENOTRECOVERABLE,
+ * ESTALE, EPERM (another user's account), EDQUOT, EMFILE, ENFILE.
  */
 struct memquota_ioctl_account_open {
 	__u32 size;
@@ -495,20 +489,20 @@ struct memquota_ioctl_account_open {
  * @out_reclaims: likewise
  * @out_participants: likewise
  * @out_children: likewise
- * @out_nr_parents: open accounts that it is a child of; more than
- *	%MEMQUOTA_IOCTL_PARENTS if there are more than @out_parents has room for
+ * @out_nr_parents: number of its open parents; may be greater than
+ *	%MEMQUOTA_IOCTL_PARENTS
  * @__reserved: must be 0
- * @out_parents: ids of its parents, oldest first; 0 behind the last
+ * @out_parents: ids of its oldest parents, in order; 0 behind the last
  *
- * The next account, in the order of creation, those of kernel modules
- * included. Those that are open from the first call to the last are seen
- * exactly once, whatever comes and goes meanwhile.
+ * Get the next account, in the order of creation, including those of kernel
+ * modules. Accounts that are open from the first call to the last are returned
+ * exactly once. After the last one the ioctl fails with ENOENT.
  *
- * A link lasts until either account closes, so that the parents of all
- * accounts that are seen, taken together, make no circle. A parent can have
- * closed since, or be younger than its child.
+ * A link lasts until either account closes, so the parents of all returned
+ * accounts form no circle. A parent can have closed since, or be younger than
+ * its child.
  *
- * Errnos: EPERM; ENOENT: no such tracker, or there are no more; EINTR.
+ * Errnos: EPERM, ENOENT, EINTR.
  */
 struct memquota_ioctl_account_list {
 	__u32 size;
@@ -536,21 +530,21 @@ struct memquota_ioctl_account_list {
  * struct memquota_ioctl_account - ioctl(MEMQUOTA_IOCTL_ACCOUNT), of an account
  * @size: sizeof(struct memquota_ioctl_account)
  * @flags: must be 0
- * @out_id: the weak handle; 0 in a disabled tracker
+ * @out_id: its id; 0 in a disabled tracker
  * @out_name: its name; empty in a disabled tracker
- * @out_tracker: name of its tracker; likewise
- * @out_held: what its participants hold, bytes, the CPUs' caches included;
- *	%MEMQUOTA_IOCTL_UNLIMITED in a disabled tracker, 0 when closed
- * @out_peak: the highest @out_held so far
- * @out_max: its hard limit, bytes
- * @out_refused: charges that a hard limit refused
- * @out_reclaims: how often its participants were asked
- * @out_participants: participants that have joined and not left; 0 when closed
- * @out_children: open accounts that it is a parent of; 0 when closed
- * @out_closed: 1 if it was closed: reclaimed, or its tracker is gone; else 0
+ * @out_tracker: name of its tracker; empty in a disabled tracker
+ * @out_held: bytes that its participants hold, including the CPUs' caches;
+ *	%MEMQUOTA_IOCTL_UNLIMITED in a disabled tracker, 0 if closed
+ * @out_peak: the highest @out_held so far, in bytes
+ * @out_max: its hard limit, in bytes
+ * @out_refused: number of charges that a hard limit refused
+ * @out_reclaims: number of requests to its participants
+ * @out_participants: participants that have joined and not left; 0 if closed
+ * @out_children: number of its open children; 0 if closed
+ * @out_closed: 1 if it was reclaimed or its tracker destroyed; else 0
  * @__reserved: must be 0
  *
- * What an account holds.
+ * Get the limit, usage and state of an account.
  */
 struct memquota_ioctl_account {
 	__u32 size;
@@ -572,14 +566,14 @@ struct memquota_ioctl_account {
 #define MEMQUOTA_IOCTL_ACCOUNT	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT)
 
 /**
- * struct memquota_ioctl_account_set_max - set the hard
+ * struct memquota_ioctl_account_set_max - set a hard
  * limit: ioctl(MEMQUOTA_IOCTL_ACCOUNT_SET_MAX), of an account
  * @size: sizeof(struct memquota_ioctl_account_set_max)
  * @flags: must be 0
  * @max: in bytes, or %MEMQUOTA_IOCTL_UNLIMITED
  *
- * A charge by which the account's own participants would hold more is refused.
- * What is held already stays.
+ * Charges by which the account's own participants would hold more are refused.
+ * A limit below what they hold already takes nothing from them.
  *
  * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE.
  */
@@ -593,17 +587,19 @@ struct memquota_ioctl_account_set_max {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT_SET_MAX)
 
 /**
- * struct memquota_ioctl_account_add_parent - a further
+ * struct memquota_ioctl_account_add_parent - add a
  * parent: ioctl(MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT), of an account
  * @size: sizeof(struct memquota_ioctl_account_add_parent)
  * @flags: must be 0
- * @parent_fd: descriptor of the account that it is reclaimed with, too
+ * @parent_fd: descriptor of the parent account
  * @__reserved: must be 0
  *
- * In a disabled tracker this does nothing.
+ * If any of its parents is reclaimed, so is the account. A parent in a disabled
+ * tracker is EINVAL, unless the account is in one, too: then the ioctl does
+ * nothing.
  *
- * Errnos: EBADF, EINVAL: the parent is disabled and the account is not, EXDEV,
- * ESHUTDOWN, ENOTRECOVERABLE, ESTALE: either is closed, ELOOP, EEXIST.
+ * Errnos: EBADF, EXDEV, ESHUTDOWN, ENOTRECOVERABLE, ESTALE (either account),
+ * ELOOP, EEXIST.
  */
 struct memquota_ioctl_account_add_parent {
 	__u32 size;
@@ -616,8 +612,8 @@ struct memquota_ioctl_account_add_parent {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT_ADD_PARENT)
 
 /**
- * struct memquota_ioctl_account_threshold - signal a holding
- * that goes above a mark: ioctl(MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD), of an account
+ * struct memquota_ioctl_account_threshold - signal a usage
+ * above a mark: ioctl(MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD), of an account
  * @size: sizeof(struct memquota_ioctl_account_threshold)
  * @flags: must be 0
  * @event_fd: as in struct memquota_ioctl_tracker_threshold
@@ -625,8 +621,8 @@ struct memquota_ioctl_account_add_parent {
  * @above_bytes: likewise
  * @rearm_bytes: likewise
  *
- * As that of a tracker, for what %MEMQUOTA_IOCTL_ACCOUNT tells as held. It does
- * not keep the account open.
+ * Create a threshold, as %MEMQUOTA_IOCTL_TRACKER_THRESHOLD does, on the
+ * ``out_held`` of %MEMQUOTA_IOCTL_ACCOUNT. It does not keep the account open.
  *
  * Errnos: EBADF, EOPNOTSUPP, ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT,
  * EMFILE, ENFILE.
@@ -644,8 +640,8 @@ struct memquota_ioctl_account_threshold {
 	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_ACCOUNT_THRESHOLD)
 
 /**
- * MEMQUOTA_JOIN_COLLAPSING - for memquota_ioctl_join.flags: once asked, the
- * account closes
+ * MEMQUOTA_JOIN_COLLAPSING - memquota_ioctl_join.flags: the first request
+ * closes the account
  */
 #define MEMQUOTA_JOIN_COLLAPSING	0x1
 
@@ -653,12 +649,12 @@ struct memquota_ioctl_account_threshold {
  * struct memquota_ioctl_join - ioctl(MEMQUOTA_IOCTL_JOIN), of an account
  * @size: sizeof(struct memquota_ioctl_join)
  * @flags: 0, or %MEMQUOTA_JOIN_COLLAPSING
- * @name: of the participant, for people to read; need not be unique
+ * @name: of the participant; need not be unique
  * @out_fd: descriptor of the participant
  * @__reserved: must be 0
  *
- * Creates a participant: something that holds memory for the account, and is
- * asked to give up its oldest data when the tracker has too much.
+ * Create a participant, which charges memory to the account, and is asked to
+ * free its oldest data when the tracker's total is too high.
  *
  * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, EMFILE, ENFILE.
  */
@@ -673,8 +669,8 @@ struct memquota_ioctl_join {
 #define MEMQUOTA_IOCTL_JOIN	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_JOIN)
 
 /**
- * MEMQUOTA_CHARGE_WAIT - for memquota_ioctl_charge.flags: wait for reclaim
- * rather than be refused by the tracker's or the account's limit
+ * MEMQUOTA_CHARGE_WAIT - memquota_ioctl_charge.flags: at the hard limit of the
+ * tracker or the account, wait for reclaim
  */
 #define MEMQUOTA_CHARGE_WAIT		0x1
 
@@ -682,17 +678,16 @@ struct memquota_ioctl_join {
  * struct memquota_ioctl_charge - ioctl(MEMQUOTA_IOCTL_CHARGE), of a participant
  * @size: sizeof(struct memquota_ioctl_charge)
  * @flags: 0, or %MEMQUOTA_CHARGE_WAIT
- * @bytes: how much memory is about to be allocated
+ * @bytes: memory that the program is about to allocate
  * @timeout_ns: how long to wait, in ns, or %MEMQUOTA_IOCTL_FOREVER; 0 without
  *	%MEMQUOTA_CHARGE_WAIT
  *
- * Records memory that is about to be allocated. A tracker that is above its
- * ``high`` does not refuse: reclaim goes on beside. More than the limit itself
- * is refused with EDQUOT at once. While waiting only a signal that ends the
- * program interrupts.
+ * Charge memory before it is allocated. A tracker above its ``high`` refuses
+ * nothing: reclaim runs in the background. A charge larger than a hard limit
+ * is EDQUOT without waiting. Only fatal signals interrupt a wait.
  *
- * After the account was closed a charge can succeed for a while, as long as a
- * CPU's cache serves it; it counts nowhere but for the user.
+ * After the account has closed, charges may still succeed while a CPU's cache
+ * serves them. They count for the user only.
  *
  * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, ETIME, EINTR, EOVERFLOW.
  */
@@ -710,10 +705,10 @@ struct memquota_ioctl_charge {
  * participant
  * @size: sizeof(struct memquota_ioctl_uncharge)
  * @flags: must be 0
- * @bytes: how much memory was freed
+ * @bytes: memory that the program has freed
  *
- * Records memory that was freed, also after the account was closed. More than
- * was charged through all descriptors of the participant is EINVAL.
+ * Uncharge memory after it was freed, even if the account has closed. More than
+ * the participant holds is EINVAL.
  */
 struct memquota_ioctl_uncharge {
 	__u32 size;
@@ -731,12 +726,12 @@ struct memquota_ioctl_uncharge {
  * @oldest_ns: when the oldest data arrived, on CLOCK_MONOTONIC as the caller
  *	sees it, in ns; or %MEMQUOTA_IOCTL_NO_DATA
  *
- * A moment that has not come yet is EINVAL, and so is one before the last that
- * was told, unless the participant holds nothing or had said that there was no
- * data.
+ * Set the time by which reclaim compares the participant with others. A time in
+ * the future is EINVAL. So is a time before the last one set, unless the
+ * participant holds nothing or the last one was %MEMQUOTA_IOCTL_NO_DATA.
  *
- * A program that never says it is taken to give up first what it charged
- * first: the time is derived from its charging and uncharging.
+ * Without this ioctl the time is derived from charges and uncharges, as if the
+ * program freed in the order in which it charged.
  */
 struct memquota_ioctl_oldest {
 	__u32 size;
@@ -748,21 +743,20 @@ struct memquota_ioctl_oldest {
 
 /**
  * struct memquota_reclaim_request - what read() of a participant returns
- * @id: names the request; never used again
+ * @id: id of the request, never reused
  * @want_bytes: how much to free; %MEMQUOTA_IOCTL_UNLIMITED for everything
- * @until_ns: free nothing that arrived after this moment, on CLOCK_MONOTONIC as
+ * @until_ns: free nothing that arrived after this time, on CLOCK_MONOTONIC as
  *	the caller sees it, in ns; %MEMQUOTA_IOCTL_UNLIMITED for no such bound
  *
- * A participant is readable (POLLIN) while there is a request that nobody has
- * read. read() takes it; without one it waits, or fails with EAGAIN where
- * O_NONBLOCK is set; with room for less than this structure it fails with
- * EINVAL. Once the participant's account is closed (POLLHUP) and no request is
- * left, read() returns 0, and no request comes any more. There may be more
- * fields one day; as much is written as there is room for.
+ * A participant is readable (POLLIN) while it has an unread request. Without
+ * one, read() waits, or fails with EAGAIN if O_NONBLOCK is set. A buffer that
+ * is smaller than this structure is EINVAL. After the account has closed
+ * (POLLHUP) and the last request was read, read() returns 0, and no further
+ * request comes. Later versions may add fields; read() writes those that fit.
  *
- * A request is to be answered by %MEMQUOTA_IOCTL_ANSWER. A program that does
- * not answer within the module's parameter ``give_up_ms`` collapses: its
- * account closes. It does not keep others from being asked meanwhile.
+ * The program must answer with %MEMQUOTA_IOCTL_ANSWER within the module
+ * parameter ``give_up_ms``, or its account closes. Other participants get
+ * requests meanwhile.
  */
 struct memquota_reclaim_request {
 	__aligned_u64 id;
@@ -771,8 +765,7 @@ struct memquota_reclaim_request {
 };
 
 /**
- * MEMQUOTA_ANSWER_COLLAPSE - for memquota_ioctl_answer.flags: the program gives
- * up everything; its account closes
+ * MEMQUOTA_ANSWER_COLLAPSE - memquota_ioctl_answer.flags: close the account
  */
 #define MEMQUOTA_ANSWER_COLLAPSE	0x1
 
@@ -781,17 +774,18 @@ struct memquota_reclaim_request {
  * @size: sizeof(struct memquota_ioctl_answer)
  * @flags: 0, or %MEMQUOTA_ANSWER_COLLAPSE
  * @id: of the request
- * @freed_bytes: to be uncharged with the answer, as by
- *	%MEMQUOTA_IOCTL_UNCHARGE; what was uncharged since the request counts,
- *	too
+ * @freed_bytes: freed and not yet uncharged; the answer uncharges it
  *
- * Answers a request. One who has freed nothing counts as busy, and is not asked
- * again before the next time that there is too much. The account of a
- * participant that joined with %MEMQUOTA_JOIN_COLLAPSING closes as soon as it
- * is asked; its answer says that it is done.
+ * Answer a request. Bytes that were uncharged since the request count as freed,
+ * too. A participant that freed nothing counts as busy, and gets no request
+ * until the next run of reclaim. The account of a participant that joined with
+ * %MEMQUOTA_JOIN_COLLAPSING closes when it is asked; its answer reports that it
+ * has freed everything.
  *
- * Errnos: ENOENT: there is no such request: it was answered, or its time is
- * over; EINVAL: @freed_bytes is more than was charged.
+ * A request that was answered already or whose time is over is ENOENT. More in
+ * @freed_bytes than the participant holds is EINVAL.
+ *
+ * Errnos: ENOENT.
  */
 struct memquota_ioctl_answer {
 	__u32 size;
