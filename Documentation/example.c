@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps what comes in, and gives up the oldest of it when memory gets scarce;
- * at the end of the input it writes what it still has.
+ * Keep what comes in, and free the oldest of it when memory gets scarce. At the
+ * end of the input, write what is left.
  *
  *	keeper TRACKER <input >output
  */
@@ -37,7 +37,7 @@ static __u64 now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* The account lasts as long as its descriptor, which is never closed here. */
+/* The account is open as long as its descriptor, which exit() closes. */
 static int join(const char *tracker)
 {
 	struct memquota_ioctl_account_create create = {
@@ -55,10 +55,10 @@ static int join(const char *tracker)
 		err(1, "/dev/memquota");
 	snprintf(create.tracker, sizeof(create.tracker), "%s", tracker);
 	if (ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create))
-		err(1, "no account in %s", tracker);
+		err(1, "%s: cannot create an account", tracker);
 	close(device);
 	if (ioctl(create.out_fd, MEMQUOTA_IOCTL_JOIN, &join))
-		err(1, "no participant");
+		err(1, "cannot create a participant");
 	return join.out_fd;
 }
 
@@ -73,7 +73,7 @@ static void uncharge(int participant, size_t bytes)
 		err(1, "uncharge");
 }
 
-/* Memory is charged first, and then allocated. */
+/* Charge before allocating, so that a refusal costs nothing. */
 static void keep(int participant, const char *text, size_t len)
 {
 	struct memquota_ioctl_charge charge = {
@@ -83,7 +83,7 @@ static void keep(int participant, const char *text, size_t len)
 	struct block *block;
 
 	if (ioctl(participant, MEMQUOTA_IOCTL_CHARGE, &charge)) {
-		/* ESTALE: its account is closed; poll() tells that, too. */
+		/* ESTALE: the account has closed; poll() will report it. */
 		if (errno != EDQUOT && errno != ESTALE && errno != ESHUTDOWN)
 			err(1, "charge");
 		refused++;
@@ -105,7 +105,7 @@ static void keep(int participant, const char *text, size_t len)
 	kept++;
 }
 
-/* Returns how many bytes are to be uncharged. */
+/* Return how many bytes the caller must uncharge. */
 static size_t free_oldest(void)
 {
 	struct block *block = oldest;
@@ -120,8 +120,8 @@ static size_t free_oldest(void)
 	return charged;
 }
 
-/* Do what is asked for; false: the account is closed, all has to go. */
-static bool give_up(int participant)
+/* Answer a request. Return false if the account has closed. */
+static bool answer_request(int participant)
 {
 	struct memquota_reclaim_request request;
 	struct memquota_ioctl_answer answer = { .size = sizeof(answer) };
@@ -137,7 +137,7 @@ static bool give_up(int participant)
 	answer.id = request.id;
 	if (!ioctl(participant, MEMQUOTA_IOCTL_ANSWER, &answer))
 		return true;
-	/* Too late. Nothing was uncharged, then. */
+	/* Too late: the request is over, and nothing was uncharged. */
 	if (errno != ENOENT)
 		err(1, "answer");
 	uncharge(participant, answer.freed_bytes);
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (poll(fds, 2, -1) < 0)
 			err(1, "poll");
-		if (fds[1].revents && !give_up(fds[1].fd))
+		if (fds[1].revents && !answer_request(fds[1].fd))
 			break;
 		if (!fds[0].revents)
 			continue;
@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 		keep(fds[1].fd, text, len);
 	}
 
+	/* The account has closed: everything in it must go. */
 	if (fds[1].revents & POLLHUP)
 		while (oldest)
 			free_oldest();
