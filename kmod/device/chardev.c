@@ -73,7 +73,7 @@ static int chardev_ioctl_tracker(struct memquota_call *call)
 	return 0;
 }
 
-/* Answer why the limits were refused; NULL: they were not. */
+/* Answer @reason, why the limits were refused, or that they were not (NULL). */
 static void call_set_reason(struct memquota_call *call, const char *reason)
 {
 	char *out = call->command.tracker_config.out_reason;
@@ -85,15 +85,21 @@ static void call_set_reason(struct memquota_call *call, const char *reason)
 	}
 }
 
-static int chardev_ioctl_tracker_create(struct memquota_call *call)
+static struct memquota_limits
+config_limits(const struct memquota_ioctl_tracker_config *config)
 {
-	struct memquota_ioctl_tracker_config *config =
-		&call->command.tracker_config;
-	const struct memquota_limits limits = {
+	return (struct memquota_limits) {
 		.max = config->max,
 		.high = config->high,
 		.low_water = config->low_water,
 	};
+}
+
+static int chardev_ioctl_tracker_create(struct memquota_call *call)
+{
+	struct memquota_ioctl_tracker_config *config =
+		&call->command.tracker_config;
+	const struct memquota_limits limits = config_limits(config);
 	const char *reason = NULL;
 	struct memquota_tracker *t;
 
@@ -116,11 +122,7 @@ static int chardev_ioctl_tracker_configure(struct memquota_call *call)
 {
 	struct memquota_ioctl_tracker_config *config =
 		&call->command.tracker_config;
-	const struct memquota_limits limits = {
-		.max = config->max,
-		.high = config->high,
-		.low_water = config->low_water,
-	};
+	const struct memquota_limits limits = config_limits(config);
 	const char *reason = NULL;
 	struct memquota_tracker *t;
 	unsigned int flags = 0;
