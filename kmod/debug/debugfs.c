@@ -16,8 +16,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/string_helpers.h>
-#include "../memory/chunk.h"
+#include "arena_debugfs.h"
 #include "debugfs.h"
 #include "../core/history.h"
 #include "../core/core.h"
@@ -41,16 +40,6 @@ static void show_limit(struct seq_file *m, const char *name, u64 bytes)
 		seq_printf(m, "%s unlimited\n", name);
 	else
 		seq_printf(m, "%s %llu\n", name, bytes);
-}
-
-/* Print a name as one word, "-" if it is empty. */
-static void show_name(struct seq_file *m, const char *name)
-{
-	if (*name)
-		seq_escape_mem(m, name, strlen(name), ESCAPE_NAP | ESCAPE_OCTAL |
-			       ESCAPE_APPEND, " \\");
-	else
-		seq_putc(m, '-');
 }
 
 /* Print a limit or another number of bytes as a column. */
@@ -151,7 +140,7 @@ static int accounts_show(struct seq_file *m, void *v)
 	seq_printf(m, "%10llu %12llu %11llu %11llu %-6s ", a->id,
 		   usage.held, usage.refused, usage.reclaims,
 		   usage.closed ? "closed" : "open");
-	show_name(m, a->name);
+	memquota_debugfs_show_name(m, a->name);
 	seq_putc(m, '\n');
 	return 0;
 }
@@ -235,7 +224,7 @@ static int tree_show(struct seq_file *m, void *v)
 		   !a ? "gone" : view.usage.closed ? "closed" : "open",
 		   place_names[line->place],
 		   2 * min_t(int, line->depth, INDENT_MAX), "");
-	show_name(m, a ? a->name : "");
+	memquota_debugfs_show_name(m, a ? a->name : "");
 	seq_putc(m, '\n');
 	if (a)
 		memquota_account_unref(a);
@@ -319,7 +308,7 @@ static int caches_show(struct seq_file *m, void *v)
 			   view.slots[i].is_void ? "void" : "slot",
 			   view.slots[i].bytes, view.slots[i].freed_bytes,
 			   view.slots[i].account_id);
-		show_name(m, view.slots[i].name);
+		memquota_debugfs_show_name(m, view.slots[i].name);
 		seq_putc(m, '\n');
 	}
 	return 0;
@@ -388,9 +377,9 @@ static void show_victim(struct seq_file *m, u64 number,
 	show_bytes(m, v->want_bytes);
 	seq_printf(m, " %12llu %12llu ", v->freed_bytes,
 		   div_u64(v->age_ns, NSEC_PER_MSEC));
-	show_name(m, v->account);
+	memquota_debugfs_show_name(m, v->account);
 	seq_putc(m, ' ');
-	show_name(m, v->participant);
+	memquota_debugfs_show_name(m, v->participant);
 	seq_putc(m, '\n');
 }
 
@@ -436,73 +425,6 @@ static const struct file_operations reclaims_fops = {
 	.release = seq_release_private,
 };
 
-/* Arenas of all trackers, and of none; the position is an id. */
-static void *arenas_start(struct seq_file *m, loff_t *pos)
-{
-	struct memquota_arena_core *core;
-
-	if (!*pos)
-		return SEQ_START_TOKEN;
-	core = memquota_core_next(*pos);
-	if (core)
-		*pos = core->id;
-	return core;
-}
-
-static void arenas_stop(struct seq_file *m, void *v)
-{
-	if (v && v != SEQ_START_TOKEN)
-		memquota_core_unref(v);
-}
-
-static void *arenas_next(struct seq_file *m, void *v, loff_t *pos)
-{
-	arenas_stop(m, v);
-	++*pos;
-	return arenas_start(m, pos);
-}
-
-static const char *arena_state(const struct memquota_arena_core *core)
-{
-	if (!READ_ONCE(core->arena))
-		return "gone";
-	return READ_ONCE(core->dropped) ? "dropped" : "live";
-}
-
-static int arenas_show(struct seq_file *m, void *v)
-{
-	struct memquota_arena_core *core = v;
-	struct memquota_arena_stats stats;
-	struct memquota_record *r;
-
-	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "        id    account         held       wasted      chunks   one_shots  cache_hits relocations kind    state   tracker name\n");
-		return 0;
-	}
-	memquota_core_stats(core, &stats);
-	r = memquota_core_record(core);
-	seq_printf(m, "%10llu %10llu %12llu %12llu %11llu %11llu %11llu %11llu %-7s %-7s ",
-		   core->id, r ? r->account->id : 0, stats.held_bytes,
-		   stats.wasted_bytes, stats.ever.chunks, stats.ever.one_shots,
-		   stats.ever.cache_hits, stats.ever.relocations,
-		   core->config.flags & MEMQUOTA_ARENA_PERCPU ? "percpu" :
-							       "single",
-		   arena_state(core));
-	show_name(m, r ? r->account->tracker->name : "");
-	seq_putc(m, ' ');
-	show_name(m, core->name);
-	seq_putc(m, '\n');
-	return 0;
-}
-
-static const struct seq_operations arenas_sops = {
-	.start = arenas_start,
-	.next = arenas_next,
-	.stop = arenas_stop,
-	.show = arenas_show,
-};
-DEFINE_SEQ_ATTRIBUTE(arenas);
-
 static ssize_t drain_write(struct file *file, const char __user *buf,
 			   size_t count, loff_t *pos)
 {
@@ -524,19 +446,11 @@ static int failed_joins_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(failed_joins_fops, failed_joins_get, NULL, "%llu\n");
 
-static int chunks_show(struct seq_file *m, void *v)
-{
-	memquota_chunk_show_pool(m);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(chunks);
-
 void memquota_debugfs_init(void)
 {
 	root = debugfs_create_dir("memquota", NULL);
 	debugfs_create_file("failed_joins", 0400, root, NULL, &failed_joins_fops);
-	debugfs_create_file("chunks", 0400, root, NULL, &chunks_fops);
-	debugfs_create_file("arenas", 0400, root, NULL, &arenas_fops);
+	memquota_arena_debugfs_init(root);
 }
 
 void memquota_debugfs_exit(void)

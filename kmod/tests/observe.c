@@ -4,6 +4,7 @@
 #include "../memory/chunk.h"
 #include "../core/history.h"
 #include "../core/core.h"
+#include "../debug/arena_debugfs.h"
 #include "../debug/tree.h"
 #include "harness.h"
 
@@ -423,7 +424,7 @@ static void c8_arenas_are_listed_as_long_as_they_hold_memory(struct kunit *test)
 		memquota_arena_stats(&arena, &own);
 		KUNIT_EXPECT_MEMEQ(test, &stats, &own, sizeof(own));
 		KUNIT_EXPECT_EQ(test, stats.ever.one_shots, 1);
-		KUNIT_EXPECT_PTR_EQ(test, memquota_core_record(core)->account, a);
+		KUNIT_EXPECT_PTR_EQ(test, memquota_arena_account(core), a);
 		memquota_core_unref(core);
 	}
 	memquota_arena_destroy(&arena);
