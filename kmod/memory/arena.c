@@ -19,8 +19,8 @@
 #include <linux/nodemask.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <memquota/compat.h>
 #include "chunk.h"
-#include "../core/core.h"
 #include "trace.h"
 
 /* Rule C2, unless it is configured; and what the largest class holds. */
@@ -244,7 +244,7 @@ static void reset_store(struct memquota_store *store)
 static int over(struct memquota_arena *arena)
 {
 	struct memquota_arena_core *core = arena->core;
-	int err = memquota_core_error(core);
+	int err = memquota_participant_error(&core->participant);
 
 	if (READ_ONCE(core->dropped))
 		return err ?: -ESTALE;
@@ -854,17 +854,24 @@ EXPORT_SYMBOL_GPL(memquota_arena_destroy);
 
 int memquota_arenas_init(void)
 {
-	int ret = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN,
-					  "memquota:arena", NULL, cpu_is_dead);
+	int ret = memquota_stores_init();
 
-	if (ret < 0)
+	if (ret)
 		return ret;
+	ret = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "memquota:arena",
+				      NULL, cpu_is_dead);
+	if (ret < 0)
+		goto out_stores;
 	hotplug_state = ret;
 	return 0;
+
+out_stores:
+	memquota_stores_exit();
+	return ret;
 }
 
 void memquota_arenas_exit(void)
 {
-	memquota_stores_flush();
+	memquota_stores_exit();
 	cpuhp_remove_multi_state(hotplug_state);
 }

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
+#include <memquota/compat.h>
 #include "chunk.h"
 
 /* Wholly free pages that a pool keeps. */

@@ -34,7 +34,6 @@ static_assert(MEMQUOTA_CHUNK_MIN << (MEMQUOTA_CLASSES - 1) == MEMQUOTA_CHUNK_MAX
  */
 #define MEMQUOTA_SURPLUS	BIT(30)
 
-struct memquota_record;
 struct memquota_store;
 
 /**
@@ -212,9 +211,6 @@ void memquota_core_detach(struct memquota_arena_core *core);
 void memquota_core_unref(struct memquota_arena_core *core);
 void memquota_core_list(struct memquota_arena_core *core);
 struct memquota_arena_core *memquota_core_next(u64 id);
-struct memquota_record *
-memquota_core_record(const struct memquota_arena_core *core);
-int memquota_core_error(const struct memquota_arena_core *core);
 void memquota_core_stats(struct memquota_arena_core *core,
 			 struct memquota_arena_stats *stats);
 struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
@@ -231,6 +227,8 @@ void memquota_store_raise(struct memquota_store *store, unsigned int class);
 bool memquota_store_trim(struct memquota_store *store);
 void memquota_chunk_came_back(struct memquota_chunk *chunk);
 void memquota_stores_flush(void);
+int memquota_stores_init(void);
+void memquota_stores_exit(void);
 
 /* arena.c */
 int memquota_arenas_init(void);

@@ -26,8 +26,9 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include <memquota/compat.h>
 #include "chunk.h"
-#include "../core/core.h"
 #include "trace.h"
 
 /* Chunks that are handled before a lock is dropped, or a callback returns. */
@@ -45,13 +46,14 @@ static u64 last_core;
 
 /* Chunks on their way to the system. */
 static LLIST_HEAD(leaving);
+static struct workqueue_struct *store_wq;
 
 static void free_leaving(struct work_struct *work);
 static DECLARE_WORK(leaving_work, free_leaving);
 
 static void wake_worker(struct irq_work *work)
 {
-	queue_work(memquota_wq, &leaving_work);
+	queue_work(store_wq, &leaving_work);
 }
 
 static DEFINE_IRQ_WORK(leaving_irq_work, wake_worker);
@@ -561,15 +563,9 @@ int memquota_core_join(struct memquota_arena_core *core, struct module *owner,
 /* The arena ends: no callback knows it after this, and nothing is cached. */
 void memquota_core_detach(struct memquota_arena_core *core)
 {
-	struct memquota_record *r;
-
 	WRITE_ONCE(core->arena, NULL);
 	WRITE_ONCE(core->dropped, true);
-	/* Pairs with begin_callback(), see arena_of(). */
-	smp_mb();
-	r = rcu_dereference_protected(core->participant.record, true);
-	if (r)
-		memquota_wait_callback(r);
+	memquota_synchronize_callback(&core->participant);
 }
 
 /* An arena has been made: who looks may see its core. */
@@ -639,25 +635,6 @@ struct memquota_arena_core *memquota_core_next(u64 id)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_core_next);
 
-/* What the quota knows it by, as long as the core is kept; NULL: nothing. */
-struct memquota_record *
-memquota_core_record(const struct memquota_arena_core *core)
-{
-	struct memquota_record *r =
-		rcu_dereference_protected(core->participant.record, true);
-
-	return r && !(READ_ONCE(r->flags) & RECORD_STATIC) ? r : NULL;
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_core_record);
-
-/* Why the quota takes nothing on for an arena, whatever its limits; or 0. */
-int memquota_core_error(const struct memquota_arena_core *core)
-{
-	const struct memquota_record *r = memquota_core_record(core);
-
-	return r ? memquota_account_error(r->account) : 0;
-}
-
 /* Any context but hard interrupts. */
 void memquota_core_unref(struct memquota_arena_core *core)
 {
@@ -677,3 +654,16 @@ void memquota_stores_flush(void)
 	flush_work(&leaving_work);
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_stores_flush);
+
+int memquota_stores_init(void)
+{
+	store_wq = alloc_workqueue("memquota_store",
+				   WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return store_wq ? 0 : -ENOMEM;
+}
+
+void memquota_stores_exit(void)
+{
+	memquota_stores_flush();
+	destroy_workqueue(store_wq);
+}
