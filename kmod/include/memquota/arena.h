@@ -8,19 +8,19 @@
  *	plain	memquota_arena_alloc(): lives until the arena is reset or
  *		destroyed, all of it at once;
  *	ref	memquota_arena_alloc_ref(): lives until its last reference is
- *		put with memquota_ref_put(), by anybody, anywhere, also after
- *		the arena is gone.
+ *		put with memquota_ref_put(), in any context, also after the
+ *		arena is gone.
  *
  * Both come from the same chunks and nothing is stored per object. A chunk
  * that served references only is used again as soon as the last of them is
  * put; one that served plain memory, when the arena is reset.
  *
- * An arena has one user at a time, who serialises; or it is made per CPU
+ * The caller serialises all use of an arena; or the arena is made per CPU
  * (%MEMQUOTA_ARENA_PERCPU), and process and softirq context on all CPUs
  * allocate from it at once.
  *
- * Functions that return memory return an ERR_PTR() where they have none,
- * since there is more than one reason, and %ZERO_SIZE_PTR for nothing.
+ * Functions that return memory return an ERR_PTR() if there is none, since
+ * there are several reasons, and %ZERO_SIZE_PTR if 0 bytes are wanted.
  *
  * The idea of bump allocation with references that are credited in advance is
  * Multitude's, a Rust crate.
@@ -45,22 +45,22 @@
 #define MEMQUOTA_CHUNK_MIN	512
 #define MEMQUOTA_CHUNK_MAX	SZ_64K
 
-/* What a chunk needs for itself, in bytes. */
+/* The header of a chunk, in bytes. */
 #define MEMQUOTA_CHUNK_HEADER	64
 
 /* The largest alignment, in bytes. */
 #define MEMQUOTA_ALIGN_MAX	SZ_32K
 
 /**
- * struct memquota_bump - the current chunk of whoever allocates
- * @cursor: address of what has not been handed out
- * @limit: its end; aligned to %MEMQUOTA_CHUNK_MIN; 0, as @cursor, without a
- *	chunk
- * @refs_end: where the last reference ended; differs from @cursor for good
- *	once plain memory was handed out
- * @refs: references handed out
+ * struct memquota_bump - the current chunk of one user of an arena
+ * @cursor: address of the first byte that was not handed out
+ * @limit: address of the chunk's end, a multiple of %MEMQUOTA_CHUNK_MIN; 0, as
+ *	@cursor, without a chunk
+ * @refs_end: where the last reference ended; once plain memory was handed out
+ *	it differs from @cursor until the chunk is replaced or rewound
+ * @refs: number of references handed out
  *
- * The fields are memquota's.
+ * The fields are private to memquota.
  */
 struct memquota_bump {
 	unsigned long cursor;
@@ -69,7 +69,7 @@ struct memquota_bump {
 	unsigned int refs;
 };
 
-/* For process context, and for softirqs that interrupt it. */
+/* One for process context, and one for softirqs that interrupt it. */
 struct memquota_bump_cpu {
 	struct memquota_bump bumps[2];
 };
@@ -80,9 +80,9 @@ struct memquota_arena_core;
  * struct memquota_arena - embedded in the object that uses it
  * @bump: its current chunk, unless it is per CPU
  * @bumps: the CPUs' current chunks, or NULL
- * @core: what outlives the arena as long as there are references
+ * @core: the part that outlives the arena while there are references
  *
- * The fields are memquota's.
+ * The fields are private to memquota.
  */
 struct memquota_arena {
 	struct memquota_bump bump;
@@ -90,44 +90,42 @@ struct memquota_arena {
 	struct memquota_arena_core *core;
 };
 
-/* For memquota_arena_config.flags: all CPUs allocate at once. */
+/* For memquota_arena_config.flags: all CPUs may allocate at once. */
 #define MEMQUOTA_ARENA_PERCPU		BIT(0)
-/* For memquota_arena_config.flags: not in an account of its own. */
+/* For memquota_arena_config.flags: charge @account, not an account of its own. */
 #define MEMQUOTA_ARENA_IN_ACCOUNT	BIT(1)
-/* For memquota_arena_config.flags: its memory is to be on a node. */
+/* For memquota_arena_config.flags: take chunks from @node. */
 #define MEMQUOTA_ARENA_ON_NODE		BIT(2)
 
 /**
- * struct memquota_arena_config - what an arena is to be
- * @account: holds its memory, if the flag says so; a null handle counts
- *	nothing. Else the arena has an account of its own, in the default
- *	tracker
- * @gfp: what taking chunks may do. With %GFP_ATOMIC an allocation never
- *	sleeps; with __GFP_ACCOUNT chunks are charged to memcg, and are no
- *	smaller than a page, since that is what memcg counts
+ * struct memquota_arena_config - parameters of memquota_arena_init()
+ * @account: the account to charge with %MEMQUOTA_ARENA_IN_ACCOUNT; with a null
+ *	handle nothing is counted. Without the flag the arena has an account of
+ *	its own, in the default tracker
+ * @gfp: how to allocate chunks. With %GFP_ATOMIC an allocation never sleeps.
+ *	With __GFP_ACCOUNT chunks are charged to memcg, too, and are no smaller
+ *	than a page, since memcg counts pages
  * @flags: %MEMQUOTA_ARENA_PERCPU, %MEMQUOTA_ARENA_IN_ACCOUNT,
  *	%MEMQUOTA_ARENA_ON_NODE
- * @node: NUMA node that chunks are to be on, if the flag says so; else
- *	the one of whoever allocates
- * @budget_bytes: the most that all its chunks together may be, those that
- *	it caches included; 0: no such limit
+ * @node: NUMA node of the chunks with %MEMQUOTA_ARENA_ON_NODE; without the
+ *	flag, the node of the CPU that allocates
+ * @budget_bytes: the most bytes that all its chunks together may have, cached
+ *	ones included; 0: no such limit
  * @max_normal_alloc: larger allocations, in bytes, get a chunk of their own
  *	unless the current one has room; 0: 16 KiB
- * @wait: jiffies that an allocation which may sleep waits at a hard limit of
- *	the quota (rule T10); 0: it fails at once. For some allocations only:
- *	memquota_arena_alloc_ref_wait()
- * @collapse: atomic callback, for an arena of which everything can be given
- *	up: once it was called the account closes. It may lock the arena,
- *	reset it, or tell its owner; memquota_arena_drop() will do where the
- *	owner notices by -ESTALE. NULL: reclaim takes only what the arena
- *	caches
- * @oldest: atomic callback that says when the oldest data arrived, on
+ * @wait: jiffies that an allocation that may sleep waits at a hard limit of
+ *	the quota; 0: it fails at once. See also memquota_arena_alloc_ref_wait()
+ * @collapse: atomic callback, for an arena whose memory can all be given up:
+ *	the account closes once it was called. It may lock and reset the arena,
+ *	or tell the owner. memquota_arena_drop() suffices if the owner notices
+ *	by -ESTALE. NULL: reclaim takes only what the arena caches
+ * @oldest: atomic callback that returns when the oldest data arrived, on
  *	CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA; NULL: when the
  *	oldest chunk in use became current
  *
  * Callbacks are called as those of struct memquota_ops are, and not after
  * memquota_arena_destroy() has returned. In an account with other participants
- * they may come before memquota_arena_init() has returned.
+ * they may be called before memquota_arena_init() has returned.
  */
 struct memquota_arena_config {
 	struct memquota_account *account;
@@ -142,10 +140,10 @@ struct memquota_arena_config {
 };
 
 /**
- * struct memquota_arena_counts - how much an arena did
+ * struct memquota_arena_counts - events of an arena
  * @chunks: chunks of a size class taken from the system
- * @one_shots: chunks taken for a single allocation
- * @cache_hits: chunks that were used again instead
+ * @one_shots: chunks taken from the system for a single allocation
+ * @cache_hits: chunks taken from the cache
  * @relocations: allocations that moved when they grew
  */
 struct memquota_arena_counts {
@@ -157,12 +155,11 @@ struct memquota_arena_counts {
 
 /**
  * struct memquota_arena_stats - what an arena holds, and did
- * @held_bytes: its chunks, those that it caches and those that only
- *	references hold included
- * @wasted_bytes: ends of chunks in use, the current ones included, that no
- *	allocation has
- * @ever: since it was created
- * @since_reset: since it was last reset
+ * @held_bytes: size of its chunks, including those that it caches and those
+ *	that only references keep
+ * @wasted_bytes: unused ends of chunks in use, those of current ones included
+ * @ever: events since it was created
+ * @since_reset: events since it was last reset
  */
 struct memquota_arena_stats {
 	u64 held_bytes;
@@ -198,31 +195,35 @@ void memquota_ref_put(const void *memory);
 
 /**
  * memquota_arena_init - make an arena
- * @arena: the arena, whatever it contains
- * @config: what it is to be; copied
+ * @arena: the arena, uninitialised
+ * @config: its parameters; copied
  * @fmt: printf format of the name that people will read, and its arguments
  *
- * Nothing but bookkeeping is allocated before the first allocation.
+ * The first chunk is taken by the first allocation. memquota_arena_destroy()
+ * ends the arena.
  *
  * Context: as @config's gfp flags say; one per CPU may sleep.
  *
- * Return: 0, or
- * -EINVAL: unknown flags, a node that is not online, a negative @wait, or gfp
- * flags that ask for memory of a zone, or for zeroed or compound memory;
- * -ENOMEM: out of memory;
- * and what memquota_account_create() and memquota_join_account() return.
+ * Return:
+ * * 0 - the arena is ready
+ * * %-EINVAL - unknown flags, a node that is not online, a negative @wait, or
+ *   gfp flags that ask for memory of a zone, or for zeroed or compound memory
+ * * %-ENOMEM - out of memory
+ * * other errors - those of memquota_account_create() and
+ *   memquota_join_account()
  */
 #define memquota_arena_init(arena, config, fmt, ...)			\
 	__memquota_arena_init(arena, config, THIS_MODULE, fmt, ##__VA_ARGS__)
 
 /*
- * Memory at the cursor, if it has that much. @align is a power of two and no
- * more than MEMQUOTA_CHUNK_MIN, so that aligning never goes past the limit; one
- * unsigned comparison then refuses what is too large, what would wrap, and
- * nothing. Whether there is memory is said apart from where it is: the compiler
- * does not know by itself that no chunk is at NULL, and would look again.
- * Neither is one where errors are; it is told, so that a caller's IS_ERR()
- * costs nothing where the cursor had memory.
+ * Take @size bytes at the cursor; return whether the chunk has that many. @align
+ * is a power of two and at most MEMQUOTA_CHUNK_MIN, so aligning never passes
+ * the limit. One unsigned comparison then refuses a size that is too large,
+ * that would wrap, or that is 0.
+ *
+ * The result is apart from the address, since the compiler does not know that
+ * no chunk is at NULL and would compare again. It is told that none is at an
+ * ERR_PTR() either, so a caller's IS_ERR() costs nothing on this path.
  */
 static __always_inline bool memquota_bump_take(struct memquota_bump *bump,
 					       size_t size, size_t align,
@@ -262,8 +263,8 @@ memquota_arena_take(struct memquota_arena *arena, size_t size, size_t align,
 }
 
 /*
- * The CPU's own current chunk. Softirqs have one apart from that of whom they
- * interrupt, so that switching preemption off keeps everybody else away.
+ * Return the bump of this CPU and context. Softirqs have one of their own, so
+ * disabling preemption is enough to own it.
  */
 static __always_inline struct memquota_bump *
 memquota_this_bump(struct memquota_arena *arena)
@@ -289,29 +290,31 @@ memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
 }
 
 /**
- * memquota_arena_alloc - plain memory
+ * memquota_arena_alloc - allocate plain memory
  * @arena: the arena
  * @size: bytes
- * @align: what its address is a multiple of: a power of two, 32 KiB at most
+ * @align: what the address is a multiple of: a power of two, at most 32 KiB
  *
  * It lives until memquota_arena_reset() or memquota_arena_destroy().
  *
+ * After an error the arena can be used as before, unless its account is closed
+ * or its tracker destroyed or poisoned: then it is as after
+ * memquota_arena_drop().
+ *
  * Context: whatever the arena's gfp flags allow. The caller serialises, unless
- * the arena is per CPU (see memquota_arena_alloc_percpu(), which is faster
- * then).
+ * the arena is per CPU (memquota_arena_alloc_percpu() is faster then).
  *
  * Return: uninitialised memory; %ZERO_SIZE_PTR if @size is 0; or an ERR_PTR():
- * -EINVAL: @align is no power of two, or above %MEMQUOTA_ALIGN_MAX;
- * -EOVERFLOW: @size is beyond what can be addressed, or the arena's counter
- * would wrap;
- * -EDQUOT: the arena's budget, or a hard limit of the quota;
- * -ETIME: likewise, still so after the arena's @wait;
- * -ESTALE: it was dropped, or its account is closed;
- * -ESHUTDOWN, -ENOTRECOVERABLE: its tracker was destroyed, or is poisoned;
- * -EINTR: a fatal signal came while it waited;
- * -ENOMEM: the system has none.
- * The arena goes on in each case, but where its account is closed, or its
- * tracker at an end: then it is as after memquota_arena_drop().
+ * * %-EINVAL - @align is no power of two, or above %MEMQUOTA_ALIGN_MAX
+ * * %-EOVERFLOW - @size is beyond what can be addressed, or the arena's counter
+ *   would wrap
+ * * %-EDQUOT - the arena's budget, or a hard limit of the quota, is exhausted
+ * * %-ETIME - likewise, still so after the arena's @wait
+ * * %-ESTALE - the arena was dropped, or its account is closed
+ * * %-ESHUTDOWN - its tracker was destroyed
+ * * %-ENOTRECOVERABLE - its tracker is poisoned
+ * * %-EINTR - a fatal signal came during the wait
+ * * %-ENOMEM - the system has no memory
  */
 static __always_inline void *
 memquota_arena_alloc(struct memquota_arena *arena, size_t size, size_t align)
@@ -320,13 +323,13 @@ memquota_arena_alloc(struct memquota_arena *arena, size_t size, size_t align)
 }
 
 /**
- * memquota_arena_alloc_ref - memory with a life of its own
+ * memquota_arena_alloc_ref - allocate memory with a reference
  * @arena: the arena
  * @size: bytes
- * @align: what its address is a multiple of: a power of two, 32 KiB at most
+ * @align: what the address is a multiple of: a power of two, at most 32 KiB
  *
- * It lives until memquota_ref_put(), however long the arena does. Nothing
- * atomic is done.
+ * It lives until memquota_ref_put(), also after the arena is gone. No atomic
+ * operation is done while the current chunk has room.
  *
  * Context: as memquota_arena_alloc().
  *
@@ -340,14 +343,14 @@ memquota_arena_alloc_ref(struct memquota_arena *arena, size_t size,
 }
 
 /**
- * memquota_arena_alloc_percpu - plain memory of an arena that is per CPU
+ * memquota_arena_alloc_percpu - allocate plain memory from a per-CPU arena
  * @arena: the arena, made with %MEMQUOTA_ARENA_PERCPU
  * @size: bytes
- * @align: what its address is a multiple of: a power of two, 32 KiB at most
+ * @align: what the address is a multiple of: a power of two, at most 32 KiB
  *
  * Context: process and softirq, on all CPUs at once; not hard interrupts. The
- * caller keeps memquota_arena_reset() and memquota_arena_destroy() apart from
- * it.
+ * caller serialises it against memquota_arena_reset() and
+ * memquota_arena_destroy().
  *
  * Return: as memquota_arena_alloc().
  */
@@ -359,10 +362,10 @@ memquota_arena_alloc_percpu(struct memquota_arena *arena, size_t size,
 }
 
 /**
- * memquota_arena_alloc_ref_percpu - memory with a life of its own, per CPU
+ * memquota_arena_alloc_ref_percpu - allocate with a reference, per CPU
  * @arena: the arena, made with %MEMQUOTA_ARENA_PERCPU
  * @size: bytes
- * @align: what its address is a multiple of: a power of two, 32 KiB at most
+ * @align: what the address is a multiple of: a power of two, at most 32 KiB
  *
  * Context: as memquota_arena_alloc_percpu().
  *
@@ -376,19 +379,19 @@ memquota_arena_alloc_ref_percpu(struct memquota_arena *arena, size_t size,
 }
 
 /**
- * memquota_arena_realloc - let plain memory grow
+ * memquota_arena_realloc - grow plain memory
  * @arena: the arena
- * @old: what to grow; NULL or %ZERO_SIZE_PTR for nothing yet
+ * @old: the memory, or NULL or %ZERO_SIZE_PTR to allocate
  * @old_size: its size in bytes
- * @new_size: the size that it is to have; smaller ones change nothing
+ * @new_size: the wanted size in bytes; a smaller one changes nothing
  * @align: as for memquota_arena_alloc(), and as @old was allocated
  *
- * What was allocated last grows in place while its chunk has room. All else
- * moves, and its old place is lost until the arena is reset.
+ * The last allocation grows in place while its chunk has room. Any other moves,
+ * and its old bytes are lost until the arena is reset.
  *
  * Context: as memquota_arena_alloc().
  *
- * Return: the memory, wherever it is; or an ERR_PTR() as from
+ * Return: the memory, moved or not; or an ERR_PTR() as from
  * memquota_arena_alloc(), with @old untouched.
  */
 static inline void *memquota_arena_realloc(struct memquota_arena *arena,
@@ -400,15 +403,15 @@ static inline void *memquota_arena_realloc(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_realloc_ref - let a reference's memory grow
+ * memquota_arena_realloc_ref - grow memory with a reference
  * @arena: the arena that it is from
- * @old: what to grow, of which the caller has the only reference; NULL or
- *	%ZERO_SIZE_PTR for nothing yet
+ * @old: the memory, to which the caller has the only reference; or NULL or
+ *	%ZERO_SIZE_PTR to allocate
  * @old_size: its size in bytes
- * @new_size: the size that it is to have; smaller ones change nothing
+ * @new_size: the wanted size in bytes; a smaller one changes nothing
  * @align: as for memquota_arena_alloc(), and as @old was allocated
  *
- * As memquota_arena_realloc(); where it moves, the old reference is put.
+ * As memquota_arena_realloc(); if the memory moves, the old reference is put.
  *
  * Context: as memquota_arena_realloc().
  *
@@ -430,7 +433,7 @@ static inline void *__memquota_zeroed(void *memory, size_t size)
 }
 
 /**
- * memquota_arena_zalloc - plain memory full of zeroes
+ * memquota_arena_zalloc - allocate zeroed plain memory
  * @arena: the arena
  * @size: bytes
  * @align: as for memquota_arena_alloc()
@@ -446,7 +449,7 @@ static inline void *memquota_arena_zalloc(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_zalloc_ref - memory full of zeroes, with a life of its own
+ * memquota_arena_zalloc_ref - allocate zeroed memory with a reference
  * @arena: the arena
  * @size: bytes
  * @align: as for memquota_arena_alloc()
@@ -463,16 +466,16 @@ static inline void *memquota_arena_zalloc_ref(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_alloc_array - plain memory for an array
+ * memquota_arena_alloc_array - allocate plain memory for an array
  * @arena: the arena
- * @n: elements
- * @size: bytes of each
+ * @n: number of elements
+ * @size: bytes of each element
  * @align: as for memquota_arena_alloc()
  *
  * Context: as memquota_arena_alloc().
  *
- * Return: as memquota_arena_alloc(); -EOVERFLOW also if the product
- * of @n and @size is.
+ * Return: as memquota_arena_alloc(); %-EOVERFLOW also if the product of @n and
+ * @size overflows.
  */
 static inline void *memquota_arena_alloc_array(struct memquota_arena *arena,
 					       size_t n, size_t size,
@@ -482,16 +485,16 @@ static inline void *memquota_arena_alloc_array(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_alloc_array_ref - memory for an array, with a life of its own
+ * memquota_arena_alloc_array_ref - allocate an array with a reference
  * @arena: the arena
- * @n: elements
- * @size: bytes of each
+ * @n: number of elements
+ * @size: bytes of each element
  * @align: as for memquota_arena_alloc()
  *
  * Context: as memquota_arena_alloc_ref().
  *
- * Return: as memquota_arena_alloc_ref(); -EOVERFLOW also if the
- * product of @n and @size is.
+ * Return: as memquota_arena_alloc_ref(); %-EOVERFLOW also if the product of @n
+ * and @size overflows.
  */
 static inline void *
 memquota_arena_alloc_array_ref(struct memquota_arena *arena, size_t n,
@@ -501,10 +504,10 @@ memquota_arena_alloc_array_ref(struct memquota_arena *arena, size_t n,
 }
 
 /**
- * memquota_arena_memdup - a plain copy of memory
+ * memquota_arena_memdup - copy memory to plain memory
  * @arena: the arena
- * @src: what to copy
- * @size: its bytes
+ * @src: the memory to copy
+ * @size: bytes to copy
  * @align: as for memquota_arena_alloc()
  *
  * Context: as memquota_arena_alloc().
@@ -519,10 +522,10 @@ static inline void *memquota_arena_memdup(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_memdup_ref - a copy of memory, with a life of its own
+ * memquota_arena_memdup_ref - copy memory, with a reference
  * @arena: the arena
- * @src: what to copy
- * @size: its bytes
+ * @src: the memory to copy
+ * @size: bytes to copy
  * @align: as for memquota_arena_alloc()
  *
  * Context: as memquota_arena_alloc_ref().
@@ -537,9 +540,9 @@ static inline void *memquota_arena_memdup_ref(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_strdup - a plain copy of a string
+ * memquota_arena_strdup - copy a string to plain memory
  * @arena: the arena
- * @s: the string; of NULL the copy is NULL
+ * @s: the string; if NULL, the result is NULL
  *
  * Context: as memquota_arena_alloc().
  *
@@ -552,9 +555,9 @@ static inline char *memquota_arena_strdup(struct memquota_arena *arena,
 }
 
 /**
- * memquota_arena_strdup_ref - a copy of a string, with a life of its own
+ * memquota_arena_strdup_ref - copy a string, with a reference
  * @arena: the arena
- * @s: the string; of NULL the copy is NULL
+ * @s: the string; if NULL, the result is NULL
  *
  * Context: as memquota_arena_alloc_ref().
  *
