@@ -482,76 +482,26 @@ void *__memquota_arena_realloc(struct memquota_arena *arena, void *old,
 }
 EXPORT_SYMBOL_GPL(__memquota_arena_realloc);
 
-/* See memquota_arena_memdup() and memquota_arena_memdup_ref(). */
-void *__memquota_arena_memdup(struct memquota_arena *arena, const void *src,
-			      size_t size, size_t align, bool ref)
+/* See memquota_arena_asprintf() and memquota_arena_asprintf_ref(). */
+char *__memquota_arena_asprintf(struct memquota_arena *arena, bool ref,
+				const char *fmt, ...)
 {
-	void *copy = __memquota_arena_alloc(arena, size, align, ref);
-
-	if (is_memory(copy))
-		memcpy(copy, src, size);
-	return copy;
-}
-EXPORT_SYMBOL_GPL(__memquota_arena_memdup);
-
-static __printf(3, 0) char *print(struct memquota_arena *arena, bool ref,
-				  const char *fmt, va_list args)
-{
-	va_list again;
+	va_list args;
 	char *text;
 	size_t size;
 
-	va_copy(again, args);
-	size = vsnprintf(NULL, 0, fmt, again) + 1;
-	va_end(again);
+	va_start(args, fmt);
+	size = vsnprintf(NULL, 0, fmt, args) + 1;
+	va_end(args);
 	text = __memquota_arena_alloc(arena, size, 1, ref);
-	if (!IS_ERR(text))
+	if (!IS_ERR(text)) {
+		va_start(args, fmt);
 		vscnprintf(text, size, fmt, args);
+		va_end(args);
+	}
 	return text;
 }
-
-/**
- * memquota_arena_asprintf - plain memory with a formatted string
- * @arena: the arena
- * @fmt: printf format, and its arguments
- *
- * Context: as memquota_arena_alloc().
- *
- * Return: as memquota_arena_alloc().
- */
-char *memquota_arena_asprintf(struct memquota_arena *arena, const char *fmt, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, fmt);
-	text = print(arena, false, fmt, args);
-	va_end(args);
-	return text;
-}
-EXPORT_SYMBOL_GPL(memquota_arena_asprintf);
-
-/**
- * memquota_arena_asprintf_ref - a formatted string with a life of its own
- * @arena: the arena
- * @fmt: printf format, and its arguments
- *
- * Context: as memquota_arena_alloc_ref().
- *
- * Return: as memquota_arena_alloc_ref().
- */
-char *memquota_arena_asprintf_ref(struct memquota_arena *arena,
-				  const char *fmt, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, fmt);
-	text = print(arena, true, fmt, args);
-	va_end(args);
-	return text;
-}
-EXPORT_SYMBOL_GPL(memquota_arena_asprintf_ref);
+EXPORT_SYMBOL_GPL(__memquota_arena_asprintf);
 
 static int preallocate(struct memquota_store *store, unsigned int class)
 {

@@ -186,8 +186,8 @@ void *__memquota_arena_alloc(struct memquota_arena *arena, size_t size,
 void *__memquota_arena_realloc(struct memquota_arena *arena, void *old,
 			       size_t old_size, size_t new_size, size_t align,
 			       bool ref);
-void *__memquota_arena_memdup(struct memquota_arena *arena, const void *src,
-			      size_t size, size_t align, bool ref);
+__printf(3, 4) char *__memquota_arena_asprintf(struct memquota_arena *arena,
+					       bool ref, const char *fmt, ...);
 void *memquota_arena_alloc_ref_wait(struct memquota_arena *arena, size_t size,
 				    size_t align, long timeout);
 void memquota_ref_get(const void *memory);
@@ -503,6 +503,17 @@ memquota_arena_alloc_array_ref(struct memquota_arena *arena, size_t n,
 	return memquota_arena_alloc_ref(arena, size_mul(n, size), align);
 }
 
+static inline void *__memquota_arena_memdup(struct memquota_arena *arena,
+					    const void *src, size_t size,
+					    size_t align, bool ref)
+{
+	void *copy = __memquota_arena_alloc(arena, size, align, ref);
+
+	if (!IS_ERR(copy) && !ZERO_OR_NULL_PTR(copy))
+		memcpy(copy, src, size);
+	return copy;
+}
+
 /**
  * memquota_arena_memdup - copy memory to plain memory
  * @arena: the arena
@@ -569,9 +580,28 @@ static inline char *memquota_arena_strdup_ref(struct memquota_arena *arena,
 	return s ? memquota_arena_memdup_ref(arena, s, strlen(s) + 1, 1) : NULL;
 }
 
-__printf(2, 3) char *memquota_arena_asprintf(struct memquota_arena *arena,
-					     const char *fmt, ...);
-__printf(2, 3) char *memquota_arena_asprintf_ref(struct memquota_arena *arena,
-						 const char *fmt, ...);
+/**
+ * memquota_arena_asprintf - format a string in plain memory
+ * @arena: the arena
+ * @fmt: printf format, and its arguments
+ *
+ * Context: as memquota_arena_alloc().
+ *
+ * Return: as memquota_arena_alloc().
+ */
+#define memquota_arena_asprintf(arena, fmt, ...)			\
+	__memquota_arena_asprintf(arena, false, fmt, ##__VA_ARGS__)
+
+/**
+ * memquota_arena_asprintf_ref - format a string, with a reference
+ * @arena: the arena
+ * @fmt: printf format, and its arguments
+ *
+ * Context: as memquota_arena_alloc_ref().
+ *
+ * Return: as memquota_arena_alloc_ref().
+ */
+#define memquota_arena_asprintf_ref(arena, fmt, ...)			\
+	__memquota_arena_asprintf(arena, true, fmt, ##__VA_ARGS__)
 
 #endif /* _MEMQUOTA_ARENA_H */
