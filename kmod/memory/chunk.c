@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Chunks, and where they come from.
- *
- * A chunk of a size class fills the class exactly and is aligned to it. From a
- * page up it is a block of the page allocator's. Below, it is cut from a page
- * of a pool; there is one pool a class and node for all arenas. What is too
- * large for a class gets whole pages, physically contiguous or, where the
- * caller may sleep and there are none, mapped.
- *
- * The header is found from any pointer into a chunk by way of the page's
- * private word, which holds the header's address; in a pool's page it holds
- * the mask that leads to it; see memquota_chunk_of().
+ * Chunks: getting them from the system, and finding the header of one.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -21,67 +11,82 @@
 #include <memquota/compat.h>
 #include "chunk.h"
 
+/**
+ * DOC: Where a chunk's memory comes from
+ *
+ * A chunk of a size class fills the class exactly and is aligned to it. From a
+ * page up it is a block of the page allocator's. Below, it is a slot of a
+ * pool's page; all arenas share one pool for each class and node. A one-shot,
+ * too large for a class, gets whole pages: physically contiguous or, if there
+ * are none and the caller may sleep, mapped.
+ *
+ * memquota_chunk_of() finds the header from any address in the chunk by way of
+ * the page's private word. It holds the header's address; in a pool's page,
+ * the mask that leads to it, which cannot be taken for an address, with the
+ * number of the first free slot in the bits that the mask leaves clear.
+ */
+
 /* Wholly free pages that a pool keeps. */
 #define POOL_KEEP		4
 
 /* At the beginning of a free slot. */
 struct free_slot {
-	u16 next;	/* number of the next one, or 0 */
-	u16 nr;		/* how many there are from here on */
+	u16 next;	/* number of the next free slot of the page, or 0 */
+	u16 nr;		/* free slots from this one to the end of the list */
 };
 
-/* Pages that are cut into chunks of one class, on one node. */
+/* Pages that are cut into slots of one class, on one node; @lock for all. */
 struct pool {
 	raw_spinlock_t lock;
-	struct list_head pages;		/* with free slots; those in use first */
+	struct list_head pages;		/* with free slots; partly used first */
 	unsigned int nr_pages;
 	unsigned int nr_free;		/* slots */
-	unsigned int nr_empty;		/* pages of which all slots are free */
+	unsigned int nr_empty;		/* pages whose slots are all free */
 };
 
-static struct pool *pools;	/* for each node, its classes */
+static struct pool *pools;	/* the classes of node 0, of node 1, ... */
 
 /*
- * Larger blocks are not compound pages, so that each page has a word of its
- * own, and nobody looks for the first one. The words are cleared before pages
- * go back, as older kernels do it for the first page of a block alone.
+ * Blocks of several pages are not compound, so each page has a private word and
+ * finding the header needs no look at the head page. Clear the words before
+ * freeing: older kernels clear that of the first page only.
  */
-static void set_private(struct page *page, unsigned int n, void *memory)
+static void block_set_private(struct page *page, unsigned int n, void *memory)
 {
 	while (n--)
 		set_page_private(page + n, (unsigned long)memory);
 }
 
-static struct pool *pool_of(struct page *page, unsigned int class)
+static struct pool *pool_of_page(struct page *page, unsigned int class)
 {
 	return &pools[page_to_nid(page) * MEMQUOTA_PAGE_CLASS + class];
 }
 
-static unsigned int slots_of(unsigned int class)
+static unsigned int pool_slots_per_page(unsigned int class)
 {
 	return PAGE_SIZE / memquota_class_bytes(class);
 }
 
-static struct free_slot *slot_at(struct page *page, unsigned int class,
-				 unsigned int number)
+static struct free_slot *pool_slot_at(struct page *page, unsigned int class,
+				      unsigned int number)
 {
 	return page_address(page) + (number - 1) * memquota_class_bytes(class);
 }
 
-static unsigned int first_slot(struct page *page)
+static unsigned int pool_first_slot(struct page *page)
 {
 	return page_private(page) & MEMQUOTA_POOL_SLOT;
 }
 
-/* Who puts references reads the mask meanwhile; it stays the same. */
-static void set_first_slot(struct page *page, unsigned int class,
-			   unsigned int number)
+/* memquota_chunk_of() reads the mask meanwhile, so never change that. */
+static void pool_set_first_slot(struct page *page, unsigned int class,
+				unsigned int number)
 {
 	WRITE_ONCE(page_private(page),
 		   -memquota_class_bytes(class) | number);
 }
 
-static struct free_slot *pool_pop(struct pool *pool, unsigned int class)
+static struct free_slot *pool_pop_slot(struct pool *pool, unsigned int class)
 {
 	struct free_slot *slot;
 	struct page *page;
@@ -90,45 +95,46 @@ static struct free_slot *pool_pop(struct pool *pool, unsigned int class)
 	page = list_first_entry_or_null(&pool->pages, struct page, lru);
 	if (!page)
 		return NULL;
-	slot = slot_at(page, class, first_slot(page));
-	if (slot->nr == slots_of(class))
+	slot = pool_slot_at(page, class, pool_first_slot(page));
+	if (slot->nr == pool_slots_per_page(class))
 		pool->nr_empty--;
 	if (slot->nr == 1)
 		list_del(&page->lru);
 	pool->nr_free--;
-	set_first_slot(page, class, slot->next);
+	pool_set_first_slot(page, class, slot->next);
 	return slot;
 }
 
-/* A page of which all slots are free. */
-static void pool_add(struct pool *pool, struct page *page, unsigned int class)
+/* Add a page whose slots are all free. */
+static void pool_add_page(struct pool *pool, struct page *page,
+			  unsigned int class)
 {
 	lockdep_assert_held(&pool->lock);
 	list_add(&page->lru, &pool->pages);
 	pool->nr_pages++;
 	pool->nr_empty++;
-	pool->nr_free += slots_of(class);
+	pool->nr_free += pool_slots_per_page(class);
 }
 
-static void free_page_of_pool(struct page *page)
+static void pool_free_page(struct page *page)
 {
 	set_page_private(page, 0);
 	__free_page(page);
 }
 
-static void cut(struct page *page, unsigned int class)
+static void pool_cut_page(struct page *page, unsigned int class)
 {
-	unsigned int n = slots_of(class), i;
+	unsigned int n = pool_slots_per_page(class), i;
 
 	for (i = 1; i <= n; i++)
-		*slot_at(page, class, i) = (struct free_slot){
+		*pool_slot_at(page, class, i) = (struct free_slot){
 			.next = i < n ? i + 1 : 0,
 			.nr = n + 1 - i,
 		};
-	set_first_slot(page, class, 1);
+	pool_set_first_slot(page, class, 1);
 }
 
-static void *pool_take(unsigned int class, gfp_t gfp, int node)
+static void *pool_alloc_slot(unsigned int class, gfp_t gfp, int node)
 {
 	struct free_slot *slot;
 	struct page *page;
@@ -139,7 +145,7 @@ static void *pool_take(unsigned int class, gfp_t gfp, int node)
 		node = numa_mem_id();
 	pool = &pools[node * MEMQUOTA_PAGE_CLASS + class];
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	slot = pool_pop(pool, class);
+	slot = pool_pop_slot(pool, class);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (slot)
 		return slot;
@@ -147,40 +153,40 @@ static void *pool_take(unsigned int class, gfp_t gfp, int node)
 	page = alloc_pages_node(node, gfp, 0);
 	if (!page)
 		return NULL;
-	cut(page, class);
-	pool = pool_of(page, class);
+	pool_cut_page(page, class);
+	pool = pool_of_page(page, class);
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	/* A node without memory gets other nodes' pages, which have pools. */
-	slot = pool_pop(pool, class);
+	/* The page may be another node's, whose pool has free slots. */
+	slot = pool_pop_slot(pool, class);
 	if (!slot) {
-		pool_add(pool, page, class);
-		slot = pool_pop(pool, class);
+		pool_add_page(pool, page, class);
+		slot = pool_pop_slot(pool, class);
 		page = NULL;
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (page)
-		free_page_of_pool(page);
+		pool_free_page(page);
 	return slot;
 }
 
-static void pool_give(void *memory, unsigned int class)
+static void pool_free_slot(void *memory, unsigned int class)
 {
 	struct page *page = virt_to_page(memory);
-	struct pool *pool = pool_of(page, class);
+	struct pool *pool = pool_of_page(page, class);
 	struct free_slot *slot = memory;
 	unsigned long flags;
 	unsigned int first;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	first = first_slot(page);
+	first = pool_first_slot(page);
 	slot->next = first;
-	slot->nr = first ? slot_at(page, class, first)->nr + 1 : 1;
-	set_first_slot(page, class, offset_in_page(memory) /
-				    memquota_class_bytes(class) + 1);
+	slot->nr = first ? pool_slot_at(page, class, first)->nr + 1 : 1;
+	pool_set_first_slot(page, class, offset_in_page(memory) /
+					 memquota_class_bytes(class) + 1);
 	pool->nr_free++;
 	if (!first)
 		list_add(&page->lru, &pool->pages);
-	if (slot->nr < slots_of(class)) {
+	if (slot->nr < pool_slots_per_page(class)) {
 		page = NULL;
 	} else if (pool->nr_empty < POOL_KEEP) {
 		list_move_tail(&page->lru, &pool->pages);
@@ -189,14 +195,14 @@ static void pool_give(void *memory, unsigned int class)
 	} else {
 		list_del(&page->lru);
 		pool->nr_pages--;
-		pool->nr_free -= slots_of(class);
+		pool->nr_free -= pool_slots_per_page(class);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (page)
-		free_page_of_pool(page);
+		pool_free_page(page);
 }
 
-/* The pools, a line each: what arenas have of them, and what is left (C1). */
+/* Print a line for each pool: bytes that arenas have, and free ones. */
 void memquota_chunk_show_pool(struct seq_file *m)
 {
 	unsigned int class, nr_pages, nr_free;
@@ -221,13 +227,17 @@ void memquota_chunk_show_pool(struct seq_file *m)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_chunk_show_pool);
 
-/* Above a page it is not worth any trouble: a smaller one will do. */
-static gfp_t modest(gfp_t gfp)
+/*
+ * Return how to allocate a block. A smaller chunk, or a mapping, can stand in
+ * for more than a page, so do not retry for that.
+ */
+static gfp_t block_gfp(gfp_t gfp, unsigned int order)
 {
-	return (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN | __GFP_NORETRY;
+	return order ? (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN | __GFP_NORETRY :
+		       gfp;
 }
 
-/* A chunk of a class, with its header set up but for @store; or NULL. */
+/* Make a chunk of a class, or return NULL; the caller sets @store and @refs. */
 struct memquota_chunk *memquota_chunk_new(unsigned int class, gfp_t gfp,
 					  int node)
 {
@@ -236,16 +246,16 @@ struct memquota_chunk *memquota_chunk_new(unsigned int class, gfp_t gfp,
 	struct page *page;
 
 	if (class < MEMQUOTA_PAGE_CLASS) {
-		chunk = pool_take(class, gfp, node);
+		chunk = pool_alloc_slot(class, gfp, node);
 		if (!chunk)
 			return NULL;
 	} else {
 		order = class - MEMQUOTA_PAGE_CLASS;
-		page = alloc_pages_node(node, order ? modest(gfp) : gfp, order);
+		page = alloc_pages_node(node, block_gfp(gfp, order), order);
 		if (!page)
 			return NULL;
 		chunk = page_address(page);
-		set_private(page, 1U << order, chunk);
+		block_set_private(page, 1U << order, chunk);
 	}
 	chunk->class = class;
 	chunk->bytes = memquota_class_bytes(class);
@@ -253,7 +263,7 @@ struct memquota_chunk *memquota_chunk_new(unsigned int class, gfp_t gfp,
 	return chunk;
 }
 
-static void *new_contiguous(size_t bytes, gfp_t gfp, int node)
+static void *one_shot_alloc_contiguous(size_t bytes, gfp_t gfp, int node)
 {
 	unsigned int order = get_order(bytes), n = bytes >> PAGE_SHIFT, i;
 	struct page *page;
@@ -261,19 +271,19 @@ static void *new_contiguous(size_t bytes, gfp_t gfp, int node)
 
 	if (bytes > KMALLOC_MAX_SIZE)
 		return NULL;
-	page = alloc_pages_node(node, order ? modest(gfp) : gfp, order);
+	page = alloc_pages_node(node, block_gfp(gfp, order), order);
 	if (!page)
 		return NULL;
 	memory = page_address(page);
 	split_page(page, order);
-	set_private(page, n, memory);
+	block_set_private(page, n, memory);
 	for (i = n; i < 1U << order; i++)
 		__free_page(page + i);
 	return memory;
 }
 
-/* vmalloc() knows no node together with flags, and offers no private word. */
-static void *new_mapped(size_t bytes, gfp_t gfp, int node)
+/* vmalloc() takes no node along with flags, and sets no private words. */
+static void *one_shot_alloc_mapped(size_t bytes, gfp_t gfp, int node)
 {
 	unsigned int n = bytes >> PAGE_SHIFT, i;
 	struct page **pages;
@@ -302,8 +312,8 @@ out:
 	return memory;
 }
 
-/* Sleeps. Pages are linked before the mapping, the only way to them, goes. */
-static void free_mapped(void *memory, size_t bytes)
+/* Sleeps. Collect the pages first: only the mapping leads to them. */
+static void one_shot_free_mapped(void *memory, size_t bytes)
 {
 	struct page *page, *next;
 	LIST_HEAD(pages);
@@ -318,14 +328,15 @@ static void free_mapped(void *memory, size_t bytes)
 	}
 }
 
-/* A chunk for one object; @bytes are whole pages, header included. */
+/* Make a chunk for one object; @bytes are whole pages, header included. */
 struct memquota_chunk *memquota_chunk_new_one_shot(size_t bytes, gfp_t gfp,
 						   int node)
 {
-	struct memquota_chunk *chunk = new_contiguous(bytes, gfp, node);
+	struct memquota_chunk *chunk;
 
+	chunk = one_shot_alloc_contiguous(bytes, gfp, node);
 	if (!chunk)
-		chunk = new_mapped(bytes, gfp, node);
+		chunk = one_shot_alloc_mapped(bytes, gfp, node);
 	if (!chunk)
 		return NULL;
 	chunk->class = MEMQUOTA_ONE_SHOT;
@@ -334,18 +345,18 @@ struct memquota_chunk *memquota_chunk_new_one_shot(size_t bytes, gfp_t gfp,
 	return chunk;
 }
 
-/* Sleeps if it is mapped; else any context in which pages may be freed. */
+/* Free a chunk. May sleep if it is mapped; else as freeing pages. */
 void memquota_chunk_free(struct memquota_chunk *chunk)
 {
 	size_t bytes = chunk->bytes;
 	u8 class = chunk->class;
 
 	if (class < MEMQUOTA_PAGE_CLASS) {
-		pool_give(chunk, class);
+		pool_free_slot(chunk, class);
 	} else if (is_vmalloc_addr(chunk)) {
-		free_mapped(chunk, bytes);
+		one_shot_free_mapped(chunk, bytes);
 	} else {
-		set_private(virt_to_page(chunk), bytes >> PAGE_SHIFT, NULL);
+		block_set_private(virt_to_page(chunk), bytes >> PAGE_SHIFT, NULL);
 		if (class == MEMQUOTA_ONE_SHOT)
 			free_pages_exact(chunk, bytes);
 		else
@@ -375,6 +386,6 @@ void memquota_chunks_exit(void)
 
 	for (i = 0; i < n; i++)
 		list_for_each_entry_safe(page, next, &pools[i].pages, lru)
-			free_page_of_pool(page);
+			pool_free_page(page);
 	kfree(pools);
 }
