@@ -596,23 +596,11 @@ static void unlist(struct memquota_arena_core *core)
 	raw_spin_unlock_irqrestore(&cores_lock, flags);
 }
 
-/* The first listed core from @id on. */
-static struct memquota_arena_core *first_from(u64 id)
+/* For rb_find_first(): all ids from *@key on match, the first one is found. */
+static int core_id_below(const void *key, const struct rb_node *node)
 {
-	struct memquota_arena_core *core, *found = NULL;
-	struct rb_node *n = cores.rb_node;
-
-	lockdep_assert_held(&cores_lock);
-	while (n) {
-		core = rb_entry(n, struct memquota_arena_core, listed);
-		if (core->id >= id) {
-			found = core;
-			n = n->rb_left;
-		} else {
-			n = n->rb_right;
-		}
-	}
-	return found;
+	return rb_entry(node, struct memquota_arena_core, listed)->id <
+	       *(const u64 *)key;
 }
 
 /* For walks by id: the first core from @id on, kept; NULL after the last. */
@@ -624,7 +612,8 @@ struct memquota_arena_core *memquota_core_next(u64 id)
 
 	do {
 		raw_spin_lock_irqsave(&cores_lock, flags);
-		core = first_from(id);
+		core = rb_entry_safe(rb_find_first(&id, &cores, core_id_below),
+				     struct memquota_arena_core, listed);
 		/* The last reference may be gone, and it about to leave. */
 		kept = core && refcount_inc_not_zero(&core->refs);
 		if (core)
