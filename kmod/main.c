@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include "device/chardev.h"
+#include "memory/arena.h"
 #include "memory/chunk.h"
 #include "debug/debugfs.h"
 #include "core/core.h"

@@ -58,7 +58,7 @@ CALLED = {
     "ioctl_uncharge": ("participant_ioctl",),
     "join_leave": ("memquota_join_account", "memquota_leave"),
     "join_private_leave": ("memquota_join_private", "memquota_leave"),
-    "arena_reset": ("memquota_arena_reset",),
+    "arena_reset": ("memquota_arena_reset", "memquota_bump_reset"),
     "arena_refill": ("__memquota_arena_alloc", "memquota_ref_put"),
     "arena_refill_fresh": ("__memquota_arena_alloc", "memquota_ref_put",
                            "memquota_store_trim"),

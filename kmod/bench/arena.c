@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <memquota/account.h>
 #include <memquota/arena.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "bench.h"
 
 #define LIVE		1000

@@ -6,7 +6,9 @@
 #include <linux/seq_file.h>
 #include <memquota/compat.h>
 #include "../core/core.h"
+#include "../memory/arena_core.h"
 #include "../memory/chunk.h"
+#include "../memory/store.h"
 #include "arena_debugfs.h"
 #include "debugfs.h"
 

@@ -356,7 +356,8 @@ void memquota_chunk_free(struct memquota_chunk *chunk)
 	} else if (is_vmalloc_addr(chunk)) {
 		one_shot_free_mapped(chunk, bytes);
 	} else {
-		block_set_private(virt_to_page(chunk), bytes >> PAGE_SHIFT, NULL);
+		block_set_private(virt_to_page(chunk), bytes >> PAGE_SHIFT,
+				  NULL);
 		if (class == MEMQUOTA_ONE_SHOT)
 			free_pages_exact(chunk, bytes);
 		else

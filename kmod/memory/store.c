@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stores: the chunks of one arena, or of one CPU's part of it.
+ * Stores: caching chunks, taking them from the system and giving them back.
+ */
+#include <linux/irq_work.h>
+#include <linux/mm.h>
+#include <linux/preempt.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include <memquota/compat.h>
+#include "arena_core.h"
+#include "chunk.h"
+#include "store.h"
+#include "trace.h"
+
+/**
+ * DOC: Life of a chunk
  *
  * A chunk is charged from the moment it is taken from the system until it goes
- * back there, whoever has it in between:
+ * back there::
  *
  *	system --> current --> retired --reset--> cache or system
  *	             |  ^         (plain memory keeps it)
@@ -12,54 +26,34 @@
  *	        referenced --last put----------+--> system, by a worker
  *
  * The last put may happen anywhere, under any lock. It pushes the chunk onto
- * @returned, without a lock, for the next who looks at the store: its owner
- * when it needs a chunk, or the reclaim kthread. What is not worth keeping
- * leaves the books at once and goes to a worker, since giving back pages may
- * take locks, and undoing a mapping sleeps.
+ * the store's list of returned chunks without a lock. The store's owner
+ * collects that list when it needs a chunk, and the reclaim kthread when it
+ * trims. A chunk that is not worth keeping is uncharged at once and freed by a
+ * worker, since freeing pages may take locks, and undoing a mapping sleeps.
  *
- * Each chunk keeps the arena's core, so that the books outlive the arena for
- * as long as there are references (rules C8 and C9).
+ * Each chunk holds a reference to the arena's core, so it can be uncharged
+ * after the arena is gone.
  */
-#include <linux/irq_work.h>
-#include <linux/module.h>
-#include <linux/slab.h>
-#include <linux/string.h>
-#include <linux/timekeeping.h>
-#include <linux/vmalloc.h>
-#include <linux/workqueue.h>
-#include <memquota/compat.h>
-#include "chunk.h"
-#include "trace.h"
 
-/* Chunks that are handled before a lock is dropped, or a callback returns. */
-#define BATCH		64
+/* Chunks handled before a lock is dropped, or a callback returns. */
+#define STORE_BATCH	64
 
-/*
- * All cores, by id, for who looks at them. Taken when an arena is made or its
- * core goes, and for one step by who looks; under no other lock of memquota's,
- * and none is taken under it.
- */
-static DEFINE_RAW_SPINLOCK(cores_lock);
-static struct rb_root cores = RB_ROOT;
-static struct rb_node *newest_core;	/* rightmost of cores */
-static u64 last_core;
-
-/* Chunks on their way to the system. */
-static LLIST_HEAD(leaving);
+/* Chunks for the worker to free. */
+static LLIST_HEAD(store_unused);
 static struct workqueue_struct *store_wq;
 
-static void free_leaving(struct work_struct *work);
-static DECLARE_WORK(leaving_work, free_leaving);
+static void store_free_unused(struct work_struct *work);
+static DECLARE_WORK(store_free_work, store_free_unused);
 
-static void wake_worker(struct irq_work *work)
+static void store_queue_free_work(struct irq_work *work)
 {
-	queue_work(store_wq, &leaving_work);
+	queue_work(store_wq, &store_free_work);
 }
 
-static DEFINE_IRQ_WORK(leaving_irq_work, wake_worker);
+static DEFINE_IRQ_WORK(store_free_irq_work, store_queue_free_work);
 
-/* It is in no list of the store's any more. */
-static void unlink_chunk(struct memquota_store *store,
+/* Take the chunk out of the store's lists. */
+static void store_unlink(struct memquota_store *store,
 			 struct memquota_chunk *chunk)
 {
 	lockdep_assert_held(&store->lock);
@@ -68,16 +62,16 @@ static void unlink_chunk(struct memquota_store *store,
 	chunk->tail = 0;
 }
 
-static void free_leaving(struct work_struct *work)
+static void store_free_unused(struct work_struct *work)
 {
-	struct llist_node *list = llist_del_all(&leaving);
+	struct llist_node *list = llist_del_all(&store_unused);
 	struct memquota_chunk *chunk, *next;
 	struct memquota_store *store;
 
 	llist_for_each_entry_safe(chunk, next, list, back) {
 		store = chunk->store;
 		raw_spin_lock_irq(&store->lock);
-		unlink_chunk(store, chunk);
+		store_unlink(store, chunk);
 		raw_spin_unlock_irq(&store->lock);
 		trace_memquota_chunk_free(store->core, chunk);
 		memquota_chunk_free(chunk);
@@ -86,63 +80,30 @@ static void free_leaving(struct work_struct *work)
 	}
 }
 
-static void leave_later(struct memquota_chunk *chunk)
+static void store_defer_free(struct memquota_chunk *chunk)
 {
-	if (llist_add(&chunk->back, &leaving))
-		irq_work_queue(&leaving_irq_work);
+	if (llist_add(&chunk->back, &store_unused))
+		irq_work_queue(&store_free_irq_work);
 }
 
 /*
- * The budget, then the quota; nothing is changed where either refuses. A
- * budget of 0 wraps to the largest one.
+ * Freeing pages takes locks that sleep on PREEMPT_RT, and the owner of a store
+ * of a per-CPU arena has preemption off. Undoing a mapping sleeps everywhere.
  */
-static int reserve(struct memquota_arena_core *core, size_t bytes, long wait)
-{
-	const struct memquota_arena_config *config = &core->config;
-	long held = atomic_long_read(&core->held_bytes), sum;
-	int err;
-
-	do {
-		if (check_add_overflow(held, (long)bytes, &sum))
-			return -EOVERFLOW;
-		if (sum - 1UL > config->budget_bytes - 1)
-			return -EDQUOT;
-	} while (!atomic_long_try_cmpxchg(&core->held_bytes, &held, sum));
-
-	if (wait)
-		err = memquota_try_charge_wait(&core->participant, bytes, wait);
-	else
-		err = memquota_try_charge(&core->participant, bytes,
-					  config->gfp);
-	if (err)
-		atomic_long_sub(bytes, &core->held_bytes);
-	return err;
-}
-
-static void give_back(struct memquota_arena_core *core, size_t bytes)
-{
-	memquota_uncharge(&core->participant, bytes);
-	atomic_long_sub(bytes, &core->held_bytes);
-}
-
-/*
- * Freeing pages takes locks that sleep on PREEMPT_RT, and who allocates per CPU
- * has preemption off. Undoing a mapping sleeps everywhere.
- */
-static bool can_free(const struct memquota_chunk *chunk)
+static bool store_may_free(const struct memquota_chunk *chunk)
 {
 	return !is_vmalloc_addr(chunk) &&
 	       (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible());
 }
 
-/* An unlinked chunk goes to the system. Any context but hard interrupts. */
-static void release(struct memquota_chunk *chunk)
+/* Give an unlinked chunk to the system. Any context but hard interrupts. */
+static void store_release(struct memquota_chunk *chunk)
 {
 	struct memquota_arena_core *core = chunk->store->core;
 
-	give_back(core, chunk->bytes);
-	if (!can_free(chunk)) {
-		leave_later(chunk);
+	memquota_core_uncharge(core, chunk->bytes);
+	if (!store_may_free(chunk)) {
+		store_defer_free(chunk);
 		return;
 	}
 	trace_memquota_chunk_free(core, chunk);
@@ -150,27 +111,27 @@ static void release(struct memquota_chunk *chunk)
 	memquota_core_unref(core);
 }
 
-static void release_list(struct list_head *chunks)
+static void store_release_list(struct list_head *chunks)
 {
 	struct memquota_chunk *chunk, *next;
 
 	list_for_each_entry_safe(chunk, next, chunks, node) {
 		list_del_init(&chunk->node);
-		release(chunk);
+		store_release(chunk);
 	}
 }
 
-/* Rule C6. Who asks without the lock may learn of a higher floor too late. */
-static bool worth_keeping(const struct memquota_store *store,
-			  const struct memquota_chunk *chunk)
+/* Without the lock a caller may see a raised floor, or a drop, too late. */
+static bool store_wants(const struct memquota_store *store,
+			const struct memquota_chunk *chunk)
 {
 	return chunk->class != MEMQUOTA_ONE_SHOT &&
 	       chunk->class >= READ_ONCE(store->floor) &&
 	       !READ_ONCE(store->core->dropped);
 }
 
-/* Larger ones to the end, for memquota_store_take(). */
-static void cache_chunk(struct memquota_store *store,
+/* Larger chunks go to the tail, where memquota_store_take() looks for them. */
+static void store_cache(struct memquota_store *store,
 			struct memquota_chunk *chunk)
 {
 	lockdep_assert_held(&store->lock);
@@ -180,65 +141,68 @@ static void cache_chunk(struct memquota_store *store,
 		list_add(&chunk->node, &store->cache);
 }
 
-/* What came back is cached, or released if it came too late. */
-static void collect(struct memquota_store *store)
+/* Cache the returned chunks; release those that the store no longer wants. */
+static void store_collect_returned(struct memquota_store *store)
 {
 	struct llist_node *node = llist_del_all(&store->returned);
 	struct memquota_chunk *chunk;
 	unsigned long flags;
-	LIST_HEAD(late);
+	LIST_HEAD(unwanted);
 	unsigned int n;
 
 	while (node) {
 		raw_spin_lock_irqsave(&store->lock, flags);
-		for (n = 0; node && n < BATCH; n++) {
+		for (n = 0; node && n < STORE_BATCH; n++) {
 			chunk = llist_entry(node, struct memquota_chunk, back);
 			node = node->next;
-			unlink_chunk(store, chunk);
-			if (worth_keeping(store, chunk))
-				cache_chunk(store, chunk);
+			store_unlink(store, chunk);
+			if (store_wants(store, chunk))
+				store_cache(store, chunk);
 			else
-				list_add(&chunk->node, &late);
+				list_add(&chunk->node, &unwanted);
 		}
 		raw_spin_unlock_irqrestore(&store->lock, flags);
 	}
-	release_list(&late);
+	store_release_list(&unwanted);
 }
 
-/* The last reference was put, in whatever context. */
-void memquota_chunk_came_back(struct memquota_chunk *chunk)
+/* Return a chunk whose last reference was put to its store. Any context. */
+void memquota_store_return(struct memquota_chunk *chunk)
 {
 	struct memquota_store *store = chunk->store;
 	struct memquota_arena_core *core = store->core;
 	struct llist_node *list;
 
 	trace_memquota_chunk_back(core, chunk);
-	if (!worth_keeping(store, chunk)) {
-		give_back(core, chunk->bytes);
-		leave_later(chunk);
+	if (!store_wants(store, chunk)) {
+		memquota_core_uncharge(core, chunk->bytes);
+		store_defer_free(chunk);
 		return;
 	}
-	/* Once it is pushed it is somebody else's, and the core may go. */
+	/* Once pushed, another CPU may free the chunk and with it the core. */
 	rcu_read_lock();
 	llist_add(&chunk->back, &store->returned);
 	/*
-	 * Pushing is a full barrier, and so is detaching in collect(), which
-	 * comes after setting @dropped: either what was pushed is seen there,
-	 * or that nobody looks any more is seen here.
+	 * Pushing is a full barrier, and so is detaching the list in
+	 * store_collect_returned(), which runs after @dropped is set. So either
+	 * that detaches the pushed chunk, or @dropped is seen here.
 	 */
 	if (unlikely(READ_ONCE(core->dropped))) {
 		list = llist_del_all(&store->returned);
 		while (list) {
 			chunk = llist_entry(list, struct memquota_chunk, back);
 			list = list->next;
-			give_back(core, chunk->bytes);
-			leave_later(chunk);
+			memquota_core_uncharge(core, chunk->bytes);
+			store_defer_free(chunk);
 		}
 	}
 	rcu_read_unlock();
 }
 
-/* A cached chunk of a class, or above; or NULL. For the store's owner. */
+/*
+ * Take a chunk of @class or above from the cache; NULL if there is none. For
+ * the store's owner.
+ */
 struct memquota_chunk *memquota_store_take(struct memquota_store *store,
 					   unsigned int class)
 {
@@ -246,7 +210,7 @@ struct memquota_chunk *memquota_store_take(struct memquota_store *store,
 	unsigned long flags;
 
 	if (!llist_empty(&store->returned))
-		collect(store);
+		store_collect_returned(store);
 	raw_spin_lock_irqsave(&store->lock, flags);
 	chunk = list_first_entry_or_null(&store->cache, struct memquota_chunk,
 					 node);
@@ -265,7 +229,7 @@ struct memquota_chunk *memquota_store_take(struct memquota_store *store,
 	return chunk;
 }
 
-/* A chunk that nobody keeps, in the context of the store's owner. */
+/* Cache or release a chunk without references. For the store's owner. */
 void memquota_store_keep(struct memquota_store *store,
 			 struct memquota_chunk *chunk)
 {
@@ -273,19 +237,20 @@ void memquota_store_keep(struct memquota_store *store,
 	bool keep;
 
 	raw_spin_lock_irqsave(&store->lock, flags);
-	unlink_chunk(store, chunk);
+	store_unlink(store, chunk);
 	chunk->store = store;
-	keep = worth_keeping(store, chunk);
+	keep = store_wants(store, chunk);
 	if (keep)
-		cache_chunk(store, chunk);
+		store_cache(store, chunk);
 	raw_spin_unlock_irqrestore(&store->lock, flags);
 	if (!keep)
-		release(chunk);
+		store_release(chunk);
 }
 
 /*
- * A class was acquired (rules C6 and C7): the next one is larger, and smaller
- * ones are not cached any more. For the store's owner.
+ * Note that a chunk of @class was acquired: the next refill takes a larger one,
+ * and smaller ones are no longer cached (rules C6 and C7). For the store's
+ * owner.
  */
 void memquota_store_raise(struct memquota_store *store, unsigned int class)
 {
@@ -302,13 +267,13 @@ void memquota_store_raise(struct memquota_store *store, unsigned int class)
 	}
 	raw_spin_unlock_irqrestore(&store->lock, flags);
 	list_for_each_entry_safe(chunk, next, &cached, node) {
-		/* Unlinking what was detached here needs no lock. */
+		/* The list is local, so unlinking needs no lock. */
 		list_del_init(&chunk->node);
 		memquota_store_keep(store, chunk);
 	}
 }
 
-/* Give up what nobody uses, a batch of it; returns whether there is more. */
+/* Release a batch of cached chunks; return whether there may be more. */
 bool memquota_store_trim(struct memquota_store *store)
 {
 	struct memquota_chunk *chunk;
@@ -316,55 +281,96 @@ bool memquota_store_trim(struct memquota_store *store)
 	LIST_HEAD(surplus);
 	unsigned int n = 0;
 
-	collect(store);
+	store_collect_returned(store);
 	raw_spin_lock_irqsave(&store->lock, flags);
-	while (!list_empty(&store->cache) && n < BATCH) {
+	while (!list_empty(&store->cache) && n < STORE_BATCH) {
 		chunk = list_first_entry(&store->cache, struct memquota_chunk,
 					 node);
 		list_move(&chunk->node, &surplus);
 		n++;
 	}
 	raw_spin_unlock_irqrestore(&store->lock, flags);
-	release_list(&surplus);
-	return n == BATCH;
+	store_release_list(&surplus);
+	return n == STORE_BATCH;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_store_trim);
 
-/* Returns whether anything was cached. */
-static bool empty_caches(struct memquota_arena_core *core)
+/* Release all cached chunks. */
+void memquota_store_empty(struct memquota_store *store)
+{
+	while (memquota_store_trim(store))
+		;
+}
+
+/* Release a batch of each store; return whether there may be more. */
+bool memquota_stores_trim(struct memquota_arena_core *core)
+{
+	bool more = false;
+	unsigned int i;
+
+	for (i = 0; i < core->nr_stores; i++)
+		more |= memquota_store_trim(&core->stores[i]);
+	return more;
+}
+
+/* Release all that is cached; return whether that was anything. */
+static bool stores_empty(struct memquota_arena_core *core)
 {
 	long held = atomic_long_read(&core->held_bytes);
 	unsigned int i;
 
 	for (i = 0; i < core->nr_stores; i++)
-		while (memquota_store_trim(&core->stores[i]))
-			;
+		memquota_store_empty(&core->stores[i]);
 	return atomic_long_read(&core->held_bytes) < held;
 }
 
-/*
- * Reserve bytes. At the @last attempt, what the arena itself caches is in
- * nobody's way: no reclaim would take it for the sake of a budget or of the
- * account's limit.
- */
-static int take_on(struct memquota_arena_core *core, size_t bytes, bool last,
-		   long wait)
+/* Stop handing out and caching chunks, see memquota_arena_drop(). */
+void memquota_stores_drop(struct memquota_arena_core *core)
 {
-	int err = reserve(core, bytes, 0);
+	WRITE_ONCE(core->dropped, true);
+	stores_empty(core);
+}
 
-	if (!gfpflags_allow_blocking(core->config.gfp))
-		wait = 0;
-	if (err == -EDQUOT && last && (empty_caches(core) || wait))
-		err = reserve(core, bytes, wait);
+/*
+ * Return why the arena cannot take another chunk, in the order of errors of
+ * rule T7; or 0. If the account is closed, drop the arena: its chunks no longer
+ * count anywhere, and it would go on with cached ones without an error.
+ */
+int memquota_stores_check(struct memquota_arena_core *core)
+{
+	int err = memquota_participant_error(&core->participant);
+
+	if (READ_ONCE(core->dropped))
+		return err ?: -ESTALE;
+	if (unlikely(err))
+		memquota_stores_drop(core);
 	return err;
 }
 
-/* The bytes are on the books, the memory is not there yet. */
-static struct memquota_chunk *adopt(struct memquota_arena_core *core,
-				    struct memquota_chunk *chunk, size_t bytes)
+/*
+ * Charge @bytes. At the @last attempt, release what the arena itself caches
+ * before failing, since reclaim does not do so for a budget or for the
+ * account's limit.
+ */
+static int stores_charge(struct memquota_arena_core *core, size_t bytes,
+			 bool last, long wait)
+{
+	int err = memquota_core_charge(core, bytes, 0);
+
+	if (!gfpflags_allow_blocking(core->config.gfp))
+		wait = 0;
+	if (err == -EDQUOT && last && (stores_empty(core) || wait))
+		err = memquota_core_charge(core, bytes, wait);
+	return err;
+}
+
+/* Give the core a chunk that was charged; if @chunk is NULL, uncharge. */
+static struct memquota_chunk *stores_adopt(struct memquota_arena_core *core,
+					   struct memquota_chunk *chunk,
+					   size_t bytes)
 {
 	if (!chunk) {
-		give_back(core, bytes);
+		memquota_core_uncharge(core, bytes);
 		return ERR_PTR(-ENOMEM);
 	}
 	refcount_inc(&core->refs);
@@ -375,88 +381,48 @@ static struct memquota_chunk *adopt(struct memquota_arena_core *core,
 }
 
 /*
- * A chunk of a class from the system, charged, at the @last attempt after up to
- * @wait jiffies at a hard limit; or an ERR_PTR().
+ * Take a chunk of @class from the system, charged; at the @last attempt after
+ * up to @wait jiffies at a hard limit. Return it or an ERR_PTR().
  */
-struct memquota_chunk *memquota_core_new_chunk(struct memquota_arena_core *core,
-					       unsigned int class, bool last,
-					       long wait)
+struct memquota_chunk *
+memquota_stores_new_chunk(struct memquota_arena_core *core, unsigned int class,
+			  bool last, long wait)
 {
 	size_t bytes = memquota_class_bytes(class);
-	int err = take_on(core, bytes, last, wait);
+	int err = stores_charge(core, bytes, last, wait);
 
 	if (err)
 		return ERR_PTR(err);
-	return adopt(core, memquota_chunk_new(class, core->config.gfp,
-					      core->config.node), bytes);
+	return stores_adopt(core, memquota_chunk_new(class, core->config.gfp,
+						     core->config.node),
+			    bytes);
 }
 
-/* Likewise for one object; @bytes include the header. */
+/* Likewise a chunk for one object; @bytes include the header. */
 struct memquota_chunk *
-memquota_core_new_one_shot(struct memquota_arena_core *core, size_t bytes,
-			   long wait)
+memquota_stores_new_one_shot(struct memquota_arena_core *core, size_t bytes,
+			     long wait)
 {
 	int err;
 
-	/* What cannot be had is not charged first: others would be reclaimed. */
+	/* It must fail: charging it first would reclaim other accounts. */
 	if (bytes >> PAGE_SHIFT >= totalram_pages())
 		return ERR_PTR(-ENOMEM);
 	bytes = PAGE_ALIGN(bytes);
-	err = take_on(core, bytes, true, wait);
+	err = stores_charge(core, bytes, true, wait);
 	if (err)
 		return ERR_PTR(err);
-	return adopt(core, memquota_chunk_new_one_shot(bytes, core->config.gfp,
-						       core->config.node),
-		     bytes);
-}
-
-static struct memquota_arena_core *
-core_of(struct memquota_participant *participant)
-{
-	return container_of(participant, struct memquota_arena_core,
-			    participant);
-}
-
-static bool arena_trim(struct memquota_participant *participant)
-{
-	struct memquota_arena_core *core = core_of(participant);
-	bool more = false;
-	unsigned int i;
-
-	for (i = 0; i < core->nr_stores; i++)
-		more |= memquota_store_trim(&core->stores[i]);
-	return more;
+	return stores_adopt(core,
+			    memquota_chunk_new_one_shot(bytes, core->config.gfp,
+							core->config.node),
+			    bytes);
 }
 
 /*
- * The arena, for calling its owner: memquota_core_detach() waits while a
- * callback may have it. NULL where there is none, or its module is going.
+ * Return when the oldest chunk in use became current, or %MEMQUOTA_NO_DATA.
+ * Returned chunks hold no data, so collect them first.
  */
-static struct memquota_arena *arena_of(struct memquota_arena_core *core)
-{
-	struct memquota_arena *arena = READ_ONCE(core->arena);
-
-	return arena && try_module_get(core->owner) ? arena : NULL;
-}
-
-static void arena_reclaim(struct memquota_participant *participant,
-			  const struct memquota_request *request)
-{
-	struct memquota_arena_core *core = core_of(participant);
-	struct module *owner = core->owner;
-	struct memquota_arena *arena = NULL;
-
-	arena_trim(participant);
-	if (core->config.collapse)
-		arena = arena_of(core);
-	if (arena) {
-		core->config.collapse(arena);
-		module_put(owner);
-	}
-}
-
-/* Rule N13. A chunk that came back and was not noticed is no data. */
-static u64 oldest_chunk(struct memquota_arena_core *core)
+u64 memquota_stores_oldest(struct memquota_arena_core *core)
 {
 	struct memquota_chunk *chunk;
 	struct memquota_store *store;
@@ -466,7 +432,7 @@ static u64 oldest_chunk(struct memquota_arena_core *core)
 
 	for (i = 0; i < core->nr_stores; i++) {
 		store = &core->stores[i];
-		collect(store);
+		store_collect_returned(store);
 		raw_spin_lock_irqsave(&store->lock, flags);
 		chunk = list_first_entry_or_null(&store->in_use,
 						 struct memquota_chunk, node);
@@ -477,170 +443,50 @@ static u64 oldest_chunk(struct memquota_arena_core *core)
 	return ns;
 }
 
-static u64 arena_oldest(struct memquota_participant *participant)
+static void stores_add_counts(struct memquota_arena_counts *sum,
+			      const struct memquota_arena_counts *plus,
+			      const struct memquota_arena_counts *minus)
 {
-	struct memquota_arena_core *core = core_of(participant);
-	struct memquota_arena *arena = NULL;
-	u64 ns;
-
-	if (core->config.oldest)
-		arena = arena_of(core);
-	if (!arena)
-		return oldest_chunk(core);
-	ns = core->config.oldest(arena);
-	module_put(core->owner);
-	return ns;
+	sum->chunks += plus->chunks - minus->chunks;
+	sum->one_shots += plus->one_shots - minus->one_shots;
+	sum->cache_hits += plus->cache_hits - minus->cache_hits;
+	sum->relocations += plus->relocations - minus->relocations;
 }
 
-struct memquota_arena_core *
-memquota_core_new(const struct memquota_arena_config *config,
-		  unsigned int nr_stores)
+/* As memquota_arena_stats(), also when the arena is gone. */
+void memquota_core_stats(struct memquota_arena_core *core,
+			 struct memquota_arena_stats *stats)
 {
-	struct memquota_arena_core *core;
+	static const struct memquota_arena_counts none;
 	struct memquota_store *store;
-	gfp_t gfp = config->gfp;
+	unsigned long flags;
 	unsigned int i;
 
-	/* One per CPU may sleep, and is large where there are many. */
-	if (config->flags & MEMQUOTA_ARENA_PERCPU)
-		gfp = GFP_KERNEL | (gfp & __GFP_ACCOUNT);
-	core = kvzalloc(struct_size(core, stores, nr_stores), gfp);
-	if (!core)
-		return NULL;
-	core->config = *config;
-	core->nr_stores = nr_stores;
-	if (gfp & __GFP_ACCOUNT)
-		core->smallest = MEMQUOTA_PAGE_CLASS;
-	refcount_set(&core->refs, 1);
-	for (i = 0; i < nr_stores; i++) {
-		store = &core->stores[i];
-		init_llist_head(&store->returned);
-		raw_spin_lock_init(&store->lock);
-		store->core = core;
-		INIT_LIST_HEAD(&store->in_use);
-		INIT_LIST_HEAD(&store->cache);
-	}
-	return core;
-}
-
-/*
- * The core becomes a participant. Its callbacks are memquota's own, and hold
- * the arena's module where they call into it: the core may outlive both.
- */
-int memquota_core_join(struct memquota_arena_core *core, struct module *owner,
-		       const char *name)
-{
-	struct memquota_account *account, *own = NULL;
-	int err;
-
-	strscpy(core->name, name, sizeof(core->name));
-	core->owner = owner;
-	core->ops = (struct memquota_ops){
-		.reclaim = arena_reclaim,
-		.oldest = arena_oldest,
-		.trim = arena_trim,
-		.owner = THIS_MODULE,
-		.flags = core->config.collapse ? MEMQUOTA_COLLAPSING : 0,
+	*stats = (struct memquota_arena_stats){
+		.held_bytes = atomic_long_read(&core->held_bytes),
 	};
-	if (core->config.flags & MEMQUOTA_ARENA_IN_ACCOUNT) {
-		account = core->config.account;
-	} else {
-		own = memquota_account_create(memquota_default_tracker(), NULL,
-					      core->config.gfp, "%s", name);
-		if (IS_ERR(own))
-			return PTR_ERR(own);
-		account = own;
+	for (i = 0; i < core->nr_stores; i++) {
+		store = &core->stores[i];
+		raw_spin_lock_irqsave(&store->lock, flags);
+		stats->wasted_bytes += store->wasted;
+		if (store->bump) {
+			stats->wasted_bytes += store->bump->limit;
+			/* The owner moves the cursor without the lock. */
+			stats->wasted_bytes -= data_race(store->bump->cursor);
+		}
+		stores_add_counts(&stats->ever, &store->ever, &none);
+		stores_add_counts(&stats->since_reset, &store->ever,
+				  &store->at_reset);
+		raw_spin_unlock_irqrestore(&store->lock, flags);
 	}
-	err = memquota_join_account(&core->participant, account, &core->ops,
-				    core->config.gfp, "%s", name);
-	if (err)
-		memquota_account_put(own);
-	/* From here on: the handle that the core is to let go of. */
-	core->config.account = own;
-	return err;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_core_stats);
 
-/* The arena ends: no callback knows it after this, and nothing is cached. */
-void memquota_core_detach(struct memquota_arena_core *core)
-{
-	WRITE_ONCE(core->arena, NULL);
-	WRITE_ONCE(core->dropped, true);
-	memquota_synchronize_callback(&core->participant);
-}
-
-/* An arena has been made: who looks may see its core. */
-void memquota_core_list(struct memquota_arena_core *core)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cores_lock, flags);
-	core->id = ++last_core;
-	if (newest_core)
-		rb_link_node(&core->listed, newest_core,
-			     &newest_core->rb_right);
-	else
-		rb_link_node(&core->listed, NULL, &cores.rb_node);
-	rb_insert_color(&core->listed, &cores);
-	newest_core = &core->listed;
-	raw_spin_unlock_irqrestore(&cores_lock, flags);
-}
-
-static void unlist(struct memquota_arena_core *core)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cores_lock, flags);
-	if (newest_core == &core->listed)
-		newest_core = rb_prev(&core->listed);
-	rb_erase(&core->listed, &cores);
-	raw_spin_unlock_irqrestore(&cores_lock, flags);
-}
-
-/* For rb_find_first(): all ids from *@key on match, the first one is found. */
-static int core_id_below(const void *key, const struct rb_node *node)
-{
-	return rb_entry(node, struct memquota_arena_core, listed)->id <
-	       *(const u64 *)key;
-}
-
-/* For walks by id: the first core from @id on, kept; NULL after the last. */
-struct memquota_arena_core *memquota_core_next(u64 id)
-{
-	struct memquota_arena_core *core;
-	unsigned long flags;
-	bool kept;
-
-	do {
-		raw_spin_lock_irqsave(&cores_lock, flags);
-		core = rb_entry_safe(rb_find_first(&id, &cores, core_id_below),
-				     struct memquota_arena_core, listed);
-		/* The last reference may be gone, and it about to leave. */
-		kept = core && refcount_inc_not_zero(&core->refs);
-		if (core)
-			id = core->id + 1;
-		raw_spin_unlock_irqrestore(&cores_lock, flags);
-	} while (core && !kept);
-	return core;
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_core_next);
-
-/* Any context but hard interrupts. */
-void memquota_core_unref(struct memquota_arena_core *core)
-{
-	if (!refcount_dec_and_test(&core->refs))
-		return;
-	unlist(core);
-	memquota_leave(&core->participant);
-	memquota_account_put(core->config.account);
-	kvfree_rcu(core, rcu);
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_core_unref);
-
-/* Let chunks that are on their way to the system arrive. May sleep. */
+/* Wait until the chunks that are queued for the worker are freed. May sleep. */
 void memquota_stores_flush(void)
 {
-	irq_work_sync(&leaving_irq_work);
-	flush_work(&leaving_work);
+	irq_work_sync(&store_free_irq_work);
+	flush_work(&store_free_work);
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_stores_flush);
 

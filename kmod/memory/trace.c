@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The tracepoints' definitions. */
-#include "chunk.h"
-
+/* The definitions of the chunks' tracepoints. */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

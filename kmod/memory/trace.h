@@ -8,9 +8,9 @@
 
 #include <linux/tracepoint.h>
 #include <memquota/compat.h>
-#include "chunk.h"
+#include "arena_core.h"
 
-/* Of a chunk's way, in any context but NMI. */
+/* A chunk moves. Any context but NMI. */
 DECLARE_EVENT_CLASS(memquota_chunk,
 	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
 	TP_ARGS(core, chunk),
@@ -31,25 +31,25 @@ DECLARE_EVENT_CLASS(memquota_chunk,
 		  __entry->one_shot ? " one-shot" : "")
 );
 
-/* From the system, charged. */
+/* Taken from the system, charged. */
 DEFINE_EVENT(memquota_chunk, memquota_chunk_alloc,
 	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
 	TP_ARGS(core, chunk)
 );
 
-/* Back to the system. */
+/* Given back to the system. */
 DEFINE_EVENT(memquota_chunk, memquota_chunk_free,
 	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
 	TP_ARGS(core, chunk)
 );
 
-/* Taken from the cache instead. */
+/* Taken from the cache. */
 DEFINE_EVENT(memquota_chunk, memquota_chunk_hit,
 	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
 	TP_ARGS(core, chunk)
 );
 
-/* Nobody keeps it any more. */
+/* Its last reference was put. */
 DEFINE_EVENT(memquota_chunk, memquota_chunk_back,
 	TP_PROTO(struct memquota_arena_core *core, struct memquota_chunk *chunk),
 	TP_ARGS(core, chunk)

@@ -6,7 +6,7 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <memquota/arena.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/core.h"
 #include "harness.h"
 

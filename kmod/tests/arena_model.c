@@ -7,7 +7,7 @@
 #include <linux/prandom.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/core.h"
 #include "harness.h"
 

@@ -2,7 +2,7 @@
 /* Arenas in reclaim: rules N13, R5, R6 and R12, and the end of P8. */
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/core.h"
 #include "harness.h"
 

@@ -4,7 +4,7 @@
 #include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/core.h"
 #include "harness.h"
 

@@ -3,7 +3,7 @@
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/slab.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/core.h"
 #include "harness.h"
 

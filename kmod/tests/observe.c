@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What debugfs says: accounts and their tree, caches, arenas, past reclaims. */
 #include <memquota/arena.h>
-#include "../memory/chunk.h"
+#include "../memory/arena_core.h"
 #include "../core/history.h"
 #include "../core/core.h"
 #include "../debug/arena_debugfs.h"
