@@ -92,7 +92,7 @@ struct memquota_arena {
 
 /* For memquota_arena_config.flags: all CPUs may allocate at once. */
 #define MEMQUOTA_ARENA_PERCPU		BIT(0)
-/* For memquota_arena_config.flags: charge @account, not an account of its own. */
+/* For memquota_arena_config.flags: charge @account. */
 #define MEMQUOTA_ARENA_IN_ACCOUNT	BIT(1)
 /* For memquota_arena_config.flags: take chunks from @node. */
 #define MEMQUOTA_ARENA_ON_NODE		BIT(2)
@@ -216,10 +216,10 @@ void memquota_ref_put(const void *memory);
 	__memquota_arena_init(arena, config, THIS_MODULE, fmt, ##__VA_ARGS__)
 
 /*
- * Take @size bytes at the cursor; return whether the chunk has that many. @align
- * is a power of two and at most MEMQUOTA_CHUNK_MIN, so aligning never passes
- * the limit. One unsigned comparison then refuses a size that is too large,
- * that would wrap, or that is 0.
+ * Take @size bytes at the cursor; return whether the chunk has that many.
+ * @align is a power of two and at most MEMQUOTA_CHUNK_MIN, so aligning never
+ * passes the limit. One unsigned comparison then refuses a size that is too
+ * large, that would wrap, or that is 0.
  *
  * The result is apart from the address, since the compiler does not know that
  * no chunk is at NULL and would compare again. It is told that none is at an
@@ -304,17 +304,20 @@ memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
  * Context: whatever the arena's gfp flags allow. The caller serialises, unless
  * the arena is per CPU (memquota_arena_alloc_percpu() is faster then).
  *
- * Return: uninitialised memory; %ZERO_SIZE_PTR if @size is 0; or an ERR_PTR():
- * * %-EINVAL - @align is no power of two, or above %MEMQUOTA_ALIGN_MAX
- * * %-EOVERFLOW - @size is beyond what can be addressed, or the arena's counter
- *   would wrap
- * * %-EDQUOT - the arena's budget, or a hard limit of the quota, is exhausted
- * * %-ETIME - likewise, still so after the arena's @wait
- * * %-ESTALE - the arena was dropped, or its account is closed
- * * %-ESHUTDOWN - its tracker was destroyed
- * * %-ENOTRECOVERABLE - its tracker is poisoned
- * * %-EINTR - a fatal signal came during the wait
- * * %-ENOMEM - the system has no memory
+ * Return:
+ * * the address of uninitialised memory
+ * * %ZERO_SIZE_PTR - @size is 0
+ * * ERR_PTR(-EINVAL) - @align is no power of two, or above %MEMQUOTA_ALIGN_MAX
+ * * ERR_PTR(-EOVERFLOW) - @size is beyond what can be addressed, or the arena's
+ *   counter would wrap
+ * * ERR_PTR(-EDQUOT) - the arena's budget, or a hard limit of the quota, is
+ *   exhausted
+ * * ERR_PTR(-ETIME) - likewise, still so after the arena's @wait
+ * * ERR_PTR(-ESTALE) - the arena was dropped, or its account is closed
+ * * ERR_PTR(-ESHUTDOWN) - its tracker was destroyed
+ * * ERR_PTR(-ENOTRECOVERABLE) - its tracker is poisoned
+ * * ERR_PTR(-EINTR) - a fatal signal came during the wait
+ * * ERR_PTR(-ENOMEM) - the system has no memory
  */
 static __always_inline void *
 memquota_arena_alloc(struct memquota_arena *arena, size_t size, size_t align)
