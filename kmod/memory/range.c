@@ -1,20 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Range allocators: parts of one contiguous range of offsets.
- *
- * Free blocks are in a tree by offset, the bump region among them, so that one
- * descent finds what a freed block touches on either side, and whether that is
- * the bump region makes no difference. No two free blocks touch. All but the
- * bump region are also in bins by length: one for each short length, and one
- * for each power of two above. A bin is a tree ordered by length and then
- * offset, so that the first that fits in the first bin that has one is the
- * smallest, and among equals the lowest.
- *
- * Freeing must not fail, so the records are there before it. Between n blocks
- * that are allocated, before them and behind, are n + 1 places for free blocks
- * that do not touch. One is the bump region's, even if it is empty, and that has
- * its record in the range: n others always do. What is set aside beyond them is
- * the credit: each allocation takes one of it, each free returns one.
+ * Range allocators: allocate parts of one contiguous range of offsets.
  */
 #include <linux/bitmap.h>
 #include <linux/export.h>
@@ -24,35 +10,58 @@
 #include <memquota/range.h>
 #include "range.h"
 
+/**
+ * DOC: free blocks and their records
+ *
+ * All free blocks are in a tree by offset, the bump region among them. One
+ * descent finds both neighbours of a freed block, and the bump region needs no
+ * separate test. No two free blocks touch.
+ *
+ * All free blocks except the bump region are also in bins by length: one bin
+ * for each short length, and one for each power of two above. A bin is a tree
+ * ordered by length and then offset. The first block that fits in the first
+ * bin that has one is therefore the shortest, and of several as short the one
+ * with the lowest offset.
+ *
+ * Freeing must not fail, so its record must exist before. n allocated blocks
+ * leave at most n + 1 gaps for free blocks that do not touch. One gap is the
+ * bump region's, whose record is part of the range even while it is empty; so
+ * n records are enough for the others. The credit is the number of records
+ * above n: each allocation takes one from it, each free returns one::
+ *
+ *	free blocks, bump region excluded + spare records
+ *		== allocated blocks + credit
+ */
+
 /* Records that are allocated at a time. */
-#define BATCH			16
+#define RANGE_BATCH		16
 
-/* What is left of the credit when there is too much. */
-#define CREDIT_KEPT		(S8_MAX / 2)
+/* Credit that remains after a trim. */
+#define RANGE_CREDIT_KEPT	(S8_MAX / 2)
 
-/* 32 bits address so many. */
-#define MAX_UNITS		((1ULL << 32) / MEMQUOTA_RANGE_UNIT)
+/* Units that 32-bit offsets can address. */
+#define RANGE_MAX_UNITS		((1ULL << 32) / MEMQUOTA_RANGE_UNIT)
 
 static struct kmem_cache *block_cache;
 
-static struct memquota_block *by_offset(struct rb_node *node)
+static struct memquota_block *range_offset_entry(struct rb_node *node)
 {
 	return rb_entry_safe(node, struct memquota_block, by_offset);
 }
 
-static struct memquota_block *by_length(struct rb_node *node)
+static struct memquota_block *range_length_entry(struct rb_node *node)
 {
 	return rb_entry_safe(node, struct memquota_block, by_length);
 }
 
-/* Where the range ends that can be handed out, and it starts at unit 1. */
+/* Return the unit behind the last allocatable one; unit 1 is the first. */
 static u32 range_end(const struct memquota_range *range)
 {
 	return clamp_t(u64, range->capacity_bytes / MEMQUOTA_RANGE_UNIT, 1,
-		       MAX_UNITS);
+		       RANGE_MAX_UNITS);
 }
 
-static unsigned int bin_of(u32 units)
+static unsigned int range_bin_index(u32 units)
 {
 	if (units <= MEMQUOTA_RANGE_EXACT)
 		return units - 1;
@@ -60,22 +69,23 @@ static unsigned int bin_of(u32 units)
 	       ilog2(MEMQUOTA_RANGE_EXACT);
 }
 
-static u64 key_of(const struct memquota_block *b)
+static u64 range_block_key(const struct memquota_block *b)
 {
 	return (u64)(b->end - b->start) << 32 | b->start;
 }
 
-static void put_in_bin(struct memquota_range *range, struct memquota_block *b)
+static void range_bin_insert(struct memquota_range *range,
+			     struct memquota_block *b)
 {
-	unsigned int n = bin_of(b->end - b->start);
+	unsigned int n = range_bin_index(b->end - b->start);
 	struct rb_root_cached *bin = &range->bins[n];
 	struct rb_node **link = &bin->rb_root.rb_node, *parent = NULL;
-	u64 key = key_of(b);
+	u64 key = range_block_key(b);
 	bool first = true;
 
 	while (*link) {
 		parent = *link;
-		if (key < by_length(parent)->key) {
+		if (key < range_length_entry(parent)->key) {
 			link = &parent->rb_left;
 		} else {
 			link = &parent->rb_right;
@@ -88,11 +98,11 @@ static void put_in_bin(struct memquota_range *range, struct memquota_block *b)
 	__set_bit(n, range->filled);
 }
 
-/* By its key: its bounds may have changed since. */
-static void take_from_bin(struct memquota_range *range,
-			  struct memquota_block *b)
+/* Find the bin by @b's key: its bounds may have changed since the insertion. */
+static void range_bin_remove(struct memquota_range *range,
+			     struct memquota_block *b)
 {
-	unsigned int n = bin_of(b->key >> 32);
+	unsigned int n = range_bin_index(b->key >> 32);
 	struct rb_root_cached *bin = &range->bins[n];
 
 	rb_erase_cached(&b->by_length, bin);
@@ -100,15 +110,15 @@ static void take_from_bin(struct memquota_range *range,
 		__clear_bit(n, range->filled);
 }
 
-/* The first block in the bin that is at least so long. */
-static struct memquota_block *first_fit_in(struct rb_root_cached *bin,
-					   u32 units)
+/* Return the first block of the bin that has at least @units. */
+static struct memquota_block *range_bin_find_fit(struct rb_root_cached *bin,
+						 u32 units)
 {
 	struct rb_node *node = bin->rb_root.rb_node;
 	struct memquota_block *best = NULL, *b;
 
 	while (node) {
-		b = by_length(node);
+		b = range_length_entry(node);
 		if (b->key >> 32 >= units) {
 			best = b;
 			node = node->rb_left;
@@ -119,24 +129,25 @@ static struct memquota_block *first_fit_in(struct rb_root_cached *bin,
 	return best;
 }
 
-/* Of all but the bump region. */
-static struct memquota_block *best_fit(struct memquota_range *range, u32 units)
+/* Return the shortest free block of at least @units, bump region excluded. */
+static struct memquota_block *range_find_best_fit(struct memquota_range *range,
+						  u32 units)
 {
-	unsigned int n = bin_of(units);
+	unsigned int n = range_bin_index(units);
 	struct memquota_block *b;
 
 	if (units > MEMQUOTA_RANGE_EXACT) {
-		b = first_fit_in(&range->bins[n++], units);
+		b = range_bin_find_fit(&range->bins[n++], units);
 		if (b)
 			return b;
 	}
 	n = find_next_bit(range->filled, MEMQUOTA_RANGE_BINS, n);
 	if (n >= MEMQUOTA_RANGE_BINS)
 		return NULL;
-	return by_length(rb_first_cached(&range->bins[n]));
+	return range_length_entry(rb_first_cached(&range->bins[n]));
 }
 
-static struct memquota_block *take_spare(struct memquota_range *range)
+static struct memquota_block *range_pop_spare(struct memquota_range *range)
 {
 	struct memquota_block *b = range->spare;
 
@@ -144,24 +155,25 @@ static struct memquota_block *take_spare(struct memquota_range *range)
 	return b;
 }
 
-static void put_spare(struct memquota_range *range, struct memquota_block *b)
+static void range_push_spare(struct memquota_range *range,
+			     struct memquota_block *b)
 {
 	b->spare = range->spare;
 	range->spare = b;
 }
 
-/* The credit is one below 0. The bulk call wants interrupts on. */
-int __memquota_range_set_aside(struct memquota_range *range)
+/* Allocate spare records. kmem_cache_alloc_bulk() needs interrupts enabled. */
+static noinline int range_refill_spares(struct memquota_range *range)
 {
-	void *records[BATCH];
+	void *records[RANGE_BATCH];
 	unsigned int n = 0;
 
 	if (irqs_disabled()) {
 		records[0] = kmem_cache_alloc(block_cache, range->gfp);
 		n = !!records[0];
-	} else if (kmem_cache_alloc_bulk(block_cache, range->gfp, BATCH,
+	} else if (kmem_cache_alloc_bulk(block_cache, range->gfp, RANGE_BATCH,
 					 records)) {
-		n = BATCH;
+		n = RANGE_BATCH;
 	}
 	if (!n) {
 		range->credit = 0;
@@ -169,79 +181,92 @@ int __memquota_range_set_aside(struct memquota_range *range)
 	}
 	range->credit = n - 1;
 	while (n)
-		put_spare(range, records[--n]);
+		range_push_spare(range, records[--n]);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(__memquota_range_set_aside);
 
-/* The credit is one above 127. At least as many records are spare. */
-void __memquota_range_give_back(struct memquota_range *range)
+/* Take the credit that freeing the block to be allocated will use. */
+static int range_take_credit(struct memquota_range *range)
+{
+	if (unlikely(--range->credit < 0))
+		return range_refill_spares(range);
+	return 0;
+}
+
+/* The credit wrapped from 127 to 128: at least as many records are spare. */
+static noinline void range_trim_spares(struct memquota_range *range)
 {
 	unsigned int n;
 
-	for (n = S8_MAX + 1; n > CREDIT_KEPT; n--)
-		kmem_cache_free(block_cache, take_spare(range));
+	for (n = S8_MAX + 1; n > RANGE_CREDIT_KEPT; n--)
+		kmem_cache_free(block_cache, range_pop_spare(range));
 	range->credit = n;
 }
-EXPORT_SYMBOL_GPL(__memquota_range_give_back);
 
-static void note_below(struct memquota_range *range)
+static void range_return_credit(struct memquota_range *range)
+{
+	if (unlikely(++range->credit < 0))
+		range_trim_spares(range);
+}
+
+static void range_update_below(struct memquota_range *range)
 {
 	struct memquota_block *b =
-		by_offset(rb_prev(&range->bump.by_offset));
+		range_offset_entry(rb_prev(&range->bump.by_offset));
 
 	range->below = b ? b->end : 0;
 }
 
-static void set_bounds(struct memquota_range *range, struct memquota_block *b,
-		       u32 start, u32 end)
+static void range_resize_block(struct memquota_range *range,
+			       struct memquota_block *b, u32 start, u32 end)
 {
 	if (b != &range->bump)
-		take_from_bin(range, b);
+		range_bin_remove(range, b);
 	b->start = start;
 	b->end = end;
 	if (b != &range->bump)
-		put_in_bin(range, b);
+		range_bin_insert(range, b);
 }
 
-/* What was between them becomes free: the bump region, if it is one, remains. */
-static void join(struct memquota_range *range, struct memquota_block *below,
-		 struct memquota_block *above)
+/*
+ * Make one free block of two and the freed gap between them. If one of the two
+ * is the bump region, its record remains.
+ */
+static void range_merge_blocks(struct memquota_range *range,
+			       struct memquota_block *below,
+			       struct memquota_block *above)
 {
 	struct memquota_block *stays = below, *goes = above;
 
 	if (above == &range->bump)
 		swap(stays, goes);
-	take_from_bin(range, goes);
+	range_bin_remove(range, goes);
 	rb_erase(&goes->by_offset, &range->blocks);
-	put_spare(range, goes);
-	set_bounds(range, stays, below->start, above->end);
+	range_push_spare(range, goes);
+	range_resize_block(range, stays, below->start, above->end);
 }
 
-static void insert(struct memquota_range *range, u32 start, u32 end,
-		   struct rb_node *parent, struct rb_node **link)
+static void range_insert_block(struct memquota_range *range, u32 start, u32 end,
+			       struct rb_node *parent, struct rb_node **link)
 {
-	struct memquota_block *b = take_spare(range);
+	struct memquota_block *b = range_pop_spare(range);
 
 	b->start = start;
 	b->end = end;
 	rb_link_node(&b->by_offset, parent, link);
 	rb_insert_color(&b->by_offset, &range->blocks);
-	put_in_bin(range, b);
+	range_bin_insert(range, b);
 }
 
-/*
- * What is from @start to before @end becomes free. It touches nothing, or makes
- * a neighbour longer, or two of them one.
- */
-static void add_free(struct memquota_range *range, u32 start, u32 end)
+/* Add the units from @start to before @end, merging with both neighbours. */
+static void range_add_free(struct memquota_range *range, u32 start, u32 end)
 {
 	struct rb_node **link = &range->blocks.rb_node, *parent = NULL;
 	struct memquota_block *below = NULL, *above = NULL, *b;
 
 	while (*link) {
 		parent = *link;
-		b = by_offset(parent);
+		b = range_offset_entry(parent);
 		if (start < b->start) {
 			above = b;
 			link = &parent->rb_left;
@@ -255,40 +280,41 @@ static void add_free(struct memquota_range *range, u32 start, u32 end)
 	if (above && above->start != end)
 		above = NULL;
 	if (below && above)
-		join(range, below, above);
+		range_merge_blocks(range, below, above);
 	else if (below)
-		set_bounds(range, below, below->start, end);
+		range_resize_block(range, below, below->start, end);
 	else if (above)
-		set_bounds(range, above, start, above->end);
+		range_resize_block(range, above, start, above->end);
 	else
-		insert(range, start, end, parent, link);
-	note_below(range);
+		range_insert_block(range, start, end, parent, link);
+	range_update_below(range);
 }
 
 /*
- * What is left of the bump region stays in its place under a record of its own,
- * and the bump region takes the place of @b.
+ * Make @b the bump region. The rest of the old one becomes an ordinary free
+ * block with a record of its own, and @b's record becomes spare.
  */
-static void change_bump(struct memquota_range *range, struct memquota_block *b)
+static void range_replace_bump(struct memquota_range *range,
+			       struct memquota_block *b)
 {
 	struct memquota_block *bump = &range->bump, *left;
 
-	take_from_bin(range, b);
+	range_bin_remove(range, b);
 	if (bump->start < bump->end) {
-		left = take_spare(range);
+		left = range_pop_spare(range);
 		left->start = bump->start;
 		left->end = bump->end;
 		rb_replace_node(&bump->by_offset, &left->by_offset,
 				&range->blocks);
-		put_in_bin(range, left);
+		range_bin_insert(range, left);
 	} else {
 		rb_erase(&bump->by_offset, &range->blocks);
 	}
 	bump->start = b->start;
 	bump->end = b->end;
 	rb_replace_node(&b->by_offset, &bump->by_offset, &range->blocks);
-	put_spare(range, b);
-	note_below(range);
+	range_push_spare(range, b);
+	range_update_below(range);
 }
 
 int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
@@ -299,13 +325,13 @@ int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
 	if (!units || !memquota_range_can_align(align))
 		return -EINVAL;
 	if (units > b->end - b->start)
-		b = best_fit(range, units);
+		b = range_find_best_fit(range, units);
 	if (!b)
 		return -ENOSPC;
-	if (memquota_range_take_credit(range))
+	if (range_take_credit(range))
 		return -ENOMEM;
 	if (b != &range->bump)
-		change_bump(range, b);
+		range_replace_bump(range, b);
 	*offset = range->bump.start * MEMQUOTA_RANGE_UNIT;
 	range->bump.start += units;
 	memquota_debug_range(range);
@@ -315,18 +341,18 @@ EXPORT_SYMBOL_GPL(__memquota_range_alloc);
 
 void __memquota_range_free(struct memquota_range *range, u32 start, u32 units)
 {
-	add_free(range, start, start + units);
-	memquota_range_return_credit(range);
+	range_add_free(range, start, start + units);
+	range_return_credit(range);
 	memquota_debug_range(range);
 }
 EXPORT_SYMBOL_GPL(__memquota_range_free);
 
 /**
- * memquota_range_init - make a range allocator without capacity
+ * memquota_range_init - initialise a range allocator without capacity
  * @range: the range
- * @participant: whom the capacity is charged to; the caller's, and outlives
- *	the range. NULL: nothing is charged.
- * @gfp: what allocations of records may do, and whether charges may sleep, see
+ * @participant: the participant to charge the capacity to; the caller's, and
+ *	must outlive the range. NULL: nothing is charged.
+ * @gfp: flags for allocating records, and whether charges may sleep, see
  *	memquota_try_charge()
  *
  * Context: any.
@@ -345,12 +371,13 @@ void memquota_range_init(struct memquota_range *range,
 EXPORT_SYMBOL_GPL(memquota_range_init);
 
 /**
- * memquota_range_destroy - end a range allocator
- * @range: the range; afterwards it may be freed or initialised again
+ * memquota_range_destroy - destroy a range allocator
+ * @range: the range; may be freed or initialised again afterwards
  *
- * Uncharges its capacity. Blocks that are still allocated are nobody's.
+ * Uncharges the capacity and frees all records. Offsets that are still
+ * allocated become meaningless; they need not be freed before.
  *
- * Context: any that kfree() is allowed in.
+ * Context: any that kfree() is allowed in; the caller serialises.
  */
 void memquota_range_destroy(struct memquota_range *range)
 {
@@ -360,7 +387,7 @@ void memquota_range_destroy(struct memquota_range *range)
 	rbtree_postorder_for_each_entry_safe(b, next, &range->blocks, by_offset)
 		kmem_cache_free(block_cache, b);
 	while (range->spare)
-		kmem_cache_free(block_cache, take_spare(range));
+		kmem_cache_free(block_cache, range_pop_spare(range));
 	if (range->participant)
 		memquota_uncharge(range->participant, range->capacity_bytes);
 	*range = (struct memquota_range) { };
@@ -368,21 +395,25 @@ void memquota_range_destroy(struct memquota_range *range)
 EXPORT_SYMBOL_GPL(memquota_range_destroy);
 
 /**
- * memquota_range_add - make the range longer
+ * memquota_range_add - add capacity at the end of the range
  * @range: the range
- * @bytes: by how much; what does not make a whole unit is kept for the next
- *	call
+ * @bytes: number of bytes to add; a remainder of less than a unit becomes
+ *	allocatable once further calls complete the unit
  *
- * The first unit is never handed out, since there is no offset 0, nor is what
- * 32 bits cannot address; both are counted and charged nevertheless.
+ * Charges @bytes to the range's participant. The first unit is never
+ * allocated, since offset 0 stands for no block, nor is capacity above what 32
+ * bits address; both are counted and charged nevertheless.
  *
  * Context: any but NMI that the range's gfp flags allow; the caller
  * serialises.
  *
- * Return: 0, or, with nothing changed,
- * -EOVERFLOW: the capacity would wrap;
- * -EDQUOT, -ESTALE, -ESHUTDOWN, -ENOTRECOVERABLE, -EOVERFLOW: as
- * memquota_try_charge() says.
+ * Return: (after an error, nothing has changed)
+ * * 0 - added
+ * * %-EOVERFLOW - the capacity or the total would wrap
+ * * %-EDQUOT - a hard limit would be exceeded
+ * * %-ESTALE - the participant's account is closed, or it never joined
+ * * %-ESHUTDOWN - the tracker was destroyed, or the participant has left
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
  */
 int memquota_range_add(struct memquota_range *range, size_t bytes)
 {
@@ -401,21 +432,21 @@ int memquota_range_add(struct memquota_range *range, size_t bytes)
 	range->capacity_bytes = capacity;
 	end = range_end(range);
 	if (start < end)
-		add_free(range, start, end);
+		range_add_free(range, start, end);
 	memquota_debug_range(range);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(memquota_range_add);
 
-/* The first free block that does not start before @start. */
-static struct memquota_block *free_from(const struct memquota_range *range,
-					u32 start)
+/* Return the first free block that starts at @start or above. */
+static struct memquota_block *
+range_find_free_from(const struct memquota_range *range, u32 start)
 {
 	struct rb_node *node = range->blocks.rb_node;
 	struct memquota_block *found = NULL, *b;
 
 	while (node) {
-		b = by_offset(node);
+		b = range_offset_entry(node);
 		if (b->start >= start) {
 			found = b;
 			node = node->rb_left;
@@ -425,29 +456,30 @@ static struct memquota_block *free_from(const struct memquota_range *range,
 	}
 	/* Only the bump region can be empty. */
 	if (found && found->start == found->end)
-		found = by_offset(rb_next(&found->by_offset));
+		found = range_offset_entry(rb_next(&found->by_offset));
 	return found;
 }
 
 /**
- * memquota_range_next_free - go through the free blocks by offset
+ * memquota_range_next_free - find the next free block by offset
  * @range: the range
- * @offset: of the block before, in bytes; becomes the next one's
- * @size: of the block before, in bytes; becomes the next one's
+ * @offset: the previous block's offset in bytes; replaced by the next one's
+ * @size: the previous block's size in bytes; replaced by the next one's
  *
- * Both are 0 to begin with. Nothing is kept between calls: what is allocated
- * and freed meanwhile does no harm.
+ * Start with both 0. The position is in @offset and @size alone, so blocks may
+ * be allocated and freed between calls.
  *
  * Context: any but NMI; the caller serialises.
  *
- * Return: whether there is one. If not, @offset and @size are unchanged.
+ * Return: true if there is a next free block; otherwise false, with @offset
+ * and @size unchanged.
  */
 bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 			      u32 *size)
 {
 	struct memquota_block *b =
-		free_from(range, *offset / MEMQUOTA_RANGE_UNIT +
-				 *size / MEMQUOTA_RANGE_UNIT);
+		range_find_free_from(range, *offset / MEMQUOTA_RANGE_UNIT +
+					    *size / MEMQUOTA_RANGE_UNIT);
 
 	if (!b)
 		return false;
@@ -457,23 +489,24 @@ bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 }
 EXPORT_SYMBOL_GPL(memquota_range_next_free);
 
-/* A block that is not the bump region is in its bin, under its key. */
-static bool is_in_bin(const struct memquota_range *range,
-		      const struct memquota_block *b)
+#ifdef CONFIG_MEMQUOTA_DEBUG
+/* Return whether @b is in the bin of its length, under its key. */
+static bool range_bin_contains(const struct memquota_range *range,
+			       const struct memquota_block *b)
 {
-	const struct rb_node *node =
-		range->bins[bin_of(b->end - b->start)].rb_root.rb_node;
-	u64 key = key_of(b);
+	unsigned int n = range_bin_index(b->end - b->start);
+	const struct rb_node *node = range->bins[n].rb_root.rb_node;
+	u64 key = range_block_key(b);
 
 	while (node && node != &b->by_length)
-		node = key < by_length((struct rb_node *)node)->key ?
+		node = key < range_length_entry((struct rb_node *)node)->key ?
 			node->rb_left : node->rb_right;
 	return node && b->key == key;
 }
 
-static const char *check_block(const struct memquota_range *range,
-			       const struct memquota_block *b,
-			       const struct memquota_block *before)
+static const char *range_check_block(const struct memquota_range *range,
+				     const struct memquota_block *b,
+				     const struct memquota_block *before)
 {
 	if (b->start > b->end || (b->start == b->end && b != &range->bump))
 		return "a free block is empty";
@@ -483,15 +516,15 @@ static const char *check_block(const struct memquota_range *range,
 		return "free blocks overlap, or are out of order";
 	if (before && b->start == before->end)
 		return "free blocks touch";
-	if (b != &range->bump && !is_in_bin(range, b))
+	if (b != &range->bump && !range_bin_contains(range, b))
 		return "a free block is not in its bin";
 	if (b == &range->bump && range->below != (before ? before->end : 0))
 		return "what is below the bump region is not known";
 	return NULL;
 }
 
-/* How many blocks the bins hold, or U32_MAX if they contradict themselves. */
-static u32 count_bins(const struct memquota_range *range)
+/* Return the number of blocks in all bins, or U32_MAX if a bin is damaged. */
+static u32 range_count_binned(const struct memquota_range *range)
 {
 	const struct rb_root_cached *bin;
 	struct rb_node *node;
@@ -510,14 +543,14 @@ static u32 count_bins(const struct memquota_range *range)
 }
 
 /**
- * memquota_range_check - does the range contradict itself?
+ * memquota_range_check - check all free blocks and bins for consistency
  * @range: the range
  *
- * Goes through all free blocks. Debug builds do so after each operation.
+ * In debug builds only, which call it after each operation.
  *
  * Context: any but NMI; the caller serialises.
  *
- * Return: NULL, or what is wrong, for people to read.
+ * Return: NULL, or a string that describes the first inconsistency found.
  */
 const char *memquota_range_check(const struct memquota_range *range)
 {
@@ -525,9 +558,9 @@ const char *memquota_range_check(const struct memquota_range *range)
 	u32 binned = 0, spare = 0, bumps = 0;
 	const char *wrong;
 
-	for (b = by_offset(rb_first(&range->blocks)); b;
-	     b = by_offset(rb_next(&b->by_offset))) {
-		wrong = check_block(range, b, before);
+	for (b = range_offset_entry(rb_first(&range->blocks)); b;
+	     b = range_offset_entry(rb_next(&b->by_offset))) {
+		wrong = range_check_block(range, b, before);
 		if (wrong)
 			return wrong;
 		if (b == &range->bump)
@@ -538,7 +571,7 @@ const char *memquota_range_check(const struct memquota_range *range)
 	}
 	if (bumps != 1)
 		return "the bump region is not among the free blocks";
-	if (count_bins(range) != binned)
+	if (range_count_binned(range) != binned)
 		return "the bins do not agree with the free blocks";
 	for (b = range->spare; b; b = b->spare)
 		spare++;
@@ -546,9 +579,8 @@ const char *memquota_range_check(const struct memquota_range *range)
 		return "too few records are set aside";
 	return NULL;
 }
-EXPORT_SYMBOL_GPL(memquota_range_check);
+MEMQUOTA_EXPORT_INTERNAL(memquota_range_check);
 
-#ifdef CONFIG_MEMQUOTA_DEBUG
 void memquota_debug_range(const struct memquota_range *range)
 {
 	const char *wrong = memquota_range_check(range);
@@ -557,15 +589,15 @@ void memquota_debug_range(const struct memquota_range *range)
 }
 EXPORT_SYMBOL_GPL(memquota_debug_range);
 
-/* The last free block that starts before @end. */
-static struct memquota_block *last_before(const struct memquota_range *range,
-					  u32 end)
+/* Return the last free block that starts before @end. */
+static struct memquota_block *
+range_find_last_before(const struct memquota_range *range, u32 end)
 {
 	struct rb_node *node = range->blocks.rb_node;
 	struct memquota_block *found = NULL, *b;
 
 	while (node) {
-		b = by_offset(node);
+		b = range_offset_entry(node);
 		if (b->start < end) {
 			found = b;
 			node = node->rb_right;
@@ -576,13 +608,13 @@ static struct memquota_block *last_before(const struct memquota_range *range,
 	return found;
 }
 
-/* Inside the range, and no part of it is free? */
-static bool is_allocated(const struct memquota_range *range, u32 offset,
-			 u32 size)
+/* Return whether the block is inside the range and no part of it is free. */
+static bool range_is_allocated(const struct memquota_range *range, u32 offset,
+			       u32 size)
 {
 	u32 start = offset / MEMQUOTA_RANGE_UNIT;
 	u32 end = start + memquota_range_units(size);
-	struct memquota_block *b = last_before(range, end);
+	struct memquota_block *b = range_find_last_before(range, end);
 
 	return offset && size && offset % MEMQUOTA_RANGE_UNIT == 0 &&
 	       end <= range_end(range) && (!b || b->end <= start);
@@ -591,7 +623,7 @@ static bool is_allocated(const struct memquota_range *range, u32 offset,
 bool memquota_debug_range_free(const struct memquota_range *range, u32 offset,
 			       u32 size)
 {
-	return !WARN(!is_allocated(range, offset, size),
+	return !WARN(!range_is_allocated(range, offset, size),
 		     "memquota: range: freed %u bytes at %#x, which are not allocated\n",
 		     size, offset);
 }
@@ -600,7 +632,7 @@ EXPORT_SYMBOL_GPL(memquota_debug_range_free);
 
 int memquota_ranges_init(void)
 {
-	BUILD_BUG_ON(CREDIT_KEPT < BATCH);
+	BUILD_BUG_ON(RANGE_CREDIT_KEPT < RANGE_BATCH);
 	block_cache = KMEM_CACHE(memquota_block, 0);
 	return block_cache ? 0 : -ENOMEM;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* The record cache of all range allocators, for module init and exit. */
 #ifndef _MEMQUOTA_PRIVATE_RANGE_H
 #define _MEMQUOTA_PRIVATE_RANGE_H
 

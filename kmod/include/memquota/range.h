@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Range allocators: hand out parts of one contiguous range of offsets, in
- * memory that memquota neither maps nor touches: a device's, a shared mapping,
+ * Range allocators: allocate parts of one contiguous range of offsets, in
+ * memory that memquota neither maps nor accesses: a device's, a shared mapping,
  * a file.
  *
- * Offsets are 32 bits wide and multiples of MEMQUOTA_RANGE_UNIT; 0 is none. The
- * owner serialises all calls for a range. Blocks are handed out from the front
- * of one free block, the bump region; when it is too short, the smallest free
- * block that is long enough takes its place (rule F2).
+ * Offsets are 32 bits wide and multiples of MEMQUOTA_RANGE_UNIT; 0 stands for
+ * no block. The owner serialises all calls for a range. Blocks are allocated
+ * from the front of one free block, the bump region. When that is too short,
+ * the shortest free block that is long enough becomes the bump region (rule
+ * F2).
  */
 #ifndef _MEMQUOTA_RANGE_H
 #define _MEMQUOTA_RANGE_H
@@ -19,44 +20,44 @@
 #include <linux/types.h>
 #include <memquota/participant.h>
 
-/* Bytes: blocks start at multiples of it, and their lengths are rounded up. */
+/* In bytes: the granularity of block offsets and lengths. */
 #define MEMQUOTA_RANGE_UNIT	16U
 
 /*
- * Free blocks of up to so many units have a bin for each length; longer ones
- * have a bin for each power of two that the length is above.
+ * Free blocks of up to MEMQUOTA_RANGE_EXACT units have a bin for each length.
+ * Longer ones share a bin with all lengths above the same power of two.
  */
 #define MEMQUOTA_RANGE_EXACT	64
 #define MEMQUOTA_RANGE_BINS	(MEMQUOTA_RANGE_EXACT + 22)
 
-/* A free block, in units. The bump region is one, and alone can be empty. */
+/* A free block, in units. Only the bump region can be empty. */
 struct memquota_block {
 	struct rb_node by_offset;
 	union {
 		struct rb_node by_length;	/* in a bin; not the bump region */
-		struct memquota_block *spare;	/* next one set aside */
+		struct memquota_block *spare;	/* next spare record */
 	};
-	u64 key;		/* in a bin: length above, start below */
+	u64 key;		/* in a bin: length in bits 63-32, then start */
 	u32 start;
 	u32 end;
 };
 
 /**
  * struct memquota_range - embedded in the object that owns the range
- * @bump: the bump region; the range stays where it was initialised
- * @below: where the last free block below the bump region ends, in units; 0 if
+ * @bump: the bump region; the trees point to it, so the range must not be moved
+ * @below: end of the last free block below the bump region, in units; 0 if
  *	there is none
- * @credit: how many more allocations the records will do for, 0 to 127: one
+ * @credit: number of allocations that need no further record, 0 to 127: one
  *	step beyond either end makes it negative
  * @blocks: all free blocks by offset
- * @spare: records that are set aside
- * @capacity_bytes: what was added in all; the owner may read it
+ * @spare: list of unused records
+ * @capacity_bytes: sum of all additions in bytes; the owner may read it
  * @participant: the participant that the capacity is charged to, or NULL
- * @gfp: what allocations of records and charges may do
- * @filled: which bins are not empty
- * @bins: free blocks but the bump region, by length and, among equals, offset
+ * @gfp: flags for record allocations and charges
+ * @filled: a bit for each bin that is not empty
+ * @bins: free blocks except the bump region, by length, then offset
  *
- * Whatever the owner serialises its calls with protects all of it.
+ * The owner's serialisation protects all fields.
  */
 struct memquota_range {
 	struct memquota_block bump;
@@ -77,15 +78,13 @@ void memquota_range_destroy(struct memquota_range *range);
 int __must_check memquota_range_add(struct memquota_range *range, size_t bytes);
 bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 			      u32 *size);
-const char *memquota_range_check(const struct memquota_range *range);
 
-int __memquota_range_set_aside(struct memquota_range *range);
-void __memquota_range_give_back(struct memquota_range *range);
 int __memquota_range_alloc(struct memquota_range *range, u32 units, u32 align,
 			   u32 *offset);
 void __memquota_range_free(struct memquota_range *range, u32 start, u32 units);
 
 #ifdef CONFIG_MEMQUOTA_DEBUG
+const char *memquota_range_check(const struct memquota_range *range);
 void memquota_debug_range(const struct memquota_range *range);
 bool memquota_debug_range_free(const struct memquota_range *range, u32 offset,
 			       u32 size);
@@ -101,7 +100,7 @@ static inline bool memquota_debug_range_free(const struct memquota_range *range,
 }
 #endif
 
-/* Without wrapping: at most 2^28. */
+/* Convert bytes to units, at most 2^28. 64 bits, so the sum cannot wrap. */
 static __always_inline u32 memquota_range_units(u32 size)
 {
 	return ((u64)size + MEMQUOTA_RANGE_UNIT - 1) / MEMQUOTA_RANGE_UNIT;
@@ -112,42 +111,27 @@ static __always_inline bool memquota_range_can_align(u32 align)
 	return align <= MEMQUOTA_RANGE_UNIT && is_power_of_2(align);
 }
 
-/* So that freeing what is about to be allocated finds its record. */
-static __always_inline int
-memquota_range_take_credit(struct memquota_range *range)
-{
-	if (unlikely(--range->credit < 0))
-		return __memquota_range_set_aside(range);
-	return 0;
-}
-
-static __always_inline void
-memquota_range_return_credit(struct memquota_range *range)
-{
-	if (unlikely(++range->credit < 0))
-		__memquota_range_give_back(range);
-}
-
 /**
- * memquota_range_alloc - take a block out of the range
+ * memquota_range_alloc - allocate a block of the range
  * @range: the range
- * @size: its size in bytes; rounded up to %MEMQUOTA_RANGE_UNIT
- * @align: its alignment in bytes, a power of two up to %MEMQUOTA_RANGE_UNIT.
- *	Every block has the largest; this is for callers who must be told if it
- *	is not enough.
- * @offset: where the block's offset goes: a multiple of %MEMQUOTA_RANGE_UNIT,
- *	never 0
+ * @size: size of the block in bytes; rounded up to %MEMQUOTA_RANGE_UNIT
+ * @align: alignment in bytes, a power of two up to %MEMQUOTA_RANGE_UNIT. Every
+ *	block is aligned to %MEMQUOTA_RANGE_UNIT; a larger @align is refused.
+ * @offset: set to the block's offset in bytes: a multiple of
+ *	%MEMQUOTA_RANGE_UNIT, never 0. The block is the caller's until
+ *	memquota_range_free() or memquota_range_destroy().
  *
- * Records are allocated, many at a time, only where there were never as many
- * blocks before, or far fewer since then.
+ * Each allocated block needs a record, for its free not to fail. Records are
+ * allocated in batches and reused, so an allocation rarely needs memory.
  *
  * Context: any but NMI that the range's gfp flags allow; the caller
  * serialises.
  *
- * Return: 0, or, with nothing changed,
- * -EINVAL: @size is 0, or @align is no power of two or too large;
- * -ENOSPC: no free block is long enough;
- * -ENOMEM: the record that freeing will need cannot be set aside.
+ * Return: (after an error, nothing has changed)
+ * * 0 - allocated
+ * * %-EINVAL - @size is 0, or @align is no power of two or too large
+ * * %-ENOSPC - no free block is long enough
+ * * %-ENOMEM - the record that freeing needs cannot be allocated
  */
 static __always_inline int __must_check
 memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
@@ -157,12 +141,14 @@ memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
 	u32 units = memquota_range_units(size);
 	u32 start = bump->start;
 
-	/* 0 - 1 is too long for any block. */
+	/* A size of 0 wraps to more than any block has. */
 	if (unlikely(units - 1 >= bump->end - start) ||
 	    unlikely(!memquota_range_can_align(align)))
 		return __memquota_range_alloc(range, units, align, offset);
-	if (memquota_range_take_credit(range))
-		return -ENOMEM;
+	if (unlikely(--range->credit < 0)) {
+		range->credit = 0;
+		return __memquota_range_alloc(range, units, align, offset);
+	}
 	bump->start = start + units;
 	*offset = start * MEMQUOTA_RANGE_UNIT;
 	memquota_debug_range(range);
@@ -170,14 +156,14 @@ memquota_range_alloc(struct memquota_range *range, u32 size, u32 align,
 }
 
 /**
- * memquota_range_free - give a block back
+ * memquota_range_free - free a block
  * @range: the range
- * @offset: its offset, from memquota_range_alloc()
- * @size: the size that it was allocated with
+ * @offset: the block's offset in bytes, from memquota_range_alloc()
+ * @size: the size in bytes that it was allocated with
  *
- * Never fails and allocates nothing; records may be given back to the slab. The
- * block merges with what is free before and behind it. Debug builds warn of a
- * block that is not allocated, and change nothing then.
+ * Never fails and allocates nothing; it may free surplus records. The block
+ * merges with free neighbours. Debug builds warn of a block that is not
+ * allocated, and then change nothing.
  *
  * Context: any that kfree() is allowed in; the caller serialises.
  */
@@ -190,14 +176,18 @@ memquota_range_free(struct memquota_range *range, u32 offset, u32 size)
 
 	if (!memquota_debug_range_free(range, offset, size))
 		return;
-	/* Right before the bump region, and nothing free right before it. */
+	/* The block touches the bump region, and no free block below. */
 	if (unlikely(start + units != bump->start) ||
 	    unlikely(start <= range->below)) {
 		__memquota_range_free(range, start, units);
 		return;
 	}
+	if (unlikely(++range->credit < 0)) {
+		range->credit = S8_MAX;
+		__memquota_range_free(range, start, units);
+		return;
+	}
 	bump->start = start;
-	memquota_range_return_credit(range);
 	memquota_debug_range(range);
 }
 
