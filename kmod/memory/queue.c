@@ -2,12 +2,6 @@
 /*
  * Queues: a FIFO of items embedded in the caller's objects, each with a cost
  * and an arrival time.
- *
- * Charging comes before the queue's lock and uncharging after it, so that the
- * lock covers a few loads and stores only. What may happen in between is
- * harmless: a queue that ended since the charge is seen under the lock, and
- * the charge taken back; an item that was received and is still charged errs
- * towards too much.
  */
 #include <linux/export.h>
 #include <linux/jiffies.h>
@@ -15,11 +9,25 @@
 #include <linux/timekeeping.h>
 #include <memquota/queue.h>
 
-/* Items that partial reclaim takes while it holds the lock. */
-#define BATCH			32
+/**
+ * DOC: the queue's lock and its charges
+ *
+ * Sending charges before it takes the queue's lock, and receiving uncharges
+ * after it has dropped the lock, so that the lock covers only a few loads and
+ * stores. Two states can be seen in between, both harmless:
+ *
+ * - An item is charged, but the queue has ended meanwhile. The sender sees the
+ *   end under the lock and uncharges the item.
+ * - An item was received, but is still charged. The account then seems to hold
+ *   more than it does, which errs on the safe side.
+ */
 
-/* Free a list of items that nobody refers to any more; return what they cost. */
-static u64 free_items(struct memquota_queue *q, struct memquota_item *item)
+/* Items that partial reclaim removes per lock hold. */
+#define QUEUE_BATCH		32
+
+/* Free a list of items that only the caller can reach; return their cost. */
+static u64 queue_free_items(struct memquota_queue *q,
+			    struct memquota_item *item)
 {
 	struct memquota_item *next;
 	u64 bytes = 0;
@@ -33,14 +41,16 @@ static u64 free_items(struct memquota_queue *q, struct memquota_item *item)
 }
 
 /*
- * Call the hooks, one by one, as they leave the list: a hook is either on it,
- * or being called, or done with, and memquota_queue_unhook() sees which.
+ * Remove the hooks from the list one by one and call each. A hook is thus
+ * either on the list, or in @calling, or done, and memquota_queue_unhook() can
+ * tell which.
  *
- * Bottom halves are off, so that whoever waits in memquota_queue_unhook() in a
- * softirq cannot have interrupted what it waits for. Where interrupts are off
- * nothing needs to be done, and may not.
+ * memquota_queue_unhook() may spin in a softirq until the call returns. Bottom
+ * halves are off, so that this softirq cannot have interrupted the call.
+ * Disabled interrupts keep softirqs off already, and local_bh_enable() is not
+ * allowed there.
  */
-static void tell_hooks(struct memquota_queue *q, int reason)
+static void queue_call_hooks(struct memquota_queue *q, int reason)
 {
 	bool off = irqs_disabled();
 	struct memquota_queue_hook *hook;
@@ -55,7 +65,7 @@ static void tell_hooks(struct memquota_queue *q, int reason)
 						node);
 		if (hook)
 			list_del_init(&hook->node);
-		q->telling = hook;
+		q->calling = hook;
 		spin_unlock_irqrestore(&q->lock, flags);
 		if (!hook)
 			break;
@@ -65,8 +75,8 @@ static void tell_hooks(struct memquota_queue *q, int reason)
 		local_bh_enable();
 }
 
-/* The first to end the queue does all that follows from it. */
-static void end_queue(struct memquota_queue *q, int reason)
+/* End the queue. Only the first call for a queue has an effect. */
+void __memquota_queue_end(struct memquota_queue *q, int reason)
 {
 	struct memquota_item *items;
 	unsigned long flags;
@@ -81,21 +91,22 @@ static void end_queue(struct memquota_queue *q, int reason)
 	q->head = NULL;
 	spin_unlock_irqrestore(&q->lock, flags);
 
-	memquota_uncharge(&q->participant, free_items(q, items));
-	/* Without a key: it wakes pollers whatever they wait for. */
+	memquota_uncharge(&q->participant, queue_free_items(q, items));
+	/* Without a key, it wakes pollers of any event. */
 	wake_up_all(&q->wait);
-	tell_hooks(q, reason);
+	queue_call_hooks(q, reason);
 }
+EXPORT_SYMBOL_GPL(__memquota_queue_end);
 
-static void collapse(struct memquota_participant *p,
-		     const struct memquota_request *request)
+static void queue_reclaim_all(struct memquota_participant *p,
+			      const struct memquota_request *request)
 {
 	memquota_queue_collapse(container_of(p, struct memquota_queue,
 					     participant));
 }
 
-static void give_oldest(struct memquota_participant *p,
-			const struct memquota_request *request)
+static void queue_reclaim_oldest(struct memquota_participant *p,
+				 const struct memquota_request *request)
 {
 	struct memquota_queue *q =
 		container_of(p, struct memquota_queue, participant);
@@ -108,7 +119,7 @@ static void give_oldest(struct memquota_participant *p,
 		bytes = 0;
 		n = 0;
 		spin_lock_irqsave(&q->lock, flags);
-		for (end = &q->head; *end && n < BATCH && bytes < want;
+		for (end = &q->head; *end && n < QUEUE_BATCH && bytes < want;
 		     end = &(*end)->next) {
 			if ((*end)->arrival_ns > request->until_ns)
 				break;
@@ -123,77 +134,82 @@ static void give_oldest(struct memquota_participant *p,
 		}
 		spin_unlock_irqrestore(&q->lock, flags);
 		want -= min(want, bytes);
-		memquota_uncharge(p, free_items(q, items));
-	} while (n == BATCH && want);
+		memquota_uncharge(p, queue_free_items(q, items));
+	} while (n == QUEUE_BATCH && want);
 }
 
-static u64 oldest(struct memquota_participant *p)
+static u64 queue_report_oldest(struct memquota_participant *p)
 {
 	return memquota_queue_oldest(container_of(p, struct memquota_queue,
 						  participant));
 }
 
 /*
- * The callbacks are memquota's. The module that owns the queue, and with it
- * free_item, stays at least until memquota_queue_destroy() has returned, and
- * that waits for them.
+ * The owner is memquota, not the module that supplies free_item. That module
+ * cannot go before memquota_queue_destroy() has returned, which waits for the
+ * callbacks.
  */
-static const struct memquota_ops collapsing_ops = {
-	.reclaim = collapse,
-	.oldest = oldest,
+static const struct memquota_ops queue_collapsing_ops = {
+	.reclaim = queue_reclaim_all,
+	.oldest = queue_report_oldest,
 	.owner = THIS_MODULE,
 	.flags = MEMQUOTA_COLLAPSING,
 };
 
-static const struct memquota_ops partial_ops = {
-	.reclaim = give_oldest,
-	.oldest = oldest,
+static const struct memquota_ops queue_partial_ops = {
+	.reclaim = queue_reclaim_oldest,
+	.oldest = queue_report_oldest,
 	.owner = THIS_MODULE,
 };
 
 /*
- * The coarse clock moves once a jiffy, and costs more to read than all that is
- * done under the lock. Where jiffies has moved and the clock is about to, the
- * arrival is a tick too old: a tie (R2). Under the lock, so that no item is
- * older than the one before it.
+ * Reading the coarse clock costs more than all other work under the lock, and
+ * the clock advances once per jiffy only; so read it once per jiffy. If jiffies
+ * has advanced and the clock is about to, arrivals are one tick too old, which
+ * counts as a tie (rule R2). Under the lock, so that arrivals never decrease
+ * along the queue.
  */
-static noinline void new_jiffy(struct memquota_queue *q, unsigned long now)
+static noinline void queue_update_clock(struct memquota_queue *q,
+					unsigned long now)
 {
 	q->now_jiffies = now;
 	q->now_ns = ktime_get_coarse_ns();
 }
 
-static __always_inline u64 queue_now(struct memquota_queue *q)
+static __always_inline u64 queue_read_clock(struct memquota_queue *q)
 {
 	unsigned long now = READ_ONCE(jiffies);
 
 	if (unlikely(q->now_jiffies != now))
-		new_jiffy(q, now);
+		queue_update_clock(q, now);
 	return q->now_ns;
 }
 
 /**
- * memquota_queue_init - make a queue that is a participant of an account
+ * memquota_queue_init - initialise a queue and make it a participant
  * @queue: the queue, zeroed or destroyed
- * @account: whom it holds memory for; a null handle makes a queue that counts
- *	nothing and is never reclaimed
- * @free_item: frees an item that nobody will receive: when the queue is
- *	closed or reclaimed. In any context that the queue is used in and
- *	with bottom halves off, no lock held.
- * @flags: %MEMQUOTA_QUEUE_PARTIAL: reclaim takes its oldest items, and the
- *	queue goes on. Otherwise reclaim ends it, and closes @account.
- * @gfp: for memory of memquota's own
+ * @account: the account to charge. With a null handle the queue counts nothing
+ *	and is never reclaimed.
+ * @free_item: frees an item that is still queued when the queue is closed or
+ *	reclaimed. Called in any context that the queue is used in, and with
+ *	bottom halves off; no lock is held.
+ * @flags: 0: reclaim ends the queue and closes @account.
+ *	%MEMQUOTA_QUEUE_PARTIAL: reclaim frees the oldest items only.
+ * @gfp: flags for allocating memquota's record of the participant
  * @fmt: printf format of the participant's name, and its arguments
+ *
+ * After an error the queue has ended, with the error as its reason. Calling
+ * memquota_queue_destroy() is then allowed, but not necessary.
  *
  * Context: any that @gfp allows.
  *
- * Return: 0, or
- * -EINVAL: unknown flags;
- * -ENOMEM: out of memory;
- * -ESHUTDOWN, -ENOTRECOVERABLE, -ESTALE: the tracker was destroyed, is
- * poisoned, or the account is closed.
- * After a failure the queue is one that ended for that reason;
- * memquota_queue_destroy() is allowed and not needed.
+ * Return:
+ * * 0 - initialised
+ * * %-EINVAL - @flags has unknown bits
+ * * %-ENOMEM - out of memory
+ * * %-ESHUTDOWN - the tracker was destroyed
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
+ * * %-ESTALE - the account is closed
  */
 int memquota_queue_init(struct memquota_queue *queue,
 			struct memquota_account *account,
@@ -202,14 +218,14 @@ int memquota_queue_init(struct memquota_queue *queue,
 			unsigned int flags, gfp_t gfp, const char *fmt, ...)
 {
 	const struct memquota_ops *ops = flags & MEMQUOTA_QUEUE_PARTIAL ?
-		&partial_ops : &collapsing_ops;
+		&queue_partial_ops : &queue_collapsing_ops;
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 	int err = -EINVAL;
 
 	*queue = (struct memquota_queue) { .free_item = free_item };
 	spin_lock_init(&queue->lock);
-	new_jiffy(queue, jiffies);
+	queue_update_clock(queue, jiffies);
 	INIT_LIST_HEAD(&queue->hooks);
 	init_waitqueue_head(&queue->wait);
 	if (!(flags & ~MEMQUOTA_QUEUE_PARTIAL)) {
@@ -225,16 +241,16 @@ int memquota_queue_init(struct memquota_queue *queue,
 }
 EXPORT_SYMBOL_GPL(memquota_queue_init);
 
-static noinline int give_back(struct memquota_queue *q,
-			      struct memquota_item *item, int reason)
+static noinline int queue_undo_charge(struct memquota_queue *q,
+				      struct memquota_item *item, int reason)
 {
 	memquota_uncharge(&q->participant, item->cost_bytes);
 	return reason;
 }
 
-/* The second half of sending: the item's cost is charged. */
-static __always_inline int enqueue(struct memquota_queue *q,
-				   struct memquota_item *item)
+/* Append an item whose cost is charged already. */
+static __always_inline int queue_append_item(struct memquota_queue *q,
+					     struct memquota_item *item)
 {
 	unsigned long flags;
 	int reason;
@@ -243,9 +259,9 @@ static __always_inline int enqueue(struct memquota_queue *q,
 	reason = q->reason;
 	if (unlikely(reason)) {
 		spin_unlock_irqrestore(&q->lock, flags);
-		return give_back(q, item, reason);
+		return queue_undo_charge(q, item, reason);
 	}
-	item->arrival_ns = queue_now(q);
+	item->arrival_ns = queue_read_clock(q);
 	item->next = NULL;
 	if (q->head)
 		q->tail->next = item;
@@ -254,14 +270,17 @@ static __always_inline int enqueue(struct memquota_queue *q,
 	q->tail = item;
 	spin_unlock_irqrestore(&q->lock, flags);
 
-	/* Pairs with the barrier of whoever adds itself and looks again. */
+	/*
+	 * Pairs with the barrier of set_current_state() in a receiver that
+	 * sleeps, and with the lock in memquota_queue_readable().
+	 */
 	if (unlikely(wq_has_sleeper(&q->wait)))
 		wake_up_poll(&q->wait, EPOLLIN | EPOLLRDNORM);
 	return 0;
 }
 
-/* A queue that ended says why, rather than what became of its account. */
-static int refused(struct memquota_queue *q, int err)
+/* Prefer the reason of the queue's end to the state of its account. */
+static int queue_send_error(struct memquota_queue *q, int err)
 {
 	return READ_ONCE(q->reason) ?: err;
 }
@@ -269,20 +288,24 @@ static int refused(struct memquota_queue *q, int err)
 /**
  * memquota_queue_send - charge an item and queue it
  * @queue: the queue
- * @item: the item; after a failure still the caller's
- * @cost_bytes: the memory that it stands for; 0 where that is charged
- *	elsewhere, as an arena's is: then only the end of the queue refuses it
- * @gfp: whether draining the CPUs' caches may sleep before a hard limit
- *	refuses, see memquota_try_charge()
+ * @item: the item; the queue's once this returns 0, otherwise still the
+ *	caller's
+ * @cost_bytes: number of bytes to charge. 0 if the item's memory is charged
+ *	elsewhere, for example by an arena; then only an ended queue refuses it.
+ * @gfp: flags for the charge, see memquota_try_charge()
  *
- * Context: any but NMI, and any lock may be held, unless @gfp allows to sleep.
+ * Context: any but NMI; any lock may be held unless @gfp allows sleeping. Not
+ * from a reclaim callback.
  *
- * Return: 0, or
- * -EPIPE: the receiver is gone;
- * -ENOBUFS: the queue was reclaimed;
- * -ESTALE: its account was closed, or is being reclaimed at this moment;
- * -EDQUOT, -EOVERFLOW, -ESHUTDOWN, -ENOTRECOVERABLE: as
- * memquota_try_charge() says.
+ * Return:
+ * * 0 - queued
+ * * %-EPIPE - the queue was closed
+ * * %-ENOBUFS - the queue was reclaimed
+ * * %-ESTALE - the queue's account is closed or being reclaimed
+ * * %-EDQUOT - a hard limit would be exceeded
+ * * %-EOVERFLOW - the counters would wrap
+ * * %-ESHUTDOWN - the tracker was destroyed
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
  */
 int memquota_queue_send(struct memquota_queue *queue,
 			struct memquota_item *item, size_t cost_bytes,
@@ -290,27 +313,31 @@ int memquota_queue_send(struct memquota_queue *queue,
 {
 	int err = 0;
 
-	/* Nothing would cost a visit, and keep quota in advance. */
+	/* A charge of 0 may still fetch quota for the CPU's cache in advance. */
 	if (likely(cost_bytes))
 		err = memquota_try_charge(&queue->participant, cost_bytes, gfp);
 	if (unlikely(err))
-		return refused(queue, err);
+		return queue_send_error(queue, err);
 	item->cost_bytes = cost_bytes;
-	return enqueue(queue, item);
+	return queue_append_item(queue, item);
 }
 EXPORT_SYMBOL_GPL(memquota_queue_send);
 
 /**
- * memquota_queue_send_wait - wait at a hard limit, charge an item and queue it
+ * memquota_queue_send_wait - charge an item, waiting at a hard limit, and queue it
  * @queue: the queue
- * @item: the item; after a failure still the caller's
- * @cost_bytes: the memory that it stands for
+ * @item: the item; the queue's once this returns 0, otherwise still the
+ *	caller's
+ * @cost_bytes: number of bytes to charge
  * @timeout: how long to wait for reclaim, in jiffies
  *
- * Context: process, may sleep.
+ * Context: process; may sleep.
  *
- * Return: 0; what memquota_queue_send() returns, -EDQUOT apart;
- * -ETIME: still at the limit; -EINTR: a fatal signal.
+ * Return:
+ * * 0 - queued
+ * * %-ETIME - @timeout has passed and the hard limit would still be exceeded
+ * * %-EINTR - a fatal signal is pending
+ * * any error of memquota_queue_send() except %-EDQUOT
  */
 int memquota_queue_send_wait(struct memquota_queue *queue,
 			     struct memquota_item *item, size_t cost_bytes,
@@ -320,25 +347,27 @@ int memquota_queue_send_wait(struct memquota_queue *queue,
 					   timeout);
 
 	if (unlikely(err))
-		return refused(queue, err);
+		return queue_send_error(queue, err);
 	item->cost_bytes = cost_bytes;
-	return enqueue(queue, item);
+	return queue_append_item(queue, item);
 }
 EXPORT_SYMBOL_GPL(memquota_queue_send_wait);
 
 /**
- * memquota_queue_recv - take the oldest item
+ * memquota_queue_recv - remove and uncharge the oldest item
  * @queue: the queue
  *
- * The item is the caller's and is no longer charged. To sleep until there is
- * one: wait_event_interruptible(queue->wait, (item =
- * memquota_queue_recv(queue))).
+ * The item is the caller's. To sleep until there is one:
+ * wait_event_interruptible(queue->wait, (item = memquota_queue_recv(queue))).
  *
  * Context: any but NMI; any lock may be held.
  *
- * Return: the item; NULL: none at present; or an ERR_PTR() that says why there
- * will be none any more: -EPIPE: memquota_queue_close() was called; -ENOBUFS:
- * the queue was reclaimed, and what was in it is lost.
+ * Return:
+ * * the oldest item
+ * * NULL - the queue is empty at present
+ * * ERR_PTR(-EPIPE) - memquota_queue_close() was called
+ * * ERR_PTR(-ENOBUFS) - the queue was reclaimed, and its items are lost
+ * * any error of memquota_queue_init(), if that failed
  */
 struct memquota_item *memquota_queue_recv(struct memquota_queue *queue)
 {
@@ -362,14 +391,14 @@ struct memquota_item *memquota_queue_recv(struct memquota_queue *queue)
 EXPORT_SYMBOL_GPL(memquota_queue_recv);
 
 /**
- * memquota_queue_readable - does a receiver have something to learn?
+ * memquota_queue_readable - test whether receiving would return something
  * @queue: the queue
  *
- * For poll callbacks, after poll_wait() with the queue's wait.
+ * For poll callbacks, after poll_wait() on the queue's wait.
  *
  * Context: any but NMI.
  *
- * Return: whether memquota_queue_recv() would return anything but NULL.
+ * Return: true if memquota_queue_recv() would not return NULL.
  */
 bool memquota_queue_readable(struct memquota_queue *queue)
 {
@@ -377,8 +406,8 @@ bool memquota_queue_readable(struct memquota_queue *queue)
 	bool ret;
 
 	/*
-	 * The lock is what orders this after poll_wait(): a sender that comes
-	 * later sees who waits.
+	 * The lock orders this after poll_wait(): a sender that takes it later
+	 * sees the waiter in wq_has_sleeper().
 	 */
 	spin_lock_irqsave(&queue->lock, flags);
 	ret = queue->head || queue->reason;
@@ -388,12 +417,13 @@ bool memquota_queue_readable(struct memquota_queue *queue)
 EXPORT_SYMBOL_GPL(memquota_queue_readable);
 
 /**
- * memquota_queue_oldest - when the item arrived that will be received next
+ * memquota_queue_oldest - return the arrival time of the oldest item
  * @queue: the queue
  *
  * Context: any but NMI.
  *
- * Return: the time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA.
+ * Return: the time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA if
+ * the queue is empty.
  */
 u64 memquota_queue_oldest(struct memquota_queue *queue)
 {
@@ -409,69 +439,15 @@ u64 memquota_queue_oldest(struct memquota_queue *queue)
 EXPORT_SYMBOL_GPL(memquota_queue_oldest);
 
 /**
- * memquota_queue_close - the receiver goes away
+ * memquota_queue_hook - register a hook for the end of a queue
  * @queue: the queue
+ * @hook: the hook; must stay until it was called or memquota_queue_unhook() has
+ *	returned
  *
- * Frees what is queued, gives back all that the queue holds, and makes sending
- * fail with -EPIPE. Does little on a queue that has ended already.
+ * The hook is called once. If the queue has ended already, it is called before
+ * this function returns.
  *
- * Context: any but hard interrupts and NMI; never sleeps. The caller holds no
- * lock that free_item or a hook takes.
- */
-void memquota_queue_close(struct memquota_queue *queue)
-{
-	end_queue(queue, -EPIPE);
-	/*
-	 * A sender that has charged and not yet looked at the queue finds that
-	 * it ended; what it uncharges then is nobody's.
-	 */
-	memquota_leave(&queue->participant);
-}
-EXPORT_SYMBOL_GPL(memquota_queue_close);
-
-/**
- * memquota_queue_collapse - end a queue as reclaim does
- * @queue: the queue
- *
- * Frees what is queued; senders, the receiver and hooks are told -ENOBUFS. For
- * the reclaim callback of another participant of the account, one that holds
- * what the items stand for: the account closes when the first of them was
- * asked, whether the queue was or not.
- *
- * Context: as memquota_queue_close(); callbacks of memquota's, too.
- */
-void memquota_queue_collapse(struct memquota_queue *queue)
-{
-	end_queue(queue, -ENOBUFS);
-}
-EXPORT_SYMBOL_GPL(memquota_queue_collapse);
-
-/**
- * memquota_queue_destroy - close a queue that nobody uses any more
- * @queue: the queue; afterwards it may be freed
- *
- * Waits by spinning for a reclaim that is running, and its hooks. Not from
- * a hook or free_item.
- *
- * Context: as memquota_queue_close().
- */
-void memquota_queue_destroy(struct memquota_queue *queue)
-{
-	memquota_queue_close(queue);
-	/* Nobody may sleep on what is about to be freed. */
-	WARN_ON_ONCE(waitqueue_active(&queue->wait));
-}
-EXPORT_SYMBOL_GPL(memquota_queue_destroy);
-
-/**
- * memquota_queue_hook - be told why a queue ended
- * @queue: the queue
- * @hook: the hook; it stays until it was called or
- *	memquota_queue_unhook() has returned
- *
- * It is called once; at once, before this returns, where the queue has ended.
- *
- * Context: any but hard interrupts and NMI, no lock held that the hook takes.
+ * Context: any but hard interrupts and NMI; no lock held that the hook takes.
  */
 void memquota_queue_hook(struct memquota_queue *queue,
 			 struct memquota_queue_hook *hook)
@@ -500,13 +476,14 @@ void memquota_queue_hook(struct memquota_queue *queue,
 EXPORT_SYMBOL_GPL(memquota_queue_hook);
 
 /**
- * memquota_queue_unhook - be told no more
+ * memquota_queue_unhook - unregister a hook
  * @queue: the queue
  * @hook: a hook that memquota_queue_hook() was called for
  *
- * Waits by spinning where the hook is being called.
+ * Spins while the hook is running on another CPU. It is not called afterwards
+ * and may be freed.
  *
- * Context: any but hard interrupts and NMI, no lock held that the hook takes;
+ * Context: any but hard interrupts and NMI; no lock held that the hook takes;
  * not from the hook itself.
  */
 void memquota_queue_unhook(struct memquota_queue *queue,
@@ -518,7 +495,7 @@ void memquota_queue_unhook(struct memquota_queue *queue,
 	do {
 		spin_lock_irqsave(&queue->lock, flags);
 		list_del_init(&hook->node);
-		running = queue->telling == hook;
+		running = queue->calling == hook;
 		spin_unlock_irqrestore(&queue->lock, flags);
 		if (running)
 			cpu_relax();
