@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Code that is built without memquota: rule T4. This file sees the headers as
- * on a kernel that lacks it, and must behave as with a null handle.
+ * Callers on a kernel without memquota. This file sees the headers as they are
+ * there; all calls must behave as with a null handle (rule T4).
  */
 #undef CONFIG_MEMQUOTA
 #undef CONFIG_MEMQUOTA_MODULE

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sockets as participants. What a socket's memory may be freed under is the
- * socket lock, which only process context can wait for; hence the reclaim
- * callback is a sleeping one, and the socket is held meanwhile. All of that is
- * done here: the protocol supplies one function.
+ * Sockets as participants. Freeing a socket's memory needs the socket lock,
+ * which only process context can wait for. The reclaim callback therefore
+ * sleeps, with a reference to the socket held. These functions take both; the
+ * protocol supplies one function that frees.
  */
 #ifndef _MEMQUOTA_SOCK_H
 #define _MEMQUOTA_SOCK_H
@@ -16,12 +16,12 @@
 
 /**
  * struct memquota_sk_participant - embedded in the protocol's socket
- * @participant: to charge and uncharge
- * @sk: the socket that it is embedded in
- * @reclaim: the protocol's callback: called in process context with the socket
- *	locked, it frees, and uncharges what it frees. It may leave; it must not
- *	charge. NULL after memquota_leave_sk(); racy unless that is called with
- *	the socket locked.
+ * @participant: the participant to charge and uncharge
+ * @sk: the socket that this structure is embedded in
+ * @reclaim: the protocol's callback. It is called in process context with the
+ *	socket locked, and must uncharge what it frees. It may call
+ *	memquota_leave_sk(); it must not charge. memquota_leave_sk() sets this
+ *	to NULL, which excludes a running callback only if the socket is locked.
  */
 struct memquota_sk_participant {
 	struct memquota_participant participant;
@@ -32,7 +32,7 @@ struct memquota_sk_participant {
 
 #if IS_REACHABLE(CONFIG_MEMQUOTA)
 
-/* private: what a module need not write itself */
+/* private: */
 static inline struct memquota_sk_participant *
 memquota_sk_of(struct memquota_participant *participant)
 {
@@ -42,7 +42,7 @@ memquota_sk_of(struct memquota_participant *participant)
 
 static inline bool memquota_sk_get(struct memquota_participant *participant)
 {
-	/* Leaving waits for this function: the memory is still a socket's. */
+	/* memquota_leave() waits for this callback, so @sk is not freed yet. */
 	return refcount_inc_not_zero(&memquota_sk_of(participant)->sk->sk_refcnt);
 }
 
@@ -89,16 +89,16 @@ memquota_sk_init(struct memquota_sk_participant *participant, struct sock *sk,
 /**
  * memquota_join_sk - make a socket a participant, in one call
  * @p: the field in the protocol's socket, zeroed or left
- * @sock: the socket
- * @fn: frees and uncharges the socket's oldest data; called with the socket
- *	locked, in process context
- * @fmt: printf format of the name that people will read, and its arguments
+ * @sock: the socket; must not be freed before memquota_leave_sk()
+ * @fn: frees and uncharges the socket's oldest data. Called in process context,
+ *	with the socket locked and a reference to it held.
+ * @fmt: printf format of the participant's name, and its arguments
  *
- * As memquota_join(): a private account in the default tracker, a partial
- * participant, and nothing to check. While @fn runs a reference to the socket
- * is held; a socket whose last reference has gone is not asked.
+ * As memquota_join(): makes a private account in the default tracker and a
+ * partial participant, and returns nothing. Reclaim skips a socket whose last
+ * reference is gone.
  *
- * Context: any; the caller keeps it apart from memquota_leave_sk().
+ * Context: any; the caller serialises it with memquota_leave_sk().
  */
 #define memquota_join_sk(p, sock, fn, fmt, ...)				\
 ({									\
@@ -111,11 +111,12 @@ memquota_sk_init(struct memquota_sk_participant *participant, struct sock *sk,
 
 /**
  * memquota_leave_sk - end a socket's participation
- * @participant: one that has joined, never joined or has left
+ * @participant: the participant, which may also have left or never joined
  *
- * As memquota_leave(). Called with the socket locked, as in the protocol's
- * close(), no callback runs or will run from then on. Called without, as in
- * its destructor, none can, since no reference is left that one could hold.
+ * As memquota_leave(). Call it with the socket locked, as in the protocol's
+ * close(); or in the socket's destructor, where no callback can hold a
+ * reference any longer. In both cases the protocol's callback is not running
+ * when this returns and will not be called again.
  *
  * Context: any but hard interrupts and NMI.
  */
@@ -140,11 +141,12 @@ static inline size_t memquota_skbs_bytes(const struct sk_buff_head *list)
 /* public: */
 
 /**
- * memquota_charge_skbs - charge a list of socket buffers in one visit
- * @participant: who holds them
- * @list: the buffers; the caller holds its lock or is the only one to know it
+ * memquota_charge_skbs - charge a list of socket buffers in one call
+ * @participant: the participant that holds them
+ * @list: the buffers; private to the caller, or its lock is held
  *
- * Charges their truesize, which must be the same when they are uncharged.
+ * Charges the sum of their truesize in bytes. It must not change before they
+ * are uncharged.
  *
  * Context: as memquota_charge().
  */
@@ -157,12 +159,15 @@ memquota_charge_skbs(struct memquota_participant *participant,
 
 /**
  * memquota_try_charge_skbs - charge a list of socket buffers, all or none
- * @participant: who is to hold them
- * @list: the buffers; the caller holds its lock or is the only one to know it
+ * @participant: the participant that will hold them
+ * @list: the buffers; private to the caller, or its lock is held
  * @gfp: as for memquota_try_charge()
  *
  * Context: as memquota_try_charge().
- * Return: 0, or what memquota_try_charge() returns; then nothing is charged.
+ *
+ * Return:
+ * * 0 - the sum of their truesize is charged
+ * * any error of memquota_try_charge(); nothing is charged
  */
 static inline int __must_check
 memquota_try_charge_skbs(struct memquota_participant *participant,
@@ -172,9 +177,9 @@ memquota_try_charge_skbs(struct memquota_participant *participant,
 }
 
 /**
- * memquota_uncharge_skbs - uncharge a list of socket buffers in one visit
- * @participant: who held them
- * @list: the buffers; the caller holds its lock or is the only one to know it
+ * memquota_uncharge_skbs - uncharge a list of socket buffers in one call
+ * @participant: the participant that held them
+ * @list: the buffers; private to the caller, or its lock is held
  *
  * Context: as memquota_uncharge().
  */
