@@ -11,12 +11,12 @@
 #include <memquota/participant.h>
 #include <memquota/tracker.h>
 
-static void reclaim(struct memquota_participant *p,
-		    const struct memquota_request *request)
+static void without_reclaim(struct memquota_participant *p,
+			    const struct memquota_request *request)
 {
 }
 
-static const struct memquota_ops ops = { .reclaim = reclaim };
+static const struct memquota_ops without_ops = { .reclaim = without_reclaim };
 
 static void t4_without_memquota_nothing_is_counted(struct kunit *test)
 {
@@ -38,10 +38,11 @@ static void t4_without_memquota_nothing_is_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(a, a));
 	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(a, 1));
 
-	memquota_join(&p, reclaim, "p%d", 1);
-	memquota_join_private(&p, &ops, GFP_KERNEL, "p%d", 1);
+	memquota_join(&p, without_reclaim, "p%d", 1);
+	memquota_join_private(&p, &without_ops, GFP_KERNEL, "p%d", 1);
 	KUNIT_EXPECT_EQ(test, 0,
-			memquota_join_account(&p, a, &ops, GFP_KERNEL, "p"));
+			memquota_join_account(&p, a, &without_ops, GFP_KERNEL,
+					      "p"));
 	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&p));
 	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&p, SIZE_MAX, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&p, SIZE_MAX, 1));
