@@ -49,7 +49,7 @@ step 2 6 "building the modules"
 # Without the tests: they are not what is measured.
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT= MEMQUOTA_BENCH=y
 gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$out/programs" \
-	"$TOP/scripts/guest/programs.c"
+	"$TOP/kmod/bench/programs.c"
 step 3 6 "counting instructions"
 counted=peers,charge,objects,range,arena,index,memory,overhead,participants
 counted+=,latency,programs_ioctls,programs_latency

@@ -57,7 +57,8 @@ step 2 4 "building the modules and the programs"
 "$TOP/scripts/build-modules.sh" "$kernel"
 out=$BUILD/demo
 mkdir -p "$out/files"
-gcc -static -O2 -Wall -D_GNU_SOURCE -o "$out/demo" "$TOP/scripts/guest/demo.c"
+gcc -static -O2 -Wall -D_GNU_SOURCE -o "$out/mqpipe_demo" \
+	"$TOP/kmod/samples/mqpipe_demo.c"
 
 # The largest files that belong to the kernel.
 rm -rf "$out"/files/*
@@ -80,7 +81,7 @@ step 3 4 "streaming $size of files through 32 pipes, on Linux $kernel"
 status=0
 name=demo-$kernel
 "$TOP/scripts/run-vm.sh" --cpus "${CPUS:-4}" --name "$name" "$kernel" \
-	"$TOP/scripts/guest/demo.sh" "$out/demo" "$out/files:/files" |
+	"$TOP/scripts/guest/demo.sh" "$out/mqpipe_demo" "$out/files:/files" |
 	show || status=$?
 
 step 4 4 "plotting"
