@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh: what can be found without running anything: coding style, static
-# checkers, compilers' warnings, documentation. Clean or not, the last line
-# says so.
+# check.sh: check what can be checked without running the modules: coding
+# style, static checkers, compilers' warnings, layers, documentation. The last
+# line counts the findings.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-steps=9
+steps=10
 findings=0
 work=$BUILD/check
 # Programs for user space among the modules' sources.
@@ -85,7 +85,7 @@ alone() {
 	grep -E '(warning|error): ' "$log" || :
 }
 
-# The header of programs: both languages, both word sizes, no hidden holes.
+# Compile the uapi header as C and C++, for 32 and 64 bits, without padding.
 uapi() {
 	local language bits flags='-Wall -Wextra -Wpadded -pedantic -Wno-long-long'
 	for language in c:c90 c:c2x c++:c++98 c++:c++20; do
@@ -199,10 +199,10 @@ style() {
 	ignored+=,CAMELCASE,SPLIT_STRING,COMPLEX_MACRO,REPEATED_WORD
 	checkpatch "$ignored" 'uapi/memquotactl/*.[ch]'
 	checkpatch REPEATED_WORD '*.sh' '*.py'
-	# Telling versions apart is what it is for.
-	checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED \
-		'*/compat.h'
-	# Declarations of tracepoints are a language of their own.
+	# Its purpose is to compare versions.
+	ignored=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED
+	checkpatch "$ignored,EXPORT_SYMBOL" '*/compat.h'
+	# TRACE_EVENT() has a layout of its own.
 	checkpatch OPEN_ENDED_LINE,SPACING,COMPLEX_MACRO,LONG_LINE,PARENTHESIS_ALIGNMENT \
 		kmod/*/trace.h
 }
@@ -241,6 +241,33 @@ python() {
 }
 
 cd "$TOP"
+# Name files of more than 800 lines, and wildcards in Kbuild files.
+sizes() {
+	files '*.[ch]' '*.sh' '*.py' | while IFS= read -r file; do
+		awk -v file="$file" 'END {
+			if (NR > 800)
+				print file ": " NR " lines, at most 800" }' \
+			"$file"
+	done
+	files Kbuild '*/Kbuild' | xargs grep -nHF "\$(wildcard" |
+		sed 's/: *\(.*\)/: name the files: \1/' || :
+}
+
+# leftovers: name files that a build in a fresh checkout changes or leaves
+# behind without .gitignore covering them
+leftovers() {
+	local clone=$work/clone log=$LOGS/check-clone.log
+	rm -rf "$clone"
+	mkdir -p "$clone"
+	files . | rsync -a --files-from=- "$TOP/" "$clone/"
+	git init -q "$clone"
+	git -C "$clone" add -f .
+	make -C "$clone" -j"$JOBS" modules tool \
+		KDIR="$(realpath "$("$TOP/scripts/kernel.sh" 6.1)/kdir")" \
+		>"$log" 2>&1 </dev/null || echo "the build failed: see $log"
+	git -C "$clone" ls-files -om --exclude-standard
+}
+
 step 1 $steps "checkers, a source and kernels"
 need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
 	python3:python3 sphinx-build:python3-sphinx mandoc:mandoc \
@@ -257,6 +284,7 @@ clang_wrapper
 step 2 $steps "coding style"
 report "checkpatch" style
 step 3 $steps "gcc and sparse, Linux 6.1"
+report "sizes" sizes
 report "gcc and sparse" compile gcc-6.1 6.1 W=1 C=2
 report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y \
 	MEMQUOTA_BENCH=y
@@ -275,13 +303,20 @@ report "headers alone, newest" alone headers-uml uml
 report "header of programs" uapi
 report "memquotactl" tool
 
-step 8 $steps "documentation"
+step 8 $steps "layers, and what a build leaves behind"
+for build in gcc-6.1 gcc-6.1-debug; do
+	report "layers, $build" "$TOP/scripts/layers.py" \
+		"$work/$build/modules/6.1/kmod"
+done
+report "leftovers" leftovers
+
+step 9 $steps "documentation"
 report "kernel-doc" comments
 report "exported functions" exported
 report "book" book
 report "manuals" manuals
 
-step 9 $steps "scripts"
+step 10 $steps "scripts"
 report "shellcheck" shell
 report "python" python
 
