@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <memquota/compat.h>
 #include "bench.h"
+#include "compat.h"
 
 #define LIVE		1000
 
@@ -171,7 +172,7 @@ static void teardown_frags(struct bench *b)
 
 	for (i = 0; i < LIVE && frags->objects[i]; i++)
 		page_frag_free(frags->objects[i]);
-	memquota_page_frag_cache_drain(&frags->cache);
+	bench_page_frag_cache_drain(&frags->cache);
 	kvfree(frags);
 }
 

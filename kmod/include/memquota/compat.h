@@ -136,28 +136,6 @@ static inline void memquota_shrinker_destroy(struct shrinker *shrinker)
 }
 #endif
 
-/* 6.9: page_frag_cache_drain(). */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
-#include <linux/gfp.h>
-#include <linux/mm.h>
-
-static inline void memquota_page_frag_cache_drain(struct page_frag_cache *nc)
-{
-	if (nc->va)
-		__page_frag_cache_drain(virt_to_head_page(nc->va),
-					nc->pagecnt_bias);
-	nc->va = NULL;
-}
-#else
-/* 6.13: page fragments have a header of their own. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#include <linux/page_frag_cache.h>
-#else
-#include <linux/gfp.h>
-#endif
-#define memquota_page_frag_cache_drain(nc)	page_frag_cache_drain(nc)
-#endif
-
 /* 6.8: eventfd_signal() adds 1. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define memquota_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
