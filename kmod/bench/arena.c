@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Arenas: objects, references, and the chunks behind them. */
+/* Measure arenas: objects, references, and the chunks behind them. */
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
@@ -13,7 +13,7 @@
 #define SIZE		64
 #define ALIGNMENT	sizeof(u64)
 
-/* Alone in a chunk of the largest class. */
+/* An object that fills a chunk of the largest class. */
 #define WHOLE_CHUNK	(MEMQUOTA_CHUNK_MAX - MEMQUOTA_CHUNK_HEADER)
 
 struct allocator {
@@ -24,7 +24,7 @@ struct allocator {
 	struct memquota_arena own;
 };
 
-/* One arena that all threads use; set up by the first of them. */
+/* One arena for all threads; the first of them sets it up. */
 struct shared {
 	struct memquota_arena arena;
 	struct bench b;
@@ -143,7 +143,7 @@ static int setup_one_ref(struct bench *b, const struct bench_case *c)
 	return 0;
 }
 
-/* Objects are written to, since that is what they are for. */
+/* Write to each object, as its user would. */
 #define LOOP_RESET(name, alloc)						\
 static noinline u64 loop_##name(struct bench *b, unsigned long n)	\
 {									\
@@ -171,7 +171,7 @@ LOOP_RESET(alloc_variable, memquota_arena_alloc(arena, READ_ONCE(a->size),
 LOOP_RESET(zalloc, memquota_arena_zalloc(arena, SIZE, ALIGNMENT))
 LOOP_RESET(alloc_percpu, memquota_arena_alloc_percpu(arena, SIZE, ALIGNMENT))
 
-/* The oldest reference is put. */
+/* Put the oldest of LIVE references for each new one. */
 #define LOOP_RING(name, alloc)						\
 static noinline u64 loop_##name(struct bench *b, unsigned long n)	\
 {									\
@@ -244,8 +244,8 @@ static void trim(struct memquota_arena *arena)
 }
 
 /*
- * Each object fills a chunk, and is put when the next one has taken the place
- * of its chunk: so the chunk comes back, and goes to the cache or the system.
+ * Each object fills a chunk. Put it once the next object has replaced its chunk
+ * as the current one, so that the chunk returns to the cache or the system.
  */
 static __always_inline u64 refill(struct bench *b, unsigned long n, bool fresh)
 {
@@ -437,7 +437,7 @@ static void teardown_shared_refs(struct bench *b)
 	end_shared(b, &shared_refs);
 }
 
-/* Resetting is no CPU's part: it would disturb the others. */
+/* No CPU resets the arena in the loop: that would disturb the other CPUs. */
 static noinline u64 loop_alloc_shared(struct bench *b, unsigned long n)
 {
 	struct allocator *a = b->private;

@@ -2,13 +2,12 @@
 /*
  * Benchmarks of memquota, in the kernel.
  *
- * Names of groups written to /sys/kernel/debug/memquota_bench/run are run
- * in the context of the writer (whose cgroup matters to some peers); results
- * are then in /sys/kernel/debug/memquota_bench/results, one a line:
+ * Write names of groups to /sys/kernel/debug/memquota_bench/run to run them in
+ * the context of the writer, whose cgroup matters to some peers. Read the
+ * results from /sys/kernel/debug/memquota_bench/results, one a line, with "-"
+ * for an absent value:
  *
  *	case value unit cpus participants peer peer_value budget
- *
- * with "-" for what there is not.
  */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
@@ -30,11 +29,11 @@ MODULE_PARM_DESC(counts, "the clock counts instructions");
 
 static unsigned int readings = 30;
 module_param(readings, uint, 0644);
-MODULE_PARM_DESC(readings, "readings of the clock that the least is taken of");
+MODULE_PARM_DESC(readings, "readings to take the least of");
 
 char *bench_only;
 module_param_named(only, bench_only, charp, 0444);
-MODULE_PARM_DESC(only, "the one case to be measured, in the groups that are run");
+MODULE_PARM_DESC(only, "name of the only case to measure");
 
 static const struct {
 	const char *name;
@@ -132,9 +131,8 @@ const char *bench_unit(void)
 }
 
 /*
- * The least of many readings: between some two of them no interrupt came.
- * What an operation does only now and then is in it, since each reading is
- * over thousands of operations.
+ * Measure the least of many readings, to leave out interrupts. A reading
+ * covers thousands of operations, so it includes rare work of an operation.
  */
 int bench_measure(const struct bench_case *c, u64 *value)
 {

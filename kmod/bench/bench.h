@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The benchmarks' common part: what is measured, and how.
+ * Types and functions that all benchmarks use.
  *
- * A case is a loop over what is measured. It reads the clock itself, right
- * before and right after, so that nothing else is counted. The clock is the
- * time stamp counter: under QEMU's -icount it counts instructions.
+ * A case is a loop over the operation to measure. The loop itself reads the
+ * clock before and after, so nothing else is counted. The clock is the time
+ * stamp counter, which counts instructions under QEMU's -icount.
  */
 #ifndef _MEMQUOTA_BENCH_H
 #define _MEMQUOTA_BENCH_H
@@ -16,14 +16,14 @@
 
 struct kmem_cache;
 
-/* An owner's object: a participant, and what the owner knows of it. */
+/* An owner's object: a participant, the bytes it holds, and their age. */
 struct bench_object {
 	struct memquota_participant participant;
 	size_t held;
 	u64 oldest_ns;
 } ____cacheline_aligned;
 
-/* What one thread works on; nothing in it is shared with another thread. */
+/* The objects of one thread, which shares none of them but the tracker. */
 struct bench {
 	struct memquota_tracker *tracker;
 	struct memquota_tracker *own;	/* the same, if it is not shared */
@@ -34,19 +34,18 @@ struct bench {
 };
 
 /**
- * struct bench_case - something that is measured
- * @name: as in the budgets and in the results
- * @loop: runs it @n times, and returns how long that took by bench_clock()
- * @setup: prepares; optional
- * @teardown: undoes a @setup that succeeded; optional
- * @nr: for @setup: how many participants
- * @per: operations that one time of the loop stands for; 0 is 1
- * @times: how often the loop runs between two readings of the clock; 0 is
- *	10 000
- * @rewind: for scaling: gives back what @times times of the loop use up, while
- *	no thread is in it; then @times is also the most. Optional
- * @peer: the case that it is compared with; optional
- * @floor: for scaling: the case whose slow-down this one's is set against
+ * struct bench_case - an operation to measure
+ * @name: name in the budgets and in the results
+ * @loop: run the operation @n times; return the elapsed bench_clock() ticks
+ * @setup: prepare @loop; optional
+ * @teardown: undo a @setup that succeeded; optional
+ * @nr: number of participants for @setup
+ * @per: operations in one iteration of @loop; 0 means 1
+ * @times: iterations of @loop between two readings of the clock; 0 means 10000
+ * @rewind: for scaling: free what @times iterations used up, while no thread
+ *	runs @loop; @times is then also the maximum. Optional
+ * @peer: name of the case to compare with; optional
+ * @floor: for scaling: name of the case whose slow-down is the reference
  */
 struct bench_case {
 	const char *name;
@@ -61,10 +60,10 @@ struct bench_case {
 	const char *floor;
 };
 
-/* Values have three decimals. */
+/* Values are in thousandths. */
 #define BENCH_UNIT		1000ULL
 
-/* No peer, no budget of its own. */
+/* An absent value. */
 #define BENCH_NONE		U64_MAX
 
 struct bench_result {
@@ -90,7 +89,7 @@ static __always_inline u64 bench_clock(void)
 #endif
 }
 
-/* A loop of which nothing but the body is the case's own. */
+/* Define a loop around the statements of a case. */
 #define BENCH_LOOP(name, ...)						\
 noinline u64 loop_##name(struct bench *b, unsigned long n)		\
 {									\
@@ -131,7 +130,7 @@ int bench_join_all(struct bench *b, unsigned int nr,
 void bench_leave_all(struct bench *b);
 extern const struct memquota_ops bench_ops, bench_plain_ops;
 
-/* Groups, one a file. */
+/* Groups, one per file. */
 int bench_peers(void);
 void bench_peers_exit(void);
 int bench_arena(void);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What charging costs, and uncharging. */
+/* Measure charging and uncharging. */
 #include <linux/kernel.h>
 #include "bench.h"
 
 /*
- * Barriers keep the compiler from knowing in one call what it found out in the
- * one before: owners charge in one place and uncharge in another.
+ * Owners charge in one function and uncharge in another, so barriers keep the
+ * compiler from combining the two calls.
  */
 static noinline u64 loop_charge_in_slot(struct bench *b, unsigned long n)
 {
@@ -20,7 +20,7 @@ static noinline u64 loop_charge_in_slot(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* The compiler does not know the size. */
+/* Use a size that the compiler does not know. */
 static noinline u64 loop_charge_variable(struct bench *b, unsigned long n)
 {
 	struct bench_object *o = b->objects;
@@ -52,7 +52,7 @@ static noinline u64 loop_try_charge(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* Each participant once, over and over; @n is a multiple of their number. */
+/* Charge the participants in turn; @n is a multiple of their number. */
 static noinline u64 loop_charge_in_turn(struct bench *b, unsigned long n)
 {
 	struct bench_object *o = b->objects, *end = o + b->nr;
@@ -68,7 +68,7 @@ static noinline u64 loop_charge_in_turn(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* More than slots and shares hold: each call is a visit to the total. */
+/* Charge more than slots and shares hold, so each call visits the total. */
 static noinline u64 loop_visit(struct bench *b, unsigned long n)
 {
 	struct memquota_participant *p = &b->objects->participant;
@@ -148,8 +148,8 @@ const struct bench_case bench_charge_cases[] = {
 const size_t bench_nr_charge_cases = ARRAY_SIZE(bench_charge_cases);
 
 /*
- * Short readings, the least of which met no refill: what is left when the
- * visits that slots need now and then are taken away.
+ * Measure without refills of the slot: readings are so short that the least of
+ * them met none.
  */
 static const struct bench_case between_visits[] = {
 	{

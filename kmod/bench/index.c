@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What choosing a victim costs. */
+/* Measure the choice of a victim. */
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
@@ -30,7 +30,7 @@ static int setup(struct bench *b, unsigned int nr,
 		memquota_tracker_destroy(b->tracker);
 		return err;
 	}
-	/* Their data arrived in an order that is not that of their memory. */
+	/* Let the order of arrival differ from that in memory. */
 	for (i = 0; i < nr; i++) {
 		struct bench_object *o = &b->objects[i];
 
@@ -64,7 +64,7 @@ static u64 choose(struct memquota_tracker *t)
 	memquota_index_take(r);
 	memquota_index_put(r, false);
 	elapsed = bench_clock() - start;
-	/* Its participant keeps it. */
+	/* The participant still holds a reference, so this is not the last. */
 	atomic64_sub(RECORD_REF, &r->word);
 	return elapsed;
 }
@@ -123,7 +123,7 @@ static int measure(unsigned int nr, u64 *fresh, u64 *stale,
 	return 0;
 }
 
-/* Those that say how old they are, when asked; and those that stored it. */
+/* Measure participants with ->oldest(), and with a stored age. */
 int bench_index(void)
 {
 	static const unsigned int counts[] = { 1000, 10000, 100000 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long a real-time thread is kept from its CPU at worst, while memquota
- * is busy there: the time between the expiry of its timer and its running.
+ * Measure how long memquota delays a real-time thread on the same CPU at worst:
+ * the time from the expiry of the thread's timer until the thread runs.
  */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
@@ -24,7 +24,7 @@ struct sleeper {
 	unsigned long wakeups;
 };
 
-/* Wakes about every 100 us, at moments that are not in step with anything. */
+/* Wake about every 100 us, at random times, and record the worst delay. */
 static int sleeper_main(void *arg)
 {
 	struct sleeper *s = arg;
@@ -75,7 +75,7 @@ static int measure(int (*work)(void *data), void *data, u64 *worst)
 	return err;
 }
 
-/* A machine that is busy with something else that may be preempted. */
+/* Keep the CPU busy, with points of preemption. */
 static int work_nothing(void *data)
 {
 	unsigned long end = jiffies + HZ / 2;
@@ -100,7 +100,7 @@ static int wait_for_total(struct memquota_tracker *t, u64 total)
 	return -ETIME;
 }
 
-/* The limit falls: everybody is asked. */
+/* Lower the limit, so that reclaim asks every participant. */
 static int work_reclaim(void *data)
 {
 	struct bench *b = data;
@@ -122,7 +122,7 @@ static int work_close(void *data)
 	memquota_account_put(b->account);
 	b->account = NULL;
 	err = wait_for_total(b->tracker, 1 << 20);
-	/* What is left to be done afterwards is done by then. */
+	/* Leave time for deferred work. */
 	msleep(500);
 	return err;
 }
@@ -159,7 +159,7 @@ out:
 	return err;
 }
 
-/* What reading debugfs does, without the text. */
+/* Walk all accounts as reading debugfs does, without the text. */
 static int work_list(void *data)
 {
 	struct memquota_tracker *t = data;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory of memquota's own, and how far the total is above what is held. */
+/* Measure memquota's own memory, and how far the total exceeds what is held. */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
 #include <linux/err.h>
@@ -44,7 +44,7 @@ static int slab_growth(unsigned int nr)
 	return 0;
 }
 
-/* --- What the total says, and what is really held --- */
+/* --- The total against the bytes held --- */
 
 #define ROUNDS		20
 #define CHARGES		2000
@@ -56,7 +56,7 @@ struct scatter {
 	s64 held[BENCH_CPUS];
 };
 
-/* xorshift: the same in every run */
+/* xorshift: the same sequence in every run */
 static u32 next_random(u32 *state)
 {
 	u32 x = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Queues, and joining and leaving. */
+/* Measure queues, joining and leaving. */
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
@@ -67,7 +67,7 @@ static noinline u64 loop_queue(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* What is freed later, after an RCU grace period, is not in it: see below. */
+/* Work deferred by RCU is not included; report_deferred() includes it. */
 static noinline u64 loop_join_leave(struct bench *b, unsigned long n)
 {
 	struct memquota_participant p = { };
@@ -94,7 +94,7 @@ static noinline u64 loop_join_private_leave(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* What joining and leaving stand on: memory that RCU frees, and nothing else. */
+/* The floor of joining and leaving: memory that RCU frees. */
 struct freed_later {
 	struct rcu_head rcu;
 	struct kmem_cache *cache;
@@ -136,7 +136,7 @@ static noinline u64 loop_peer_freed_later(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* Those in the default tracker need it to be counting. */
+/* Participants of the default tracker need it to be counting. */
 static int setup_default(struct bench *b, const struct bench_case *c)
 {
 	struct memquota_usage usage;
@@ -178,7 +178,7 @@ const struct bench_case bench_object_cases[] = {
 
 const size_t bench_nr_object_cases = ARRAY_SIZE(bench_object_cases);
 
-/* The same, together with what RCU and a worker do for them afterwards. */
+/* Measure a case with the work that it defers to RCU and a worker. */
 static void report_deferred(const struct bench_case *c)
 {
 	unsigned long n = 5000;

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bytes that the system gives for a byte that is asked for: of an arena, and of
- * kmalloc().
+ * Measure the bytes that an arena, and kmalloc(), take for each byte requested.
  *
- * Of an arena they are what it holds and is charged for: whole chunks, with
- * their headers, the padding between objects and the ends that no object fits
- * into, those of the current chunk included. Of kmalloc() they are the pages
- * that the slab allocator takes for the objects, with all that it leaves of
- * them; and, in a row of its own, the sizes that it rounds up to, without what
- * the pages lose besides. The kernel's count of pages lags behind by a few, less
- * than a hundredth here. Its objects are aligned to 8 bytes at least; those of
- * the arena are aligned to 8, too.
+ * An arena counts the chunks that it holds and is charged for: with their
+ * headers, the padding between objects and the unused ends, that of the current
+ * chunk included. kmalloc() counts the pages that the slab allocator takes for
+ * the objects; a row of its own counts the sizes that kmalloc() rounds up to.
+ * The kernel's count of pages is off by a few, less than a hundredth here.
+ * Objects of both are aligned to 8 bytes.
  *
- * Objects all live when they are counted. Where they die one by one, an arena
- * keeps a chunk for the last of its objects, and the slab allocator a page.
+ * All objects live when they are counted. If they died one by one, an arena
+ * would keep a chunk for the last object in it, and the slab allocator a page.
  */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
@@ -40,12 +37,11 @@ static size_t uniform(unsigned int i)
 }
 
 /*
- * What mqhttp takes for one request, in order, as printed by a line in its
+ * The sizes that mqhttp allocates for one request, in order, recorded in its
  * take(): the request, its text, method and path, then for each of 80 fields
- * the field, its name and its value. The request is that of a browser to a shop
- * that keeps much in cookies, as http.unlimited.browser in selftests/mqhttp.c
- * sends it: 20 parameters, 20 headers, one of them with 40 cookies. The sizes
- * depend on nothing but the text, and 64 bits.
+ * the field, its name and its value. http.unlimited.browser in
+ * selftests/mqhttp.c sends that request: 20 parameters, 20 headers, one of them
+ * with 40 cookies. The sizes depend only on the text, and on 64-bit pointers.
  */
 static const unsigned short request_sizes[] = {
 	64, 2281, 4, 7, 32, 2, 21, 32, 5, 4, 32, 5, 4, 32, 9, 23, 32, 6, 5,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What costs depend on the number of participants, and how. */
+/* Measure how costs grow with the number of participants. */
 #include <linux/kernel.h>
 #include "bench.h"
 

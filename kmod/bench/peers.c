@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Peers: what the kernel has for the same job, or for a part of it. */
+/* Measure peers: what the kernel offers for the same job, or a part of it. */
 #include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -28,7 +28,7 @@ static BENCH_LOOP(peer_percpu_sub_add,
 	preempt_enable();
 )
 
-/* The primitive that a charge in the slot stands on, and nothing else. */
+/* The one atomic operation of a charge in the slot. */
 static __always_inline void percpu_cmpxchg(s64 bytes)
 {
 	u64 old = this_cpu_read(floor_bytes);
@@ -62,7 +62,7 @@ static BENCH_LOOP(peer_percpu_counter,
 
 static int setup_counter(struct bench *b, const struct bench_case *c)
 {
-	/* Threads share it. */
+	/* Threads share the counter. */
 	return percpu_counter_initialized(&counter) ? 0 :
 	       percpu_counter_init(&counter, 0, GFP_KERNEL);
 }
@@ -75,7 +75,7 @@ static BENCH_LOOP(peer_kmalloc_accounted,
 	kfree(kmalloc(64, GFP_KERNEL_ACCOUNT));
 )
 
-/* A cache with many live objects, the oldest of which is freed. */
+/* A cache with many live objects; the loop frees the oldest. */
 struct live {
 	struct kmem_cache *cache;
 	unsigned int next;
@@ -142,7 +142,7 @@ static noinline u64 loop_peer_kmem_cache(struct bench *b, unsigned long n)
 
 #define BULK		64
 
-/* Per object. */
+/* Allocate and free a batch; the result is per object. */
 static noinline u64 loop_peer_kmem_cache_bulk(struct bench *b, unsigned long n)
 {
 	struct live *live = b->private;
@@ -158,7 +158,7 @@ static noinline u64 loop_peer_kmem_cache_bulk(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* Fragments of pages, the oldest of which is freed. */
+/* Fragments of pages; the loop frees the oldest. */
 struct frags {
 	struct page_frag_cache cache;
 	unsigned int next;
@@ -216,7 +216,7 @@ static noinline u64 loop_peer_page_frag(struct bench *b, unsigned long n)
 	return elapsed;
 }
 
-/* What an arena is without chunks, references, alignment and a quota. */
+/* An arena without chunks, references, alignment and a quota. */
 struct cursor {
 	char *at;
 	char *end;

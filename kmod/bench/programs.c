@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * programs: benchmarks of what programs do with /dev/memquota. Results are
- * lines as those of kmod/bench/bench.c:
+ * programs: benchmarks of /dev/memquota. It prints results as lines in the
+ * format of kmod/bench/bench.c:
  *
- *	programs ioctls		what an ioctl costs, from the program and back
- *	programs latency	what a list of many accounts does to others
+ *	programs ioctls		the cost of an ioctl, from call to return
+ *	programs latency	how long listing many accounts delays a thread
  *	programs scaling	ioctls of several programs at once, a CPU each
  *
  * The clock is the time stamp counter, which counts instructions under QEMU's
- * -icount: so do the first two. Programs are an ordinary user's, which pays for
- * what it holds, but for those that list.
+ * -icount; "ioctls" and "latency" report instructions. Programs run as an
+ * ordinary user, whose memory memquota charges, except those that list.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@
 #define USER		1000
 #define BYTES		64
 
-/* Readings of the clock that the least is taken of, and what each is over. */
+/* Take the least of READINGS readings, each over TIMES operations. */
 #define READINGS	30
 #define TIMES		1000
 
@@ -46,8 +46,8 @@
 #define MAX_CPUS	8
 #define ROUNDS		10
 /*
- * A reading is far shorter than what a busy machine hands out, and tried often:
- * on such a machine few find all programs running.
+ * On a busy machine few readings find all programs running, so keep a reading
+ * far shorter than a time slice, and try often.
  */
 #define READING_NS	300000
 #define TRIES		50
@@ -76,7 +76,7 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* Without what a library does about errors. */
+/* Skip the C library: its handling of errors is not measured. */
 static inline __attribute__((always_inline))
 long fast_ioctl(int fd, unsigned long cmd, const void *arg)
 {
@@ -118,7 +118,7 @@ static int new_account(int parent)
 	return create.out_fd;
 }
 
-/* The participant of a new account, which stays open. */
+/* Return a participant of a new account, which stays open. */
 static int new_participant(void)
 {
 	struct memquota_ioctl_join join = {
@@ -162,11 +162,11 @@ static void become_user(void)
 		die("setresuid");
 }
 
-/* --- Loops: how many ticks @n times take --- */
+/* --- Loops, each returning the ticks that @n iterations take --- */
 
 typedef uint64_t (*loop_fn)(int fd, unsigned int n);
 
-/* What all that follows comes to once the structure has been copied. */
+/* Measure the floor: a call that fails right after copying its structure. */
 static uint64_t loop_copy(int fd, unsigned int n)
 {
 	const struct memquota_ioctl_charge refused = {
@@ -261,7 +261,7 @@ static uint64_t loop_charge_uncharge(int fd, unsigned int n)
 	return ticks() - start;
 }
 
-/* --- What an ioctl costs --- */
+/* --- Cost of an ioctl --- */
 
 static double cost(loop_fn loop, int fd)
 {
@@ -298,7 +298,7 @@ static void measure_ioctls(void)
 	       NULL, 0);
 }
 
-/* --- What a list does to others --- */
+/* --- Wake-up latency while accounts are listed --- */
 
 static struct sleeper {
 	atomic_bool stop;
@@ -316,7 +316,7 @@ static void *shared(size_t size)
 	return memory;
 }
 
-/* Wakes about every 100 us, at moments that are not in step with anything. */
+/* Wake about every 100 us, at random times, and record the worst delay. */
 static void sleep_and_wake(void)
 {
 	const struct sched_param highest = {
@@ -383,7 +383,7 @@ static void list_all(void)
 	}
 }
 
-/* By families, and one that is a child of every family's first. */
+/* Create families of accounts, and one child of the first of each family. */
 static void create_accounts(void)
 {
 	struct memquota_ioctl_account_add_parent add = { .size = sizeof(add) };
@@ -436,7 +436,7 @@ static void measure_latency(void)
 	waitpid(pid, NULL, 0);
 }
 
-/* --- What programs on several CPUs cost each other --- */
+/* --- Programs on several CPUs at once --- */
 
 struct reading {
 	atomic_uint missing;
@@ -473,7 +473,7 @@ static void run_on(unsigned int cpu, loop_fn loop, unsigned int times)
 	_exit(0);
 }
 
-/* Whether they ran at the same time for most of it. */
+/* Return whether the programs overlapped for most of the reading. */
 static bool ran_together(const struct reading *r, unsigned int cpus)
 {
 	uint64_t first = UINT64_MAX, last = 0, begin = 0, end = UINT64_MAX;
@@ -502,8 +502,8 @@ static double mean(const struct reading *r, unsigned int cpus)
 }
 
 /*
- * Ticks for one time, of the best reading that the programs were together in;
- * 0 if they never were.
+ * Return the ticks per iteration of the best reading in which the programs
+ * overlapped, 0 if there is none.
  */
 static double read_together(loop_fn loop, unsigned int cpus,
 			    unsigned int times)

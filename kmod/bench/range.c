@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What range allocators cost, and what the kernel has beside them. */
+/* Measure range allocators, and gen_pool as their peer. */
 #include <linux/genalloc.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
@@ -19,7 +19,7 @@ struct live_block {
 	u32 size;
 };
 
-/* Blocks of 1 to 1024 bytes, one of which is freed, and another allocated. */
+/* LIVE blocks of 1 to 1024 bytes; each turn replaces one of them. */
 struct churn {
 	struct memquota_range range;
 	struct gen_pool *pool;
@@ -39,7 +39,7 @@ static struct churn *new_churn(void)
 
 	if (!c)
 		return NULL;
-	/* The same in each run, and for all that are compared. */
+	/* The same sequence in each run and for each allocator. */
 	prandom_seed_state(&rnd, 1);
 	for (i = 0; i < LIVE; i++)
 		c->blocks[i].size = prandom_u32_state(&rnd) % 1024 + 1;
@@ -133,7 +133,7 @@ static int setup_range_churn(struct bench *b, const struct bench_case *bc)
 		}
 		c->blocks[i].offset = offset;
 	}
-	/* Until the free blocks are those of a range long in use. */
+	/* Fragment the free space as long use would. */
 	loop_range_churn(b, TURNS);
 	return 0;
 }
@@ -180,7 +180,7 @@ static noinline u64 loop_peer_gen_pool(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-/* A pool with blocks that are still allocated must not be destroyed. */
+/* gen_pool_destroy() requires that no block is allocated. */
 static void teardown_gen_pool(struct bench *b)
 {
 	struct churn *c = b->private;

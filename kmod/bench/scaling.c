@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What CPUs cost each other. Each case runs on one CPU, on two and so on, and
- * what it then takes longer is set against its floor. All of that is one
- * round; rounds follow one another, so that cases and floors see the same
- * machine, and the least of each is taken: a round that the machine had
- * something else to do in says nothing.
+ * Measure how CPUs slow each other down. A round runs each case on one CPU, on
+ * two and so on, and compares the slow-down with that of the case's floor.
+ * Interleaving cases and floors in rounds exposes both to the same machine, and
+ * taking the least of the rounds leaves out those that other load disturbed.
  */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
@@ -17,14 +16,14 @@
 #include "threads.h"
 
 #define CASES		32
-/* How long a reading is to be: shorter than what a busy machine hands out. */
+/* Keep a reading shorter than a time slice of a busy machine. */
 #define READING_NS	(1500 * NSEC_PER_USEC)
-/* How often one is repeated until all threads were in it together. */
+/* Repeat a reading so often, until all threads overlapped in it. */
 #define TRIES		10
 
 static unsigned int rounds = 20;
 module_param(rounds, uint, 0644);
-MODULE_PARM_DESC(rounds, "rounds that the least is taken of");
+MODULE_PARM_DESC(rounds, "rounds to take the least of");
 
 struct cell {
 	const struct bench_case *c;
@@ -56,8 +55,8 @@ static void read_one(unsigned int cpu, void *data)
 }
 
 /*
- * Whether the threads ran at the same time for most of it. On a busy machine
- * they take turns, and then they do not disturb each other.
+ * Return whether the threads overlapped for most of the reading. On a busy
+ * machine they take turns and do not slow each other down.
  */
 static bool ran_together(const struct reading *reading, unsigned int cpus)
 {
@@ -74,8 +73,9 @@ static bool ran_together(const struct reading *reading, unsigned int cpus)
 }
 
 /*
- * The mean over the threads, in thousandths of a tick for an operation, of a
- * reading that they were together in; else BENCH_NONE.
+ * Set @value to the mean of the threads, in thousandths of a tick per
+ * operation, for a reading in which they overlapped; to BENCH_NONE if they
+ * never did.
  */
 static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
 {
@@ -150,7 +150,7 @@ static void add_cells(const struct bench_case *cases, size_t nr,
 	int err;
 
 	for (i = 0; i < nr && nr_cells < CASES; i++) {
-		/* Threads of the kernel are in the root cgroup. */
+		/* Kernel threads are in the root cgroup, which pays nothing. */
 		if (strstr(cases[i].name, "accounted"))
 			continue;
 		err = prepare_cell(&cells[nr_cells], &cases[i], tracker, cpus);
@@ -171,7 +171,7 @@ static struct cell *find_cell(const char *name)
 	return NULL;
 }
 
-/* In ns, or whatever the clock counts. */
+/* Return the best value for @cpus CPUs in the unit of the results. */
 static u64 cell_value(const struct cell *cell, unsigned int cpus)
 {
 	return cell->best[cpus] == BENCH_NONE ? BENCH_NONE :

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Participants to measure with: owners that hold nothing but a number. */
+/* Create participants whose owners hold a number instead of memory. */
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
@@ -27,7 +27,7 @@ const struct memquota_ops bench_ops = {
 	.owner = THIS_MODULE,
 };
 
-/* Their age is stored, or derived from what is charged. */
+/* For participants that store their age instead of being asked for it. */
 const struct memquota_ops bench_plain_ops = {
 	.reclaim = reclaim,
 	.owner = THIS_MODULE,

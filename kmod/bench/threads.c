@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Threads pinned to CPUs 0 ... n-1 that begin at the same time. */
+/* Run a function on CPUs 0 ... n-1 at the same time. */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -25,7 +25,7 @@ static int thread_main(void *arg)
 	struct thread *thread = arg;
 	struct start *start = thread->start;
 
-	/* By spinning: a wakeup would let the others go first. */
+	/* Spin: after a wakeup, threads would start one by one. */
 	atomic_dec(&start->missing);
 	while (atomic_read(&start->missing) > 0)
 		cpu_relax();
@@ -35,7 +35,7 @@ static int thread_main(void *arg)
 	return 0;
 }
 
-/* Run @fn on the first @cpus CPUs at once, and wait for it. */
+/* Run @fn on the first @cpus CPUs at once, and wait until all have returned. */
 int bench_on_cpus(unsigned int cpus, void (*fn)(unsigned int cpu, void *data),
 		  void *data)
 {
@@ -67,7 +67,7 @@ int bench_on_cpus(unsigned int cpus, void (*fn)(unsigned int cpu, void *data),
 	for (i = 0; i < cpus; i++)
 		wake_up_process(tasks[i]);
 	wait_for_completion(&start.done);
-	/* Until they are out of this module, and off this stack. */
+	/* Wait until the threads no longer use this module and this stack. */
 	for (i = 0; i < cpus; i++) {
 		kthread_stop(tasks[i]);
 		put_task_struct(tasks[i]);
@@ -75,7 +75,7 @@ int bench_on_cpus(unsigned int cpus, void (*fn)(unsigned int cpu, void *data),
 	return 0;
 }
 
-/* How many CPUs can be used: those without a gap from the first. */
+/* Return the number of online CPUs before the first gap, at most BENCH_CPUS. */
 unsigned int bench_cpus(void)
 {
 	unsigned int cpus = 0;
