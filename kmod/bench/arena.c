@@ -31,8 +31,8 @@ struct shared {
 	unsigned int users;
 };
 
-static int make_arena(struct bench *b, struct memquota_arena *arena,
-		      unsigned int flags, size_t max_normal_alloc)
+static int arena_create(struct bench *b, struct memquota_arena *arena,
+			unsigned int flags, size_t max_normal_alloc)
 {
 	const struct memquota_limits limits = { .max = 1ULL << 40 };
 	struct memquota_arena_config config = {
@@ -40,44 +40,24 @@ static int make_arena(struct bench *b, struct memquota_arena *arena,
 		.flags = flags | MEMQUOTA_ARENA_IN_ACCOUNT,
 		.max_normal_alloc = max_normal_alloc,
 	};
-	int err;
+	int err = bench_create_account(b, &limits);
 
-	if (!b->tracker) {
-		b->tracker = memquota_tracker_create("bench", &limits, 0);
-		if (IS_ERR_OR_NULL(b->tracker))
-			return -EINVAL;
-		b->own = b->tracker;
-	}
-	b->account = memquota_account_create(b->tracker, NULL, GFP_KERNEL,
-					     "bench");
-	if (IS_ERR_OR_NULL(b->account)) {
-		err = -EINVAL;
-		goto out_tracker;
-	}
+	if (err)
+		return err;
 	config.account = b->account;
 	err = memquota_arena_init(arena, &config, "bench");
 	if (err)
-		goto out_account;
-	return 0;
-
-out_account:
-	memquota_account_put(b->account);
-out_tracker:
-	if (b->own)
-		memquota_tracker_destroy(b->own);
+		bench_destroy_account(b);
 	return err;
 }
 
-static void end_arena(struct bench *b, struct memquota_arena *arena)
+static void arena_destroy(struct bench *b, struct memquota_arena *arena)
 {
 	memquota_arena_destroy(arena);
-	memquota_account_put(b->account);
-	memquota_barrier();
-	if (b->own)
-		memquota_tracker_destroy(b->own);
+	bench_destroy_account(b);
 }
 
-static int make_allocator(struct bench *b, struct memquota_arena *arena)
+static int allocator_create(struct bench *b, struct memquota_arena *arena)
 {
 	struct allocator *a = kvzalloc(sizeof(*a), GFP_KERNEL);
 
@@ -89,7 +69,7 @@ static int make_allocator(struct bench *b, struct memquota_arena *arena)
 	return 0;
 }
 
-static void end_allocator(struct bench *b)
+static void allocator_teardown(struct bench *b)
 {
 	struct allocator *a = b->private;
 	unsigned int i;
@@ -97,20 +77,20 @@ static void end_allocator(struct bench *b)
 	for (i = 0; i < LIVE; i++)
 		memquota_ref_put(a->live[i]);
 	if (a->arena == &a->own)
-		end_arena(b, a->arena);
+		arena_destroy(b, a->arena);
 	kvfree(a);
 }
 
-static int make_own(struct bench *b, unsigned int flags,
-		    size_t max_normal_alloc)
+static int allocator_setup(struct bench *b, unsigned int flags,
+			   size_t max_normal_alloc)
 {
 	struct allocator *a;
-	int err = make_allocator(b, NULL);
+	int err = allocator_create(b, NULL);
 
 	if (err)
 		return err;
 	a = b->private;
-	err = make_arena(b, a->arena, flags, max_normal_alloc);
+	err = arena_create(b, a->arena, flags, max_normal_alloc);
 	if (err)
 		kvfree(a);
 	return err;
@@ -118,17 +98,17 @@ static int make_own(struct bench *b, unsigned int flags,
 
 static int setup_arena(struct bench *b, const struct bench_case *c)
 {
-	return make_own(b, 0, 0);
+	return allocator_setup(b, 0, 0);
 }
 
 static int setup_whole_chunks(struct bench *b, const struct bench_case *c)
 {
-	return make_own(b, 0, WHOLE_CHUNK);
+	return allocator_setup(b, 0, WHOLE_CHUNK);
 }
 
 static int setup_percpu(struct bench *b, const struct bench_case *c)
 {
-	return make_own(b, MEMQUOTA_ARENA_PERCPU, 0);
+	return allocator_setup(b, MEMQUOTA_ARENA_PERCPU, 0);
 }
 
 static int setup_one_ref(struct bench *b, const struct bench_case *c)
@@ -235,7 +215,7 @@ static noinline u64 loop_ref_get_put(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
-static void trim(struct memquota_arena *arena)
+static void arena_trim_cache(struct memquota_arena *arena)
 {
 	struct memquota_arena_core *core = arena->core;
 
@@ -247,7 +227,8 @@ static void trim(struct memquota_arena *arena)
  * Each object fills a chunk. Put it once the next object has replaced its chunk
  * as the current one, so that the chunk returns to the cache or the system.
  */
-static __always_inline u64 refill(struct bench *b, unsigned long n, bool fresh)
+static __always_inline u64 loop_refill_chunks(struct bench *b, unsigned long n,
+					      bool fresh)
 {
 	struct allocator *a = b->private;
 	struct memquota_arena *arena = a->arena;
@@ -260,30 +241,30 @@ static __always_inline u64 refill(struct bench *b, unsigned long n, bool fresh)
 		memquota_ref_put(a->live[0]);
 		a->live[0] = object;
 		if (fresh)
-			trim(arena);
+			arena_trim_cache(arena);
 	} while (--n);
 	return bench_clock() - start;
 }
 
 static noinline u64 loop_refill(struct bench *b, unsigned long n)
 {
-	return refill(b, n, false);
+	return loop_refill_chunks(b, n, false);
 }
 
 static noinline u64 loop_refill_fresh(struct bench *b, unsigned long n)
 {
-	return refill(b, n, true);
+	return loop_refill_chunks(b, n, true);
 }
 
-/* What the last put leaves to a worker is done, too. */
-static void wait_for_worker(const struct memquota_arena_core *core)
+/* Wait until a worker has done what the last put deferred. */
+static void arena_wait_for_worker(const struct memquota_arena_core *core)
 {
 	while (refcount_read(&core->refs) > 1)
 		schedule();
 }
 
-static __always_inline u64 one_shot(struct bench *b, unsigned long n,
-				    bool with_deferred_work)
+static __always_inline u64 loop_one_shots(struct bench *b, unsigned long n,
+					  bool with_deferred_work)
 {
 	struct allocator *a = b->private;
 	struct memquota_arena *arena = a->arena;
@@ -294,25 +275,25 @@ static __always_inline u64 one_shot(struct bench *b, unsigned long n,
 							  ALIGNMENT));
 	} while (--n);
 	if (with_deferred_work)
-		wait_for_worker(arena->core);
+		arena_wait_for_worker(arena->core);
 	elapsed = bench_clock() - start;
-	wait_for_worker(arena->core);
+	arena_wait_for_worker(arena->core);
 	return elapsed;
 }
 
 static noinline u64 loop_one_shot(struct bench *b, unsigned long n)
 {
-	return one_shot(b, n, false);
+	return loop_one_shots(b, n, false);
 }
 
 static noinline u64 loop_one_shot_with_worker(struct bench *b, unsigned long n)
 {
-	return one_shot(b, n, true);
+	return loop_one_shots(b, n, true);
 }
 
 #define ARENA(how)							\
 	.setup = how,							\
-	.teardown = end_allocator
+	.teardown = allocator_teardown
 
 static const struct bench_case arena_cases[] = {
 	{
@@ -396,12 +377,12 @@ static struct shared shared_plain, shared_refs;
 
 static int setup_shared(struct bench *b, struct shared *shared)
 {
-	int err = make_allocator(b, &shared->arena);
+	int err = allocator_create(b, &shared->arena);
 
 	if (!err && !shared->users) {
 		shared->b = (struct bench){ .tracker = b->tracker };
-		err = make_arena(&shared->b, &shared->arena,
-				 MEMQUOTA_ARENA_PERCPU, 0);
+		err = arena_create(&shared->b, &shared->arena,
+				   MEMQUOTA_ARENA_PERCPU, 0);
 		if (err)
 			kvfree(b->private);
 	}
@@ -410,11 +391,11 @@ static int setup_shared(struct bench *b, struct shared *shared)
 	return err;
 }
 
-static void end_shared(struct bench *b, struct shared *shared)
+static void teardown_shared(struct bench *b, struct shared *shared)
 {
-	end_allocator(b);
+	allocator_teardown(b);
 	if (!--shared->users)
-		end_arena(&shared->b, &shared->arena);
+		arena_destroy(&shared->b, &shared->arena);
 }
 
 static int setup_shared_plain(struct bench *b, const struct bench_case *c)
@@ -424,7 +405,7 @@ static int setup_shared_plain(struct bench *b, const struct bench_case *c)
 
 static void teardown_shared_plain(struct bench *b)
 {
-	end_shared(b, &shared_plain);
+	teardown_shared(b, &shared_plain);
 }
 
 static int setup_shared_refs(struct bench *b, const struct bench_case *c)
@@ -434,7 +415,7 @@ static int setup_shared_refs(struct bench *b, const struct bench_case *c)
 
 static void teardown_shared_refs(struct bench *b)
 {
-	end_shared(b, &shared_refs);
+	teardown_shared(b, &shared_refs);
 }
 
 /* No CPU resets the arena in the loop: that would disturb the other CPUs. */

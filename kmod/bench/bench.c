@@ -59,9 +59,9 @@ struct line {
 	char text[];
 };
 
-static DEFINE_MUTEX(lock);
+static DEFINE_MUTEX(results_lock);
 static LIST_HEAD(lines);
-static struct dentry *dir;
+static struct dentry *debugfs_dir;
 static u64 ticks_per_ms;
 
 static int print_value(char *buf, size_t size, u64 value)
@@ -93,8 +93,8 @@ void bench_report(const struct bench_result *r)
 	list_add_tail(&line->node, &lines);
 }
 
-/* What was reported last under this name on one CPU. */
-u64 bench_known(const char *name)
+/* Return the value last reported for a case, or BENCH_NONE. */
+u64 bench_last_value(const char *name)
 {
 	struct line *line;
 
@@ -104,8 +104,8 @@ u64 bench_known(const char *name)
 	return BENCH_NONE;
 }
 
-/* What a reading of the clock costs is not the case's. */
-static u64 empty_reading(void)
+/* Return the cost of reading the clock, to be subtracted. */
+static u64 measure_empty_reading(void)
 {
 	u64 best = U64_MAX;
 	unsigned int i;
@@ -137,13 +137,13 @@ const char *bench_unit(void)
 int bench_measure(const struct bench_case *c, u64 *value)
 {
 	unsigned long times = bench_times(c);
-	u64 best = U64_MAX, empty = empty_reading();
+	u64 best = U64_MAX, empty = measure_empty_reading();
 	struct bench b = { };
 	unsigned int i;
 	int err = c->setup ? c->setup(&b, c) : 0;
 
 	if (err) {
-		pr_err("%s: cannot be set up: %d\n", c->name, err);
+		pr_err("%s: setup failed: %d\n", c->name, err);
 		return err;
 	}
 	c->loop(&b, times);
@@ -179,7 +179,8 @@ int bench_run_cases(const struct bench_case *cases, size_t nr)
 			.cpus = 1,
 			.participants = c->nr,
 			.peer = c->peer,
-			.peer_value = c->peer ? bench_known(c->peer) : BENCH_NONE,
+			.peer_value = c->peer ? bench_last_value(c->peer) :
+						BENCH_NONE,
 		});
 	}
 	return ret;
@@ -198,7 +199,7 @@ static ssize_t run_write(struct file *file, const char __user *ubuf,
 	buf = memdup_user_nul(ubuf, count);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	mutex_lock(&lock);
+	mutex_lock(&results_lock);
 	cursor = strim(buf);
 	while ((name = strsep(&cursor, " "))) {
 		for (i = 0; i < ARRAY_SIZE(groups); i++)
@@ -210,7 +211,7 @@ static ssize_t run_write(struct file *file, const char __user *ubuf,
 			ret = err;
 		}
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&results_lock);
 	kfree(buf);
 	return ret;
 }
@@ -225,15 +226,15 @@ static int results_show(struct seq_file *m, void *v)
 {
 	struct line *line;
 
-	mutex_lock(&lock);
+	mutex_lock(&results_lock);
 	list_for_each_entry(line, &lines, node)
 		seq_printf(m, "%s\n", line->text);
-	mutex_unlock(&lock);
+	mutex_unlock(&results_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(results);
 
-static void calibrate(void)
+static void calibrate_clock(void)
 {
 	u64 ns = ktime_get_ns(), start = bench_clock(), now;
 
@@ -246,10 +247,10 @@ static void calibrate(void)
 
 static int __init bench_init(void)
 {
-	calibrate();
-	dir = debugfs_create_dir("memquota_bench", NULL);
-	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
-	debugfs_create_file("results", 0444, dir, NULL, &results_fops);
+	calibrate_clock();
+	debugfs_dir = debugfs_create_dir("memquota_bench", NULL);
+	debugfs_create_file("run", 0200, debugfs_dir, NULL, &run_fops);
+	debugfs_create_file("results", 0444, debugfs_dir, NULL, &results_fops);
 	return 0;
 }
 
@@ -257,7 +258,7 @@ static void __exit bench_exit(void)
 {
 	struct line *line, *next;
 
-	debugfs_remove(dir);
+	debugfs_remove(debugfs_dir);
 	bench_peers_exit();
 	list_for_each_entry_safe(line, next, &lines, node)
 		kfree(line);

@@ -26,11 +26,11 @@ struct bench_object {
 /* The objects of one thread, which shares none of them but the tracker. */
 struct bench {
 	struct memquota_tracker *tracker;
-	struct memquota_tracker *own;	/* the same, if it is not shared */
+	struct memquota_tracker *own;	/* @tracker, if this thread made it */
 	struct memquota_account *account;
 	struct bench_object *objects;
 	unsigned int nr;
-	void *private;		/* the case's own */
+	void *private;		/* owned by the case */
 };
 
 /**
@@ -71,7 +71,7 @@ struct bench_result {
 	u64 value;
 	const char *unit;
 	unsigned int cpus;
-	unsigned int participants;	/* 0: no matter */
+	unsigned int participants;	/* 0: irrelevant */
 	const char *peer;
 	u64 peer_value;
 	u64 budget;			/* only if it depends on the machine */
@@ -103,11 +103,11 @@ noinline u64 loop_##name(struct bench *b, unsigned long n)		\
 
 /* bench.c */
 extern bool bench_counts;	/* the clock counts instructions */
-extern char *bench_only;	/* the one case that is wanted, or NULL */
+extern char *bench_only;	/* name of the only case to measure, or NULL */
 void bench_report(const struct bench_result *result);
 int bench_measure(const struct bench_case *c, u64 *value);
 int bench_run_cases(const struct bench_case *cases, size_t nr);
-u64 bench_known(const char *name);
+u64 bench_last_value(const char *name);
 u64 bench_ticks_to_unit(u64 ticks);
 const char *bench_unit(void);
 
@@ -123,6 +123,8 @@ static inline u64 bench_per_op(const struct bench_case *c, u64 elapsed,
 }
 
 /* setup.c */
+int bench_create_account(struct bench *b, const struct memquota_limits *limits);
+void bench_destroy_account(struct bench *b);
 int bench_setup_participants(struct bench *b, const struct bench_case *c);
 void bench_teardown_participants(struct bench *b);
 int bench_join_all(struct bench *b, unsigned int nr,

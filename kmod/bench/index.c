@@ -10,24 +10,19 @@ MEMQUOTA_IMPORT_INTERNAL;
 
 #define CHOICES		200
 
-static int setup(struct bench *b, unsigned int nr,
-		 const struct memquota_ops *ops)
+static int index_setup(struct bench *b, unsigned int nr,
+		       const struct memquota_ops *ops)
 {
 	const struct memquota_limits limits = { };
 	unsigned int i;
 	int err;
 
-	b->tracker = memquota_tracker_create("bench-index", &limits, 0);
-	if (IS_ERR_OR_NULL(b->tracker))
-		return -EINVAL;
-	b->account = memquota_account_create(b->tracker, NULL, GFP_KERNEL,
-					     "bench");
-	err = IS_ERR_OR_NULL(b->account) ? -EINVAL :
-	      bench_join_all(b, nr, ops);
+	err = bench_create_account(b, &limits);
+	if (err)
+		return err;
+	err = bench_join_all(b, nr, ops);
 	if (err) {
-		if (!IS_ERR_OR_NULL(b->account))
-			memquota_account_put(b->account);
-		memquota_tracker_destroy(b->tracker);
+		bench_destroy_account(b);
 		return err;
 	}
 	/* Let the order of arrival differ from that in memory. */
@@ -43,16 +38,8 @@ static int setup(struct bench *b, unsigned int nr,
 	return 0;
 }
 
-static void teardown(struct bench *b)
-{
-	bench_leave_all(b);
-	memquota_account_put(b->account);
-	memquota_barrier();
-	memquota_tracker_destroy(b->tracker);
-}
-
-/* Take the oldest out of the index and put it back, as reclaim does. */
-static u64 choose(struct memquota_tracker *t)
+/* Take the oldest record out of the index and put it back, as reclaim does. */
+static u64 choose_victim(struct memquota_tracker *t)
 {
 	u64 start = bench_clock(), elapsed;
 	struct memquota_record *r;
@@ -69,18 +56,18 @@ static u64 choose(struct memquota_tracker *t)
 	return elapsed;
 }
 
-static u64 choose_fresh(struct memquota_tracker *t)
+static u64 choose_victim_fresh(struct memquota_tracker *t)
 {
 	u64 best = U64_MAX;
 	unsigned int i;
 
 	for (i = 0; i < CHOICES; i++)
-		best = min(best, choose(t));
+		best = min(best, choose_victim(t));
 	return best;
 }
 
-/* Everybody's oldest data has become younger than anybody's was. */
-static u64 choose_stale(struct bench *b, const struct memquota_ops *ops)
+/* Make every entry of the index stale: all data is younger than any before. */
+static u64 choose_victim_stale(struct bench *b, const struct memquota_ops *ops)
 {
 	unsigned int i;
 
@@ -91,10 +78,10 @@ static u64 choose_stale(struct bench *b, const struct memquota_ops *ops)
 		if (!ops->oldest)
 			memquota_set_oldest(&o->participant, o->oldest_ns);
 	}
-	return choose(b->tracker);
+	return choose_victim(b->tracker);
 }
 
-static void report(const char *name, u64 ticks, unsigned int nr)
+static void index_report(const char *name, u64 ticks, unsigned int nr)
 {
 	bench_report(&(struct bench_result) {
 		.name = name,
@@ -105,21 +92,21 @@ static void report(const char *name, u64 ticks, unsigned int nr)
 	});
 }
 
-static int measure(unsigned int nr, u64 *fresh, u64 *stale,
-		   const struct memquota_ops *ops)
+static int index_measure(unsigned int nr, u64 *fresh, u64 *stale,
+			 const struct memquota_ops *ops)
 {
 	struct bench b = { };
-	int err = setup(&b, nr, ops);
+	int err = index_setup(&b, nr, ops);
 	u64 ticks;
 
 	if (err)
 		return err;
-	/* Brings the index up to date. */
-	choose(b.tracker);
-	*fresh = choose_fresh(b.tracker) * BENCH_UNIT;
-	ticks = choose_stale(&b, ops);
-	*stale = min(ticks, choose_stale(&b, ops)) * BENCH_UNIT / nr;
-	teardown(&b);
+	/* Bring the index up to date. */
+	choose_victim(b.tracker);
+	*fresh = choose_victim_fresh(b.tracker) * BENCH_UNIT;
+	ticks = choose_victim_stale(&b, ops);
+	*stale = min(ticks, choose_victim_stale(&b, ops)) * BENCH_UNIT / nr;
+	bench_teardown_participants(&b);
 	return 0;
 }
 
@@ -137,15 +124,16 @@ int bench_index(void)
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++)
 		for (j = 0; j < 2; j++) {
-			err = measure(counts[i], &fresh[i][j], &stale[i][j],
-				      ops[j]);
+			err = index_measure(counts[i], &fresh[i][j],
+					    &stale[i][j], ops[j]);
 			if (err)
 				return err;
-			report(j ? "choose_victim_stored" : "choose_victim",
-			       fresh[i][j], counts[i]);
-			report(j ? "choose_victim_per_stale_entry_stored" :
-				   "choose_victim_per_stale_entry",
-			       stale[i][j], counts[i]);
+			index_report(j ? "choose_victim_stored" :
+					 "choose_victim",
+				     fresh[i][j], counts[i]);
+			index_report(j ? "choose_victim_per_stale_entry_stored" :
+					 "choose_victim_per_stale_entry",
+				     stale[i][j], counts[i]);
 		}
 	for (j = 0; j < 2; j++)
 		bench_report(&(struct bench_result) {

@@ -52,8 +52,8 @@ static int sleeper_main(void *arg)
 	return 0;
 }
 
-/* Its latency while @work runs in this thread, on one CPU with it. */
-static int measure(int (*work)(void *data), void *data, u64 *worst)
+/* Measure the worst latency while @work runs on the same CPU. */
+static int latency_measure(int (*work)(void *data), void *data, u64 *worst)
 {
 	struct sleeper sleeper = { };
 	struct task_struct *task;
@@ -127,20 +127,18 @@ static int work_close(void *data)
 	return err;
 }
 
-static int measure_with(unsigned int nr, int (*work)(void *data), u64 *worst)
+static int latency_measure_participants(unsigned int nr,
+					int (*work)(void *data), u64 *worst)
 {
 	const struct memquota_limits limits = { };
 	struct bench b = { };
 	unsigned int i;
 	int err;
 
-	b.tracker = memquota_tracker_create("bench-latency", &limits, 0);
-	if (IS_ERR_OR_NULL(b.tracker))
-		return -EINVAL;
-	b.account = memquota_account_create(b.tracker, NULL, GFP_KERNEL,
-					    "bench");
-	err = IS_ERR_OR_NULL(b.account) ? -EINVAL :
-	      bench_join_all(&b, nr, &bench_ops);
+	err = bench_create_account(&b, &limits);
+	if (err)
+		return err;
+	err = bench_join_all(&b, nr, &bench_ops);
 	if (err)
 		goto out;
 	for (i = 0; i < nr; i++) {
@@ -149,13 +147,10 @@ static int measure_with(unsigned int nr, int (*work)(void *data), u64 *worst)
 		memquota_charge(&b.objects[i].participant, OBJECT_BYTES);
 		cond_resched();
 	}
-	err = measure(work, &b, worst);
+	err = latency_measure(work, &b, worst);
 	bench_leave_all(&b);
-	if (b.account)
-		memquota_account_put(b.account);
 out:
-	memquota_barrier();
-	memquota_tracker_destroy(b.tracker);
+	bench_destroy_account(&b);
 	return err;
 }
 
@@ -180,8 +175,9 @@ static int work_list(void *data)
 	return err;
 }
 
-/* Accounts by families: a parent, and who is below it. */
-static int measure_list(unsigned int nr, unsigned int family, u64 *worst)
+/* Create @nr accounts in families of one parent and its children. */
+static int latency_measure_list(unsigned int nr, unsigned int family,
+				u64 *worst)
 {
 	struct memquota_account **accounts, *parent = NULL;
 	struct memquota_tracker *t;
@@ -207,7 +203,7 @@ static int measure_list(unsigned int nr, unsigned int family, u64 *worst)
 		cond_resched();
 	}
 	if (!err)
-		err = measure(work_list, t, worst);
+		err = latency_measure(work_list, t, worst);
 	for (i = 0; i < nr; i++) {
 		memquota_account_put(accounts[i]);
 		cond_resched();
@@ -217,7 +213,7 @@ static int measure_list(unsigned int nr, unsigned int family, u64 *worst)
 	return err;
 }
 
-static void report(const char *name, u64 ns, unsigned int nr, u64 idle)
+static void latency_report(const char *name, u64 ns, unsigned int nr, u64 idle)
 {
 	bench_report(&(struct bench_result) {
 		.name = name,
@@ -235,21 +231,21 @@ int bench_latency(void)
 	u64 idle, worst;
 	int err;
 
-	err = measure(work_nothing, NULL, &idle);
+	err = latency_measure(work_nothing, NULL, &idle);
 	if (err)
 		return err;
-	report("peer_wake_latency_cond_resched", idle, 0, 0);
-	err = measure_with(100000, work_reclaim, &worst);
+	latency_report("peer_wake_latency_cond_resched", idle, 0, 0);
+	err = latency_measure_participants(100000, work_reclaim, &worst);
 	if (err)
 		return err;
-	report("wake_latency_reclaim_100000", worst, 100000, idle);
-	err = measure_with(10000, work_close, &worst);
+	latency_report("wake_latency_reclaim_100000", worst, 100000, idle);
+	err = latency_measure_participants(10000, work_close, &worst);
 	if (err)
 		return err;
-	report("wake_latency_close_10000", worst, 10000, idle);
-	err = measure_list(100000, 1000, &worst);
+	latency_report("wake_latency_close_10000", worst, 10000, idle);
+	err = latency_measure_list(100000, 1000, &worst);
 	if (err)
 		return err;
-	report("wake_latency_list_100000", worst, 100000, idle);
+	latency_report("wake_latency_list_100000", worst, 100000, idle);
 	return 0;
 }

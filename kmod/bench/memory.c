@@ -25,8 +25,8 @@ static void report_bytes(const char *name, u64 value, unsigned int nr,
 	});
 }
 
-/* What the slab allocator takes for them, its waste and names included. */
-static int slab_growth(unsigned int nr)
+/* Report the slab pages of @nr participants, waste and names included. */
+static int report_slab_growth(unsigned int nr)
 {
 	const struct bench_case c = { .nr = nr };
 	struct bench b = { };
@@ -67,8 +67,8 @@ static u32 next_random(u32 *state)
 	return *state = x;
 }
 
-/* Every CPU charges every participant, and uncharges some of it. */
-static void scatter_one(unsigned int cpu, void *data)
+/* On each CPU, charge random participants and uncharge a part of it. */
+static void scatter_charges(unsigned int cpu, void *data)
 {
 	struct scatter *s = data;
 	u32 state = 1 + cpu + BENCH_CPUS * s->round;
@@ -86,7 +86,7 @@ static void scatter_one(unsigned int cpu, void *data)
 	}
 }
 
-static int over_estimate(unsigned int nr, u64 low_water, const char *name,
+static int report_excess(unsigned int nr, u64 low_water, const char *name,
 			 u64 *worst)
 {
 	const struct memquota_limits limits = {
@@ -112,7 +112,7 @@ static int over_estimate(unsigned int nr, u64 low_water, const char *name,
 	s.nr = nr;
 	for (round = 0; !err && round < ROUNDS; round++) {
 		s.round = round;
-		err = bench_on_cpus(cpus, scatter_one, &s);
+		err = bench_on_cpus(cpus, scatter_charges, &s);
 		held = 0;
 		for (i = 0; i < cpus; i++)
 			held += s.held[i];
@@ -149,11 +149,11 @@ int bench_memory(void)
 		     sizeof(struct memquota_participant), 0, 0);
 	report_bytes("memory_per_account",
 		     sizeof(struct memquota_account) - MEMQUOTA_NAME_SIZE, 0, 0);
-	err = slab_growth(100000);
+	err = report_slab_growth(100000);
 	for (i = 0; !err && i < ARRAY_SIZE(counts); i++)
-		err = over_estimate(counts[i], 1ULL << 30,
+		err = report_excess(counts[i], 1ULL << 30,
 				    "over_estimate_by_cpus", &worst) ?:
-		      over_estimate(counts[i], 1 << 20,
+		      report_excess(counts[i], 1 << 20,
 				    "over_estimate_by_low_water", &worst);
 	if (!err)
 		bench_report(&(struct bench_result) {

@@ -19,7 +19,8 @@ struct queue {
 	struct message message;
 };
 
-static void free_item(struct memquota_queue *queue, struct memquota_item *item)
+static void queue_free_item(struct memquota_queue *queue,
+			    struct memquota_item *item)
 {
 	/* It is part of struct queue. */
 }
@@ -33,7 +34,7 @@ static int setup_queue(struct bench *b, const struct bench_case *c)
 	if (err)
 		return err;
 	q = kzalloc(sizeof(*q), GFP_KERNEL);
-	err = q ? memquota_queue_init(&q->queue, b->account, free_item, 0,
+	err = q ? memquota_queue_init(&q->queue, b->account, queue_free_item, 0,
 				      GFP_KERNEL, "bench queue") : -ENOMEM;
 	if (err) {
 		kfree(q);
@@ -100,7 +101,7 @@ struct freed_later {
 	struct kmem_cache *cache;
 };
 
-static void free_later(struct rcu_head *rcu)
+static void freed_later_free(struct rcu_head *rcu)
 {
 	struct freed_later *object = container_of(rcu, struct freed_later, rcu);
 
@@ -131,7 +132,7 @@ static noinline u64 loop_peer_freed_later(struct bench *b, unsigned long n)
 		if (unlikely(!object))
 			return BENCH_NONE;
 		object->cache = b->private;
-		call_rcu(&object->rcu, free_later);
+		call_rcu(&object->rcu, freed_later_free);
 	} while (--n);
 	return bench_clock() - start;
 }

@@ -25,13 +25,13 @@
 
 #define OBJECTS		100000
 
-static size_t always_64(unsigned int i)
+static size_t size_fixed(unsigned int i)
 {
 	return 64;
 }
 
-/* 1 ... 1024 bytes: each as often as any other, in no order. */
-static size_t uniform(unsigned int i)
+/* Return each size from 1 to 1024 equally often, in a mixed order. */
+static size_t size_uniform(unsigned int i)
 {
 	return 1 + i * 619 % 1024;
 }
@@ -60,7 +60,7 @@ static const unsigned short request_sizes[] = {
 	8, 11,
 };
 
-static size_t request(unsigned int i)
+static size_t size_of_request(unsigned int i)
 {
 	return request_sizes[i % ARRAY_SIZE(request_sizes)];
 }
@@ -71,15 +71,16 @@ static const struct mix {
 	const char *pages;
 	const char *rounded;
 } mixes[] = {
-	{ always_64, "arena_memory_64", "kmalloc_memory_64",
+	{ size_fixed, "arena_memory_64", "kmalloc_memory_64",
 	  "kmalloc_rounded_64" },
-	{ uniform, "arena_memory_1_to_1024", "kmalloc_memory_1_to_1024",
+	{ size_uniform, "arena_memory_1_to_1024", "kmalloc_memory_1_to_1024",
 	  "kmalloc_rounded_1_to_1024" },
-	{ request, "arena_memory_request", "kmalloc_memory_request",
+	{ size_of_request, "arena_memory_request", "kmalloc_memory_request",
 	  "kmalloc_rounded_request" },
 };
 
-static void report(const char *name, u64 taken, u64 asked, const char *peer)
+static void overhead_report(const char *name, u64 taken, u64 asked,
+			    const char *peer)
 {
 	bench_report(&(struct bench_result) {
 		.name = name,
@@ -87,17 +88,17 @@ static void report(const char *name, u64 taken, u64 asked, const char *peer)
 		.unit = "bytes_per_byte",
 		.cpus = 1,
 		.peer = peer,
-		.peer_value = peer ? bench_known(peer) : BENCH_NONE,
+		.peer_value = peer ? bench_last_value(peer) : BENCH_NONE,
 	});
 }
 
-static u64 slab_pages(void)
+static u64 count_slab_pages(void)
 {
 	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 }
 
-/* As many objects before them use up what the caches have left. */
-static int of_kmalloc(const struct mix *mix, u64 asked)
+/* Allocate as many objects first, to use up free objects in the caches. */
+static int measure_kmalloc(const struct mix *mix, u64 asked)
 {
 	void **objects = kvcalloc(2 * OBJECTS, sizeof(*objects), GFP_KERNEL);
 	u64 rounded = 0, pages = 0;
@@ -108,13 +109,13 @@ static int of_kmalloc(const struct mix *mix, u64 asked)
 		return -ENOMEM;
 	for (i = 0; i < 2 * OBJECTS; i++) {
 		if (i == OBJECTS)
-			pages = slab_pages();
+			pages = count_slab_pages();
 		objects[i] = kmalloc(mix->size(i % OBJECTS), GFP_KERNEL);
 		if (!objects[i])
 			err = -ENOMEM;
 		cond_resched();
 	}
-	pages = slab_pages() - pages;
+	pages = count_slab_pages() - pages;
 	for (i = 0; i < OBJECTS; i++)
 		rounded += kmalloc_size_roundup(mix->size(i));
 	for (i = 0; i < 2 * OBJECTS; i++)
@@ -122,12 +123,12 @@ static int of_kmalloc(const struct mix *mix, u64 asked)
 	kvfree(objects);
 	if (err)
 		return err;
-	report(mix->pages, pages * PAGE_SIZE, asked, NULL);
-	report(mix->rounded, rounded, asked, NULL);
+	overhead_report(mix->pages, pages * PAGE_SIZE, asked, NULL);
+	overhead_report(mix->rounded, rounded, asked, NULL);
 	return 0;
 }
 
-static int of_arena(const struct mix *mix, u64 asked)
+static int measure_arena(const struct mix *mix, u64 asked)
 {
 	const struct memquota_arena_config config = { .gfp = GFP_KERNEL };
 	struct memquota_arena_stats stats;
@@ -148,7 +149,8 @@ static int of_arena(const struct mix *mix, u64 asked)
 	memquota_arena_stats(&arena, &stats);
 	memquota_arena_destroy(&arena);
 	if (!err)
-		report(mix->arena, stats.held_bytes, asked, mix->pages);
+		overhead_report(mix->arena, stats.held_bytes, asked,
+				mix->pages);
 	return err;
 }
 
@@ -163,7 +165,7 @@ int bench_overhead(void)
 		asked = 0;
 		for (i = 0; i < OBJECTS; i++)
 			asked += mix->size(i);
-		err = of_kmalloc(mix, asked) ?: of_arena(mix, asked);
+		err = measure_kmalloc(mix, asked) ?: measure_arena(mix, asked);
 	}
 	return err;
 }

@@ -5,9 +5,9 @@
 
 static const unsigned int counts[] = { 1000, 3000, 10000, 30000, 100000 };
 
-/* The case of that name with another number of participants. */
-static int measure(const struct bench_case *cases, size_t nr_cases,
-		   const char *name, const char *as, unsigned int nr)
+/* Run the case called @name with @nr participants; report it as @as. */
+static int measure_with_nr(const struct bench_case *cases, size_t nr_cases,
+			   const char *name, const char *as, unsigned int nr)
 {
 	struct bench_case c;
 	size_t i;
@@ -40,10 +40,11 @@ int bench_participants(void)
 	int err = 0;
 
 	for (i = 0; !err && i < ARRAY_SIZE(counts); i++)
-		err = measure(bench_charge_cases, bench_nr_charge_cases,
-			      "charge_uncharge_10000_in_turn",
-			      "charge_uncharge_in_turn", counts[i]) ?:
-		      measure(bench_object_cases, bench_nr_object_cases,
-			      "join_leave", "join_leave_among", counts[i]);
+		err = measure_with_nr(bench_charge_cases, bench_nr_charge_cases,
+				      "charge_uncharge_10000_in_turn",
+				      "charge_uncharge_in_turn", counts[i]) ?:
+		      measure_with_nr(bench_object_cases, bench_nr_object_cases,
+				      "join_leave", "join_leave_among",
+				      counts[i]);
 	return err;
 }

@@ -184,7 +184,7 @@ static uint64_t loop_copy(int fd, unsigned int n)
 	return ticks() - start;
 }
 
-static void charge(int fd, uint64_t bytes)
+static void charge_bytes(int fd, uint64_t bytes)
 {
 	const struct memquota_ioctl_charge charge = {
 		.size = sizeof(charge),
@@ -195,7 +195,7 @@ static void charge(int fd, uint64_t bytes)
 		die("charge");
 }
 
-static void uncharge(int fd, uint64_t bytes)
+static void uncharge_bytes(int fd, uint64_t bytes)
 {
 	const struct memquota_ioctl_uncharge uncharge = {
 		.size = sizeof(uncharge),
@@ -220,7 +220,7 @@ static uint64_t loop_charge(int fd, unsigned int n)
 			die("charge");
 	} while (--n);
 	end = ticks();
-	uncharge(fd, bytes);
+	uncharge_bytes(fd, bytes);
 	return end - start;
 }
 
@@ -232,7 +232,7 @@ static uint64_t loop_uncharge(int fd, unsigned int n)
 	};
 	uint64_t start;
 
-	charge(fd, (uint64_t)n * BYTES);
+	charge_bytes(fd, (uint64_t)n * BYTES);
 	start = ticks();
 	do {
 		if (fast_ioctl(fd, MEMQUOTA_IOCTL_UNCHARGE, &one))
@@ -263,7 +263,7 @@ static uint64_t loop_charge_uncharge(int fd, unsigned int n)
 
 /* --- Cost of an ioctl --- */
 
-static double cost(loop_fn loop, int fd)
+static double measure_loop(loop_fn loop, int fd)
 {
 	uint64_t best = UINT64_MAX, one;
 	int i;
@@ -284,14 +284,14 @@ static void measure_ioctls(void)
 
 	become_user();
 	fd = new_participant();
-	copy = cost(loop_copy, fd);
+	copy = measure_loop(loop_copy, fd);
 	report("peer_ioctl_copy", copy, "instructions", 1, 0, NULL, 0);
-	value = cost(loop_charge, fd);
+	value = measure_loop(loop_charge, fd);
 	report("ioctl_charge", value, "instructions", 1, 0,
 	       "peer_ioctl_copy", copy);
 	report("ioctl_charge_against_copy", value / copy, "times", 1, 0,
 	       NULL, 0);
-	value = cost(loop_uncharge, fd);
+	value = measure_loop(loop_uncharge, fd);
 	report("ioctl_uncharge", value, "instructions", 1, 0,
 	       "peer_ioctl_copy", copy);
 	report("ioctl_uncharge_against_copy", value / copy, "times", 1, 0,
@@ -306,7 +306,7 @@ static struct sleeper {
 	unsigned long wakeups;
 } *sleeper;
 
-static void *shared(size_t size)
+static void *map_shared(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -344,8 +344,8 @@ static void sleep_and_wake(void)
 	_exit(0);
 }
 
-/* The worst latency while @work runs on the same CPU. */
-static uint64_t latency(void (*work)(void))
+/* Return the worst latency while @work runs on the same CPU. */
+static uint64_t measure_worst_latency(void (*work)(void))
 {
 	usleep(20000);
 	sleeper->worst_ns = 0;
@@ -357,7 +357,7 @@ static uint64_t latency(void (*work)(void))
 
 static int participant;
 
-static void do_nothing(void)
+static void work_nothing(void)
 {
 	uint64_t end = now_ns() + 500000000;
 
@@ -365,7 +365,7 @@ static void do_nothing(void)
 		loop_copy(participant, TIMES);
 }
 
-static void list_all(void)
+static void work_list(void)
 {
 	struct memquota_ioctl_account_list list = {
 		.size = sizeof(list),
@@ -418,20 +418,20 @@ static void measure_latency(void)
 	CPU_SET(0, &cpu);
 	if (sched_setaffinity(0, sizeof(cpu), &cpu))
 		die("affinity");
-	sleeper = shared(sizeof(*sleeper));
+	sleeper = map_shared(sizeof(*sleeper));
 	pid = fork();
 	if (pid < 0)
 		die("fork");
 	if (!pid)
 		sleep_and_wake();
 	participant = new_participant();
-	idle = latency(do_nothing);
+	idle = measure_worst_latency(work_nothing);
 	report("peer_wake_latency_ioctl_copy", idle, "instructions", 1, 0,
 	       NULL, 0);
 	create_accounts();
-	report("wake_latency_list_ioctl_100000", latency(list_all),
-	       "instructions", 1, ACCOUNTS, "peer_wake_latency_ioctl_copy",
-	       idle);
+	report("wake_latency_list_ioctl_100000",
+	       measure_worst_latency(work_list), "instructions", 1, ACCOUNTS,
+	       "peer_wake_latency_ioctl_copy", idle);
 	sleeper->stop = true;
 	waitpid(pid, NULL, 0);
 }
@@ -449,7 +449,7 @@ struct reading {
 
 static struct reading *readings;	/* TRIES of them */
 
-static void run_on(unsigned int cpu, loop_fn loop, unsigned int times)
+static void run_on_cpu(unsigned int cpu, loop_fn loop, unsigned int times)
 {
 	struct reading *r;
 	cpu_set_t mask;
@@ -490,8 +490,8 @@ static bool ran_together(const struct reading *r, unsigned int cpus)
 	return end > begin && (end - begin) * 5 >= (last - first) * 3;
 }
 
-/* Ticks for all times, the mean over the CPUs. */
-static double mean(const struct reading *r, unsigned int cpus)
+/* Return the elapsed ticks, averaged over the CPUs. */
+static double mean_elapsed(const struct reading *r, unsigned int cpus)
 {
 	double sum = 0;
 	unsigned int i;
@@ -505,8 +505,8 @@ static double mean(const struct reading *r, unsigned int cpus)
  * Return the ticks per iteration of the best reading in which the programs
  * overlapped, 0 if there is none.
  */
-static double read_together(loop_fn loop, unsigned int cpus,
-			    unsigned int times)
+static double measure_together(loop_fn loop, unsigned int cpus,
+			       unsigned int times)
 {
 	struct reading *r;
 	double best = 0;
@@ -521,14 +521,15 @@ static double read_together(loop_fn loop, unsigned int cpus,
 		if (pid < 0)
 			die("fork");
 		if (!pid)
-			run_on(i, loop, times);
+			run_on_cpu(i, loop, times);
 	}
 	for (i = 0; i < cpus; i++)
 		if (wait(&status) < 0 || status)
 			die("a program failed");
 	for (r = readings; r < readings + TRIES; r++)
-		if (ran_together(r, cpus) && (!best || mean(r, cpus) < best))
-			best = mean(r, cpus);
+		if (ran_together(r, cpus) &&
+		    (!best || mean_elapsed(r, cpus) < best))
+			best = mean_elapsed(r, cpus);
 	return best / times;
 }
 
@@ -587,17 +588,17 @@ static void measure_scaling(void)
 	for (n = 1; n < cpus; n *= 2)
 		counts[i++] = n;
 	counts[i] = cpus;
-	readings = shared(TRIES * sizeof(*readings));
+	readings = map_shared(TRIES * sizeof(*readings));
 	for (row = 0; row < ROWS; row++) {
-		value = read_together(rows[row].loop, 1, TIMES);
+		value = measure_together(rows[row].loop, 1, TIMES);
 		times[row] = READING_NS * per_ns / value + 1;
 	}
 	for (round = 0; round < ROUNDS; round++)
 		for (row = 0; row < ROWS; row++)
 			for (i = 0; counts[i]; i++) {
 				n = counts[i];
-				value = read_together(rows[row].loop, n,
-						      times[row]);
+				value = measure_together(rows[row].loop, n,
+							 times[row]);
 				if (value && (!best[row][n] ||
 					      value < best[row][n]))
 					best[row][n] = value;
@@ -605,8 +606,8 @@ static void measure_scaling(void)
 	report_scaling(best, per_ns, counts);
 }
 
-/* In a process of its own, with whose end all that it has is gone. */
-static bool run(void (*measure)(void))
+/* Run a group in a process of its own, whose exit frees all its objects. */
+static bool run_group(void (*measure)(void))
 {
 	int status;
 	pid_t pid;
@@ -637,7 +638,7 @@ int main(int argc, char **argv)
 	create_tracker();
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
 		if (argc == 2 && !strcmp(argv[1], groups[i].name))
-			good = run(groups[i].measure);
+			good = run_group(groups[i].measure);
 	destroy_tracker();
 	return !good;
 }

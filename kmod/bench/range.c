@@ -31,7 +31,7 @@ struct churn {
 	} turns[TURNS];
 };
 
-static struct churn *new_churn(void)
+static struct churn *churn_create(void)
 {
 	struct churn *c = kvzalloc(sizeof(*c), GFP_KERNEL);
 	struct rnd_state rnd;
@@ -50,30 +50,44 @@ static struct churn *new_churn(void)
 	return c;
 }
 
-static noinline u64 loop_range_churn(struct bench *b, unsigned long n)
+static __always_inline bool replace_in_range(struct churn *c,
+					     struct live_block *block, u32 size)
 {
-	struct churn *c = b->private;
-	unsigned int turn = c->turn;
-	u64 start = bench_clock();
+	u32 offset;
 
-	do {
-		struct live_block *block = &c->blocks[c->turns[turn].block];
-		u32 size = c->turns[turn].size, offset;
-
-		memquota_range_free(&c->range, block->offset, block->size);
-		if (unlikely(memquota_range_alloc(&c->range, size, 1, &offset)))
-			break;
-		block->offset = offset;
-		block->size = size;
-		if (++turn == TURNS)
-			turn = 0;
-	} while (--n);
-	start = bench_clock() - start;
-	c->turn = turn;
-	return start;
+	memquota_range_free(&c->range, block->offset, block->size);
+	if (unlikely(memquota_range_alloc(&c->range, size, 1, &offset)))
+		return false;
+	block->offset = offset;
+	return true;
 }
 
-/* The compiler does not know the size. */
+#define LOOP_CHURN(name, replace_fn)					\
+static noinline u64 loop_##name(struct bench *b, unsigned long n)	\
+{									\
+	struct churn *c = b->private;					\
+	unsigned int turn = c->turn;					\
+	u64 start = bench_clock();					\
+									\
+	do {								\
+		struct live_block *block =				\
+			&c->blocks[c->turns[turn].block];		\
+		u32 size = c->turns[turn].size;				\
+									\
+		if (!(replace_fn)(c, block, size))			\
+			break;						\
+		block->size = size;					\
+		if (++turn == TURNS)					\
+			turn = 0;					\
+	} while (--n);							\
+	start = bench_clock() - start;					\
+	c->turn = turn;							\
+	return start;							\
+}
+
+LOOP_CHURN(range_churn, replace_in_range)
+
+/* Use a size that the compiler does not know. */
 static noinline u64 loop_range_bump(struct bench *b, unsigned long n)
 {
 	struct churn *c = b->private;
@@ -102,7 +116,7 @@ static void teardown_range(struct bench *b)
 
 static int setup_range(struct bench *b, const struct bench_case *bc)
 {
-	struct churn *c = new_churn();
+	struct churn *c = churn_create();
 	int err;
 
 	b->private = c;
@@ -139,28 +153,16 @@ static int setup_range_churn(struct bench *b, const struct bench_case *bc)
 }
 
 #ifdef CONFIG_GENERIC_ALLOCATOR
-static noinline u64 loop_peer_gen_pool_churn(struct bench *b, unsigned long n)
+static __always_inline bool replace_in_gen_pool(struct churn *c,
+						struct live_block *block,
+						u32 size)
 {
-	struct churn *c = b->private;
-	unsigned int turn = c->turn;
-	u64 start = bench_clock();
-
-	do {
-		struct live_block *block = &c->blocks[c->turns[turn].block];
-		u32 size = c->turns[turn].size;
-
-		gen_pool_free(c->pool, block->offset, block->size);
-		block->offset = gen_pool_alloc(c->pool, size);
-		if (unlikely(!block->offset))
-			break;
-		block->size = size;
-		if (++turn == TURNS)
-			turn = 0;
-	} while (--n);
-	start = bench_clock() - start;
-	c->turn = turn;
-	return start;
+	gen_pool_free(c->pool, block->offset, block->size);
+	block->offset = gen_pool_alloc(c->pool, size);
+	return likely(block->offset);
 }
+
+LOOP_CHURN(peer_gen_pool_churn, replace_in_gen_pool)
 
 static noinline u64 loop_peer_gen_pool(struct bench *b, unsigned long n)
 {
@@ -197,7 +199,7 @@ static void teardown_gen_pool(struct bench *b)
 
 static int setup_gen_pool(struct bench *b, const struct bench_case *bc)
 {
-	struct churn *c = new_churn();
+	struct churn *c = churn_create();
 	int err;
 
 	b->private = c;

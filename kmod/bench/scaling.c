@@ -44,7 +44,7 @@ struct reading {
 static struct cell *cells;
 static unsigned int nr_cells;
 
-static void read_one(unsigned int cpu, void *data)
+static void cell_run_loop(unsigned int cpu, void *data)
 {
 	struct reading *reading = data;
 	struct cell *cell = reading->cell;
@@ -77,7 +77,7 @@ static bool ran_together(const struct reading *reading, unsigned int cpus)
  * operation, for a reading in which they overlapped; to BENCH_NONE if they
  * never did.
  */
-static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
+static int cell_measure(struct cell *cell, unsigned int cpus, u64 *value)
 {
 	struct reading reading = { .cell = cell };
 	unsigned int i, tries = 0;
@@ -87,7 +87,7 @@ static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
 	do {
 		if (cell->c->rewind)
 			cell->c->rewind(&cell->b[0]);
-		err = bench_on_cpus(cpus, read_one, &reading);
+		err = bench_on_cpus(cpus, cell_run_loop, &reading);
 		if (err)
 			return err;
 	} while (!ran_together(&reading, cpus) && ++tries < TRIES);
@@ -101,7 +101,7 @@ static int read_cell(struct cell *cell, unsigned int cpus, u64 *value)
 	return 0;
 }
 
-static void undo_cell(struct cell *cell)
+static void cell_teardown(struct cell *cell)
 {
 	while (cell->ready) {
 		struct bench *b = &cell->b[--cell->ready];
@@ -111,8 +111,8 @@ static void undo_cell(struct cell *cell)
 	}
 }
 
-static int prepare_cell(struct cell *cell, const struct bench_case *c,
-			struct memquota_tracker *tracker, unsigned int cpus)
+static int cell_setup(struct cell *cell, const struct bench_case *c,
+		      struct memquota_tracker *tracker, unsigned int cpus)
 {
 	unsigned long step = c->nr ?: 1;
 	u64 value, ticks;
@@ -127,7 +127,7 @@ static int prepare_cell(struct cell *cell, const struct bench_case *c,
 			goto undo;
 	}
 	cell->times = max(step, 500UL);
-	err = read_cell(cell, 1, &value) ?: read_cell(cell, 1, &value);
+	err = cell_measure(cell, 1, &value) ?: cell_measure(cell, 1, &value);
 	if (err)
 		goto undo;
 	ticks = max(value * (c->per ?: 1), 1ULL);
@@ -139,7 +139,7 @@ static int prepare_cell(struct cell *cell, const struct bench_case *c,
 	return 0;
 
 undo:
-	undo_cell(cell);
+	cell_teardown(cell);
 	return err;
 }
 
@@ -153,7 +153,7 @@ static void add_cells(const struct bench_case *cases, size_t nr,
 		/* Kernel threads are in the root cgroup, which pays nothing. */
 		if (strstr(cases[i].name, "accounted"))
 			continue;
-		err = prepare_cell(&cells[nr_cells], &cases[i], tracker, cpus);
+		err = cell_setup(&cells[nr_cells], &cases[i], tracker, cpus);
 		if (err)
 			pr_err("%s: %d\n", cases[i].name, err);
 		else
@@ -178,15 +178,15 @@ static u64 cell_value(const struct cell *cell, unsigned int cpus)
 	       bench_ticks_to_unit(cell->best[cpus]);
 }
 
-/* How many times as long as on one CPU. */
-static u64 slow_down(const struct cell *cell, unsigned int cpus)
+/* Return the time on @cpus CPUs against that on one CPU. */
+static u64 cell_slow_down(const struct cell *cell, unsigned int cpus)
 {
 	if (cell->best[cpus] == BENCH_NONE)
 		return BENCH_NONE;
 	return cell->best[cpus] * BENCH_UNIT / max(cell->best[1], 1ULL);
 }
 
-static void report_cell(struct cell *cell, const unsigned int *counts)
+static void cell_report(struct cell *cell, const unsigned int *counts)
 {
 	struct cell *floor = find_cell(cell->c->floor);
 	char name[64];
@@ -210,13 +210,13 @@ static void report_cell(struct cell *cell, const unsigned int *counts)
 			continue;
 		bench_report(&(struct bench_result) {
 			.name = name,
-			.value = slow_down(cell, n) * BENCH_UNIT /
-				 max(slow_down(floor, n), 1ULL),
+			.value = cell_slow_down(cell, n) * BENCH_UNIT /
+				 max(cell_slow_down(floor, n), 1ULL),
 			.unit = "of_floor",
 			.cpus = n,
 			.participants = cell->c->nr,
 			.peer = cell->c->floor,
-			.peer_value = slow_down(floor, n),
+			.peer_value = cell_slow_down(floor, n),
 		});
 	}
 }
@@ -255,14 +255,14 @@ int bench_scaling(void)
 				struct cell *cell = &cells[i];
 				unsigned int n = counts[j];
 
-				err = read_cell(cell, n, &value);
+				err = cell_measure(cell, n, &value);
 				cell->best[n] = min(cell->best[n], value);
 				cond_resched();
 			}
 	for (i = 0; !err && i < nr_cells; i++)
-		report_cell(&cells[i], counts);
+		cell_report(&cells[i], counts);
 	while (nr_cells)
-		undo_cell(&cells[--nr_cells]);
+		cell_teardown(&cells[--nr_cells]);
 	kfree(cells);
 	memquota_tracker_destroy(tracker);
 	return err;

@@ -5,31 +5,31 @@
 #include <linux/vmalloc.h>
 #include "bench.h"
 
-static struct bench_object *object_of(struct memquota_participant *p)
+static struct bench_object *to_bench_object(struct memquota_participant *p)
 {
 	return container_of(p, struct bench_object, participant);
 }
 
-static void reclaim(struct memquota_participant *p,
-		    const struct memquota_request *request)
+static void object_reclaim(struct memquota_participant *p,
+			   const struct memquota_request *request)
 {
-	memquota_uncharge(p, xchg(&object_of(p)->held, 0));
+	memquota_uncharge(p, xchg(&to_bench_object(p)->held, 0));
 }
 
-static u64 oldest(struct memquota_participant *p)
+static u64 object_oldest(struct memquota_participant *p)
 {
-	return READ_ONCE(object_of(p)->oldest_ns);
+	return READ_ONCE(to_bench_object(p)->oldest_ns);
 }
 
 const struct memquota_ops bench_ops = {
-	.reclaim = reclaim,
-	.oldest = oldest,
+	.reclaim = object_reclaim,
+	.oldest = object_oldest,
 	.owner = THIS_MODULE,
 };
 
 /* For participants that store their age instead of being asked for it. */
 const struct memquota_ops bench_plain_ops = {
-	.reclaim = reclaim,
+	.reclaim = object_reclaim,
 	.owner = THIS_MODULE,
 };
 
@@ -69,37 +69,48 @@ int bench_join_all(struct bench *b, unsigned int nr,
 	return 0;
 }
 
-/* c->nr participants, in an account and a tracker of their own. */
-int bench_setup_participants(struct bench *b, const struct bench_case *c)
+/* Create b->account, and b->tracker unless the threads share one already. */
+int bench_create_account(struct bench *b, const struct memquota_limits *limits)
 {
-	const struct memquota_limits limits = { };
-	int err;
-
-	/* Threads that are measured together are under one tracker. */
 	if (!b->tracker) {
-		b->tracker = memquota_tracker_create("bench", &limits, 0);
+		b->tracker = memquota_tracker_create("bench", limits, 0);
 		if (IS_ERR_OR_NULL(b->tracker))
 			return -EINVAL;
 		b->own = b->tracker;
 	}
 	b->account = memquota_account_create(b->tracker, NULL, GFP_KERNEL,
 					     "bench");
-	err = IS_ERR_OR_NULL(b->account) ? -EINVAL :
-	      bench_join_all(b, c->nr, &bench_plain_ops);
-	if (!err)
-		return 0;
 	if (!IS_ERR_OR_NULL(b->account))
-		memquota_account_put(b->account);
+		return 0;
 	if (b->own)
 		memquota_tracker_destroy(b->own);
+	return -EINVAL;
+}
+
+void bench_destroy_account(struct bench *b)
+{
+	memquota_account_put(b->account);
+	memquota_barrier();
+	if (b->own)
+		memquota_tracker_destroy(b->own);
+}
+
+/* Make c->nr participants of a new account. */
+int bench_setup_participants(struct bench *b, const struct bench_case *c)
+{
+	const struct memquota_limits limits = { };
+	int err = bench_create_account(b, &limits);
+
+	if (err)
+		return err;
+	err = bench_join_all(b, c->nr, &bench_plain_ops);
+	if (err)
+		bench_destroy_account(b);
 	return err;
 }
 
 void bench_teardown_participants(struct bench *b)
 {
 	bench_leave_all(b);
-	memquota_account_put(b->account);
-	memquota_barrier();
-	if (b->own)
-		memquota_tracker_destroy(b->own);
+	bench_destroy_account(b);
 }
