@@ -26,15 +26,19 @@ def main():
     high = int(samples[-1]["high"]) / MIB
     low_water = int(samples[-1]["low_water"]) / MIB
 
-    # Reclaim is faster than the sampling: its events know the total, too.
+    # Reclaim is faster than the sampling, so add the totals of its events.
     points = [(float(s["time_s"]), int(s["total"]) / MIB) for s in samples]
     ends = []
     starts = []
-    victims = []
+    victims = {}
     for event in events:
         point = float(event["time_s"]), int(event["bytes"]) / MIB
         if event["event"] == "victim":
-            victims.append(point)
+            # An account stands for a pipe: its queue and its arena are two
+            # participants, and only the arena holds memory.
+            known = victims.setdefault(event["account"], point)
+            if point[1] > known[1]:
+                victims[event["account"]] = point
             continue
         points.append(point)
         (starts if event["event"] == "reclaim_start" else ends).append(point)
@@ -64,8 +68,9 @@ def main():
     axes.set_title("memquota: 32 pipes with slow readers under a quota of "
                    f"{high:g} MiB ({kernel})")
 
-    if victims:
-        markers, stems, base = below.stem(*zip(*victims), basefmt=" ")
+    dots = [point for point in victims.values() if point[1]]
+    if dots:
+        markers, stems, _ = below.stem(*zip(*dots), basefmt=" ")
         plt.setp(stems, color="tab:orange", linewidth=1)
         plt.setp(markers, color="tab:orange", markersize=4)
     below.set_ylim(bottom=0)

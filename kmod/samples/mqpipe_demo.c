@@ -297,18 +297,26 @@ static void start_tracing(void)
 		die("memquota's tracepoints");
 }
 
-/* "task-1 [000] ..... 12.345678: memquota_victim: tracker=default held=..." */
+/*
+ * Convert lines such as
+ *
+ *	task-1 [000] ..... 12.345678: memquota_victim: tracker=default
+ *	account=7:mqpipe/p03 participant=p03 held=...
+ *
+ * The identifier of an account is never used again, so it identifies one life
+ * of a pipe, whichever of its participants was the victim.
+ */
 static void write_events(const char *out)
 {
 	double offset = started.tv_sec + started.tv_nsec / 1e9, t;
-	char path[256], line[1024], *event, *value;
+	char path[256], line[1024], *event, *account, *value;
 	FILE *in = fopen(TRACING "trace", "r"), *f;
 
 	snprintf(path, sizeof(path), "%s/events.csv", out);
 	f = fopen(path, "w");
 	if (!in || !f)
 		die(path);
-	fprintf(f, "time_s,event,bytes\n");
+	fprintf(f, "time_s,event,account,bytes\n");
 	while (fgets(line, sizeof(line), in)) {
 		event = strstr(line, ": memquota_");
 		if (!event || line[0] == '#')
@@ -316,11 +324,15 @@ static void write_events(const char *out)
 		*event = '\0';
 		t = strtod(strrchr(line, ' ') + 1, NULL) - offset;
 		event += strlen(": memquota_");
+		account = strstr(event, " account=");
+		account = account ? account + strlen(" account=") : "";
 		value = strstr(event, " total=");
 		if (!value)
 			value = strstr(event, " held=");
-		fprintf(f, "%.6f,%.*s,%llu\n", t, (int)strcspn(event, ":"),
-			event, value ? strtoull(strchr(value, '=') + 1, NULL, 10) : 0);
+		fprintf(f, "%.6f,%.*s,%.*s,%llu\n", t,
+			(int)strcspn(event, ":"), event,
+			(int)strcspn(account, " ,\n"), account,
+			value ? strtoull(strchr(value, '=') + 1, NULL, 10) : 0);
 	}
 	fclose(f);
 	fclose(in);
