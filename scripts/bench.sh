@@ -20,8 +20,8 @@ cpus=$(nproc)
 status=0
 mkdir -p "$out"
 
-need /usr/bin/python3:python3 objdump:binutils gcc:gcc \
-	/usr/include/stdlib.h:libc6-dev \
+need_compiler
+need /usr/bin/python3:python3 objdump:binutils \
 	/usr/lib/python3/dist-packages/matplotlib:python3-matplotlib
 
 # run INSTRUMENT KERNEL GROUPS ARGUMENT-OF-run-vm.sh...
@@ -48,8 +48,7 @@ step 2 6 "building the modules"
 "$TOP/scripts/build-modules.sh" 6.1 MEMQUOTA_BENCH=y
 # Without the tests: they are not what is measured.
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT= MEMQUOTA_BENCH=y
-gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$out/programs" \
-	"$TOP/kmod/bench/programs.c"
+build_program "$TOP/kmod/bench/programs.c" "$out/programs"
 step 3 6 "counting instructions"
 counted=peers,charge,objects,range,arena,index,memory,overhead,participants
 counted+=,latency,programs_ioctls,programs_latency

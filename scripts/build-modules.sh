@@ -8,7 +8,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 1 ] || die "usage: build-modules.sh KERNEL [MAKE-ARGUMENT...]"
+[ $# -ge 1 ] || usage
 name=$1
 shift
 

@@ -7,7 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need make:make gcc:gcc /usr/include/stdlib.h:libc6-dev \
-	/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev \
+need_compiler
+need make:make /usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev \
 	/usr/include/ncurses.h:libncurses-dev
 logged "$LOGS/tool.log" make -C "$TOP" --no-print-directory tool "$@"

@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# demo.sh: see it work. Boots Debian's own kernel in a virtual machine, loads
-# memquota and the sample mqpipe, and streams the kernel's own files through 32
-# pipes, whose readers are too slow for the quota, some of them much too slow.
-# The exit status is the verdict. build/demo/usage.svg and usage.png show the
-# total over time.
+# demo.sh: demonstrate reclaim. Boot Debian's kernel in a virtual machine, load
+# memquota and the sample mqpipe, and stream the kernel's files through 32 pipes
+# whose readers are too slow for the quota. The exit status is the verdict.
+# build/demo/usage.svg and usage.png plot the total over time.
 #
 # KERNEL=6.12 takes Debian's backport; CPUS=2 other than four processors.
 
@@ -48,17 +47,16 @@ show() {
 		{ print; fflush() }'
 }
 
-step 1 4 "a Debian $kernel kernel"
-need gcc:gcc /usr/include/stdlib.h:libc6-dev \
-	/usr/lib/python3/dist-packages/matplotlib/__init__.py:python3-matplotlib
+step 1 4 "preparing Debian's $kernel kernel"
+need_compiler
+need /usr/lib/python3/dist-packages/matplotlib/__init__.py:python3-matplotlib
 dir=$("$TOP/scripts/kernel.sh" "$kernel")
 
 step 2 4 "building the modules and the programs"
 "$TOP/scripts/build-modules.sh" "$kernel"
 out=$BUILD/demo
 mkdir -p "$out/files"
-gcc -static -O2 -Wall -D_GNU_SOURCE -o "$out/mqpipe_demo" \
-	"$TOP/kmod/samples/mqpipe_demo.c"
+build_program "$TOP/kmod/samples/mqpipe_demo.c" "$out/mqpipe_demo"
 
 # The largest files that belong to the kernel.
 rm -rf "$out"/files/*
@@ -91,7 +89,7 @@ if [ -s "$BUILD/out/$name/samples.csv" ]; then
 	logged "$LOGS/demo-plot.log" /usr/bin/python3 \
 		"$TOP/scripts/demo-plot.py" "$out" "Linux $kernel" ||
 		status=1
-	say "see $out/usage.png and $out/usage.svg"
+	say "plotted: see $out/usage.png and $out/usage.svg"
 else
 	say "nothing to plot"
 	status=1

@@ -25,12 +25,7 @@
 CONFIGS=$TOP/scripts/config
 PATCHES=("$TOP"/scripts/patches/*.patch)
 
-usage() {
-	sed -n '4,/^$/{s/^# \{0,1\}//p}' "$0" >&2
-	exit 2
-}
-
-# --- Packages, without touching the user's apt ---
+# --- Packages, without changing apt's configuration or state ---
 
 mirror() {
 	local codename

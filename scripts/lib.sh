@@ -21,7 +21,13 @@ die() {
 	exit 1
 }
 
-# step N M TEXT: "[ 12s] step 1 of 3: TEXT"
+# Print the calling script's header comment and exit.
+usage() {
+	sed -n '4,/^$/{s/^# \{0,1\}//p}' "$0" >&2
+	exit 2
+}
+
+# step N M TEXT: print "[ 12s] step 1 of 3: TEXT"
 step() {
 	local n=$1 of=$2
 	shift 2
@@ -78,11 +84,20 @@ need() {
 	logged "$log" "${root[@]}" update
 	logged "$log" "${root[@]}" install --no-install-recommends "${missing[@]}"
 }
+need_compiler() {
+	need gcc:gcc /usr/include/stdlib.h:libc6-dev
+}
+
+# build_program SOURCE DST: build a program that runs in any virtual machine
+build_program() {
+	gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$2" "$1"
+}
+
 
 need_build_tools() {
-	need make:make gcc:gcc flex:flex bison:bison bc:bc rsync:rsync \
+	need_compiler
+	need make:make flex:flex bison:bison bc:bc rsync:rsync \
 		xz:xz-utils cpio:cpio patch:patch perl:perl \
 		/usr/include/gelf.h:libelf-dev \
-		"/usr/include/*/openssl/opensslconf.h:libssl-dev" \
-		/usr/include/stdlib.h:libc6-dev
+		"/usr/include/*/openssl/opensslconf.h:libssl-dev"
 }

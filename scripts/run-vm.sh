@@ -42,12 +42,12 @@ while [ $# -gt 0 ]; do
 	--name) name=$2; shift ;;
 	--quiet) quiet=y ;;
 	--interactive) interactive=y ;;
-	-*) sed -n '4,/^$/{s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+	-*) usage ;;
 	*) break ;;
 	esac
 	shift
 done
-[ $# -ge 2 ] || die "usage: run-vm.sh [OPTION...] KERNEL SCRIPT [FILE...]"
+[ $# -ge 2 ] || usage
 kernel=$1 script=$2
 shift 2
 : "${name:=$kernel-$(basename "$script" .sh)}"
