@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# For people; the kernel's build reads Kbuild.
+# Targets for developers; the kernel's build reads Kbuild.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.1
@@ -17,7 +17,7 @@ clean:
 	$(kbuild) clean
 	rm -rf build
 
-# The command-line tool; libsmartcols and ncurses are what it is built with.
+# The command-line tool needs libsmartcols and ncurses.
 PREFIX ?= /usr/local
 TOOL_CFLAGS = -O2 -g -Wall -Wextra $(CFLAGS)
 tool := build/memquotactl
@@ -51,24 +51,24 @@ shell:
 	@scripts/shell.sh $(KERNEL)
 
 help:
-	@echo 'On this machine (KDIR=folder for other headers than the running kernel'"'"'s):'
+	@echo 'On this machine (KDIR=folder: headers of another kernel than the running one):'
 	@echo '  modules          build the modules (default)'
-	@echo '  modules_install  install them'
-	@echo '  tool             build the command-line tool, build/memquotactl, with'
+	@echo '  modules_install  install the modules'
+	@echo '  tool             build the command-line tool, build/memquotactl; needs'
 	@echo '                   libsmartcols-dev and libncurses-dev'
-	@echo '  install-tool     install it, its manual, and the rule for /dev/memquota'
+	@echo '  install-tool     install the tool, its manual and the udev rule'
 	@echo '                   (PREFIX=/usr/local, DESTDIR=)'
-	@echo '  clean            remove what was built; the kernels in the cache stay'
+	@echo '  clean            remove build output; keep the kernels in the cache'
 	@echo ''
-	@echo 'In virtual machines; nothing needs to be installed or prepared:'
-	@echo '  demo             see it work'
-	@echo '  shell            a shell with everything loaded'
+	@echo 'In virtual machines, without further preparation:'
+	@echo '  demo             run the demo'
+	@echo '  shell            open a shell with all modules loaded'
 	@echo '                   (KERNEL=6.1, 6.12, uml, uml-debug or kcsan)'
-	@echo '  test             all tests on all kernels'
-	@echo '  race             the tests under the race detector'
-	@echo '  bench            the benchmarks'
-	@echo '  budgets          the benchmarks against their budgets'
-	@echo '  check            coding style, static checkers, documentation'
+	@echo '  test             run all tests on all kernels'
+	@echo '  race             run the tests under KCSAN'
+	@echo '  bench            run the benchmarks'
+	@echo '  budgets          compare the benchmarks with their budgets'
+	@echo '  check            check coding style, layers, warnings, documentation'
 
 .PHONY: modules modules_install clean tool install-tool demo test race bench \
 	budgets check shell help

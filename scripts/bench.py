@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The benchmarks' results: from what a machine left to JSON, table and plots.
+"""Convert the output of the benchmarks to JSON, a table and plots.
 
-bench.py collect INSTRUMENT OUTPUT BUDGETS MODULES: JSON of one instrument
-bench.py merge FOLDER: results.json of all instruments in it
-bench.py table FOLDER: for people
-bench.py plot FOLDER: *.svg
+bench.py collect INSTRUMENT OUTPUT BUDGETS MODULES: print JSON of an instrument
+bench.py merge FOLDER: write results.json with all instruments in FOLDER
+bench.py table FOLDER: print a table
+bench.py plot FOLDER: write *.svg
 """
 import json
 import os
@@ -15,8 +15,9 @@ import sys
 
 INSTRUMENTS = ("instructions", "qemu", "uml")
 
-# Where a case's code is. What is inlined is in the loop; what is called counts
-# with all that it calls in turn, taken or not: hence "at most".
+# Where to count a case's locked instructions. Inlined code is in the case's
+# loop. For called functions, count every function that they call in turn,
+# whether the call is taken or not: hence "at most".
 INLINED = {
     "charge_uncharge_in_slot": "loop_charge_in_slot",
     "charge_uncharge_in_slot_variable_size": "loop_charge_variable",
@@ -36,14 +37,14 @@ INLINED = {
     "arena_alloc_ref_percpu_put": "loop_ref_percpu_put",
     "ref_get_put": "loop_ref_get_put",
 }
-# Loops that write to nothing but what belongs to them alone: a cursor, objects.
+# Loops that write only to their own memory: a cursor, objects.
 OWN = {
     "peer_bare_cursor", "arena_alloc_reset", "arena_alloc_variable_size",
     "arena_zalloc", "arena_alloc_percpu", "arena_alloc_ref_put",
     "arena_alloc_ref_percpu_put",
 }
-# What such a loop calls each time. It calls others only now and then, and all
-# of a case's write to the same line.
+# Functions that such a loop calls in each iteration. It calls other functions
+# rarely. All functions of a case write to the same cache line.
 BESIDES = {
     "arena_alloc_ref_put": ("memquota_ref_put",),
     "arena_alloc_ref_percpu_put": ("memquota_ref_put",),
@@ -66,13 +67,13 @@ CALLED = {
 }
 
 
-def number(text):
+def parse_number(text):
     value = float(text)
     return int(value) if value.is_integer() else value
 
 
 def disassemble(module):
-    """Instructions of each function of a module, calls with their names."""
+    """Map each function of a module to its instructions, calls by name."""
     functions, name = {}, None
     text = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", module],
                           capture_output=True, text=True, check=True).stdout
@@ -86,7 +87,7 @@ def disassemble(module):
             functions[name][-1] += " " + re.sub(r"[-+]0x[0-9a-f]+$", "", symbol)
         elif name and "\t" in line:
             code = re.sub(r"\s+#.*", "", line.split("\t", 1)[1])
-            # A jump or call inside the section names its target itself.
+            # For a jump or call inside the section, objdump names the target.
             code = re.sub(r"\s+[0-9a-f]+ <([^>+]*)(\+.*)?>$", r" . \1", code)
             functions[name].append(code)
     return functions
@@ -96,30 +97,30 @@ WRITES = re.compile(r"(lock )?(mov|add|sub|inc|dec|neg|not|xchg|xadd|cmpxchg|and
                     r"bts|btr)[bwlq]? (?P<place>.*\([^)]*\).*)$")
 
 
-def touches(code):
-    """Locked instructions, and places outside of this CPU's that are written."""
+def count_writes(code):
+    """Count locked instructions, and places written that are not per-CPU."""
     locked, places = 0, set()
     for line in code:
         locked += bool(re.match(r"lock |xchg .*\(", line))
         match = WRITES.match(line)
         if match and "%gs:" not in line:
-            # The last operand is the one that is written.
+            # The last operand is the destination.
             place = re.split(r",(?![^(]*\))", match["place"])[-1].strip()
             if "(" in place and "%rsp" not in place:
                 places.add(place)
     return locked, len(places)
 
 
-def measured(code):
-    """What is between the two readings of the clock."""
+def timed_code(code):
+    """Return the instructions between the two readings of the clock."""
     clock = [i for i, line in enumerate(code) if line.startswith("rdtsc")]
     return code[clock[0]:clock[1]]
 
 
-def inlined(case, loops, functions):
-    """Locked instructions and shared lines of a case whose code is a loop."""
-    locked, lines = touches(measured(loops[INLINED[case]]))
-    besides = [touches(functions[name]) for name in BESIDES.get(case, ())]
+def count_inlined(case, loops, functions):
+    """Count locked instructions and shared lines of a case in INLINED."""
+    locked, lines = count_writes(timed_code(loops[INLINED[case]]))
+    besides = [count_writes(functions[name]) for name in BESIDES.get(case, ())]
     return (locked + sum(n for n, _ in besides),
             max([0 if case in OWN else lines] + [n for _, n in besides]))
 
@@ -138,7 +139,7 @@ def count_locked_at_most(functions, names):
         seen.add(name)
         todo += [line.split()[-1] for line in functions[name]
                  if re.match(r"(call|jmp|j[a-z]+) ", line)]
-    return sum(touches(functions[name])[0] for name in seen)
+    return sum(count_writes(functions[name])[0] for name in seen)
 
 
 def collect(instrument, output, budgets, modules):
@@ -153,24 +154,24 @@ def collect(instrument, output, budgets, modules):
     results = []
     for line in read("results").splitlines():
         case, value, unit, cpus, count, peer, peer_value, own = line.split()
-        result = {"case": case, "value": number(value), "unit": unit,
+        result = {"case": case, "value": parse_number(value), "unit": unit,
                   "cpus": int(cpus)}
         if own != "-":
-            result["budget"] = number(own)
+            result["budget"] = parse_number(own)
         else:
             result["budget"] = next(
                 (r["budget"] for r in rows
                  if r["case"] == case and r["unit"] == unit
                  and r.get("instrument", instrument) == instrument), None)
         result["peer"] = None if peer == "-" else peer
-        result["peer_value"] = None if peer_value == "-" else number(peer_value)
+        result["peer_value"] = None if peer_value == "-" else parse_number(peer_value)
         if count != "0":
             result["participants"] = int(count)
         if unit == "instructions" and case in INLINED:
-            result["locked_instructions"], result["shared_lines"] = inlined(
+            result["locked_instructions"], result["shared_lines"] = count_inlined(
                 case, loops, code)
         if unit == "instructions" and case in CALLED:
-            result["locked_instructions_at_most"] = locked_at_most(
+            result["locked_instructions_at_most"] = count_locked_at_most(
                 code, CALLED[case])
         results.append(result)
     json.dump({"kernel": f"{read('kernel')} {read('version')}",
@@ -179,7 +180,7 @@ def collect(instrument, output, budgets, modules):
     print()
 
 
-def load(folder):
+def load_runs(folder):
     for instrument in INSTRUMENTS:
         path = os.path.join(folder, instrument + ".json")
         if os.path.exists(path):
@@ -189,14 +190,14 @@ def load(folder):
 
 def merge(folder):
     merged = None
-    for run in load(folder):
+    for run in load_runs(folder):
         if not merged:
             merged = dict(run, results=[])
         for result in run["results"]:
             merged["results"].append(dict(result, instrument=run["instrument"],
                                           kernel=run["kernel"]))
     if not merged:
-        sys.exit("no results")
+        sys.exit(f"{folder}: no results: run the benchmarks first")
     path = os.path.join(folder, "results.json")
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         json.dump(merged, file, indent=1)
@@ -205,7 +206,7 @@ def merge(folder):
 
 
 def table(folder):
-    for run in load(folder):
+    for run in load_runs(folder):
         print(f"\n{run['instrument']}: Linux {run['kernel']}, "
               f"{run['cpus']} CPU{'s' if run['cpus'] > 1 else ''}")
         print(f"{'case':<47}{'value':>12} {'unit':<13}{'cpus':>4}"
@@ -240,7 +241,7 @@ def plot(folder):
     matplotlib.rcParams["axes.prop_cycle"] = cycler(
         color=matplotlib.colormaps["tab20"].colors)
 
-    def finish(figure, axes, name):
+    def save_figure(figure, axes, name):
         if axes.get_legend_handles_labels()[0]:
             axes.grid(True, alpha=0.3)
             axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
@@ -248,7 +249,7 @@ def plot(folder):
             figure.savefig(os.path.join(folder, name), metadata={"Date": None})
         pyplot.close(figure)
 
-    for run in load(folder):
+    for run in load_runs(folder):
         if run["cpus"] > 1:
             figure, axes = pyplot.subplots(figsize=(10, 5))
             cases = {}
@@ -263,11 +264,11 @@ def plot(folder):
                               marker="o", label=case)
             axes.set_xticks(range(1, run["cpus"] + 1))
             axes.set_ylim(bottom=0)
-            axes.set_xlabel("CPUs that do it at once")
-            axes.set_ylabel("time for one, against one CPU")
+            axes.set_xlabel("CPUs at once")
+            axes.set_ylabel("time per operation / time on one CPU")
             axes.set_title(f"Scaling ({run['instrument']}, "
                            f"{run['kernel'].split()[0]})", fontsize=10)
-            finish(figure, axes, f"scaling-{run['instrument']}.svg")
+            save_figure(figure, axes, f"scaling-{run['instrument']}.svg")
         else:
             figure, axes = pyplot.subplots(figsize=(10, 5))
             cases = {}
@@ -286,7 +287,7 @@ def plot(folder):
             axes.set_ylabel("instructions")
             axes.set_title(f"Cost against participants "
                            f"({run['kernel'].split()[0]})", fontsize=10)
-            finish(figure, axes, "participants.svg")
+            save_figure(figure, axes, "participants.svg")
 
 
 def main():

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh: all benchmarks. The results are in build/bench/results.json, those
-# of each instrument in build/bench/INSTRUMENT.json, and what depends on the
-# number of CPUs or participants in build/bench/*.svg:
+# bench.sh: run all benchmarks. build/bench/results.json gets the results,
+# build/bench/INSTRUMENT.json those of each instrument, and build/bench/*.svg
+# plots against the number of CPUs and participants:
 #
-#	instructions	QEMU counts, one CPU, Debian's 6.1
-#	qemu		as many CPUs as this machine has, Debian's 6.1
-#	uml		the same natively, User-mode Linux
+#	instructions	QEMU counts instructions, one CPU, Debian's 6.1
+#	qemu		QEMU, as many CPUs as this machine has, Debian's 6.1
+#	uml		User-mode Linux, as many CPUs as this machine has
 #
-# ONLY=INSTRUMENT runs one of them; the others' last results stay.
+# ONLY=INSTRUMENT runs one of them and keeps the last results of the rest.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -32,7 +32,7 @@ run() {
 	"$TOP/scripts/run-vm.sh" --quiet --name "bench-$instrument" \
 		--timeout 1500 --append "BENCH_GROUPS=$groups" "$@" "$kernel" \
 		"$TOP/scripts/guest/bench.sh" "$out/programs" ||
-		{ status=1; say "$instrument: see $LOGS/bench-$instrument.log"; }
+		{ status=1; say "$instrument: failed: see $LOGS/bench-$instrument.log"; }
 	[ -s "$BUILD/out/bench-$instrument/results" ] || return 0
 	"$TOP/scripts/bench.py" collect "$instrument" \
 		"$BUILD/out/bench-$instrument" \
@@ -41,12 +41,12 @@ run() {
 	mv "$out/$instrument.json.tmp" "$out/$instrument.json"
 }
 
-step 1 6 "the kernels (once; minutes)"
+step 1 6 "preparing the kernels (once; minutes)"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" uml >/dev/null
 step 2 6 "building the modules"
 "$TOP/scripts/build-modules.sh" 6.1 MEMQUOTA_BENCH=y
-# Without the tests: they are not what is measured.
+# Leave out the tests: they are not measured.
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT= MEMQUOTA_BENCH=y
 build_program "$TOP/kmod/bench/programs.c" "$out/programs"
 step 3 6 "counting instructions"
@@ -57,7 +57,7 @@ step 4 6 "scaling in QEMU, $cpus CPUs"
 ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling,programs_scaling --cpus "$cpus"
 step 5 6 "scaling in User-mode Linux, $cpus CPUs"
 run uml uml scaling --cpus "$cpus" --append BENCH_ARGS=rounds=10
-step 6 6 "results"
+step 6 6 "printing the results"
 "$TOP/scripts/bench.py" merge "$out"
 "$TOP/scripts/bench.py" plot "$out"
 "$TOP/scripts/bench.py" table "$out"

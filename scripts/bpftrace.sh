@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bpftrace.sh: what Documentation/observing.rst does with bpftrace and perf,
-# done on Debian's 6.1 and 6.12 kernels. bpftrace is fetched into the cache,
-# 50 MB, and not installed.
+# bpftrace.sh: run the bpftrace and perf commands of Documentation/observing.rst
+# on Debian's 6.1 and 6.12 kernels. bpftrace is downloaded into the cache, 50 MB,
+# but not installed.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@
 dir=$CACHE/bpftrace
 status=0
 
-# What the machine lacks, from its own archive.
+# Download bpftrace and the packages that it needs and this machine lacks.
 fetch() {
 	local packages
 	mapfile -t packages < <(apt-get -s install bpftrace |
@@ -33,14 +33,14 @@ fetch() {
 	touch "$dir/complete"
 }
 
-step 1 3 "bpftrace and its libraries"
+step 1 3 "fetching bpftrace and its libraries"
 need perf:linux-perf
 lock bpftrace
 [ -e "$dir/complete" ] || fetch
 unlock
 n=2
 for kernel in 6.1 6.12; do
-	step $n 3 "what the documentation shows, on $kernel"
+	step $n 3 "running the documentation's commands on $kernel"
 	n=$((n + 1))
 	"$TOP/scripts/build-modules.sh" "$kernel"
 	"$TOP/scripts/run-vm.sh" --quiet --name "bpftrace-$kernel" \

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""budgets.py RESULTS BUDGETS: name what is over its budget."""
+"""budgets.py RESULTS BUDGETS: compare each result with its budget."""
 import json
 import sys
 
 
-def found(results, row):
-    """The results that a row of the budgets is about."""
+def find_results(results, row):
+    """Return the results that a row of the budgets applies to."""
     return [r for r in results
             if r["case"] == row["case"] and r["unit"] == row["unit"]
             and row.get("instrument", r["instrument"]) == r["instrument"]]
@@ -21,13 +21,13 @@ def main():
     bad = 0
     for row in rows:
         name, unit = row["case"], row["unit"].replace("_", " ")
-        these = found(results, row)
+        these = find_results(results, row)
         missing = {n for n in row.get("cpus", []) if n <= machine}
         missing -= {r["cpus"] for r in these}
         if missing or not these:
             on = ", ".join(f"{n} CPUs" for n in sorted(missing))
             print(f"NOT MEASURED  {name}"
-                  f"{', ' + on + ' (a busy machine?)' if on else ''}")
+                  f"{', ' + on + ' (busy machine?)' if on else ''}")
             bad += 1
         for result in these:
             over = result["value"] > row["budget"]

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build-modules.sh KERNEL [MAKE-ARGUMENT...]: build the modules against the
-# kernel (see kernel.sh) in build/modules/KERNEL, and list them in
-# build/modules/KERNEL/list. The checkout stays clean.
+# build-modules.sh KERNEL [MAKE-ARGUMENT...]: build the modules for a kernel of
+# kernel.sh in build/modules/KERNEL, and list them in build/modules/KERNEL/list.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,7 +18,7 @@ mkdir -p "$out"
 exec {lock_fd}>"$out/lock"
 flock "$lock_fd"
 
-# What is not copied is not deleted either: objects stay.
+# --delete spares files that the filter excludes, so objects stay.
 rsync -rt --delete --exclude='*.mod.c' --include='*/' --include='*.[ch]' \
 	--include=Kbuild --exclude='*' "$TOP/kmod" "$TOP/uapi" "$out/"
 rsync -t "$TOP/Kbuild" "$out/"
@@ -34,6 +33,6 @@ esac
 
 rm -f "$out/list"
 make -s --no-print-directory --output-sync=target "${args[@]}" "$@" modules </dev/null >&2
-# Absolute or relative, .ko or .o: it depends on the kernel's version.
+# Paths are absolute or relative, .ko or .o, depending on the kernel's version.
 sed "s|^$out/||; s|\.k\{0,1\}o\$|.ko|; s|^|$out/|" "$out/modules.order" \
 	>"$out/list"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build-tool.sh [MAKE-ARGUMENT...]: build memquotactl in build/, having
-# installed what it takes.
+# build-tool.sh [MAKE-ARGUMENT...]: install what memquotactl needs, and build it
+# in build/.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

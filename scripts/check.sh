@@ -14,7 +14,7 @@ work=$BUILD/check
 # Programs for user space among the modules' sources.
 guest_programs=(kmod/bench/programs.c kmod/samples/mqpipe_demo.c)
 
-# files PATTERN...: what is in the checkout, committed or about to be
+# files PATTERN...: list the files of the checkout, committed or not ignored
 files() {
 	git -C "$TOP" ls-files -co --exclude-standard -- "$@" |
 		while IFS= read -r file; do
@@ -22,7 +22,7 @@ files() {
 		done
 }
 
-# report NAME COMMAND...: each line that the command prints is a finding
+# report NAME COMMAND...: count each line that the command prints as a finding
 report() {
 	local name=$1 lines n
 	shift
@@ -34,7 +34,7 @@ report() {
 	printf '%s: %d\n%s\n' "$name" "$n" "$lines"
 }
 
-# compile NAME KERNEL MAKE-ARGUMENT...: build afresh and report what is said
+# compile NAME KERNEL MAKE-ARGUMENT...: build from scratch and print warnings
 compile() {
 	local name=$1 kernel=$2 log=$LOGS/check-$1.log status=0
 	shift 2
@@ -46,18 +46,19 @@ compile() {
 		if [ "${name#clang}" = "$name" ]; then
 			cat
 		else
-			# Not of the flags that it was not given, the kernel's
-			# headers, or its macros.
+			# Those come from dropped flags, and from the kernel's
+			# headers and macros.
 			grep -vE ' objtool: |^/.* warning:|__UNIQUE_ID_(guard|unlock)'
 		fi || :
-	[ $status = 0 ] || echo "it does not build (log: $log)"
-	# A build can take another compiler than it was told.
+	[ $status = 0 ] || echo "the build failed: see $log"
+	# The kernel's build may ignore CC.
 	[ $status != 0 ] || [ "${name#clang}" = "$name" ] ||
 		readelf -p .comment "$work/$name/modules/$kernel/kmod/memquota.ko" |
-		grep -q clang || echo "it was not built by clang"
+		grep -q clang || echo "not built by clang"
 }
 
-# alone NAME KERNEL: each public header, by itself, with and without memquota
+# alone NAME KERNEL: compile each public header by itself, with and without
+# CONFIG_MEMQUOTA
 alone() {
 	local name=$1 kernel=$2 dir=$work/$1 header i=0 log=$LOGS/check-$1.log
 	local arch=()
@@ -65,7 +66,7 @@ alone() {
 	mkdir -p "$dir"
 	for header in "$TOP"/kmod/include/memquota/*.h "$TOP"/uapi/linux/*.h; do
 		i=$((i + 1))
-		# Twice, so that it guards itself.
+		# Included twice, to test its include guard.
 		printf '#include <%s/%s>\n' \
 			"$(basename "$(dirname "$header")")" \
 			"$(basename "$header")" | sed p >"$dir/with$i.c"
@@ -77,7 +78,7 @@ alone() {
 	case $kernel in
 	uml*) arch=(ARCH=um) ;;
 	esac
-	# Only the objects: they are no modules.
+	# Build only the objects: they are no modules.
 	make -s -C "$(realpath "$("$TOP/scripts/kernel.sh" "$kernel")/kdir")" \
 		M="$dir" "${arch[@]}" -j"$JOBS" W=1 -k \
 		$(seq -f "with%g.o" $i) $(seq -f "without%g.o" $i) \
@@ -90,7 +91,7 @@ uapi() {
 	local language bits flags='-Wall -Wextra -Wpadded -pedantic -Wno-long-long'
 	for language in c:c90 c:c2x c++:c++98 c++:c++20; do
 		for bits in 32 64; do
-			# shellcheck disable=SC2086 # flags, apart
+			# shellcheck disable=SC2086 # flags are to be split
 			echo '#include <linux/memquota.h>' |
 				gcc -x "${language%:*}" \
 				-std="${language#*:}" -m$bits $flags \
@@ -103,14 +104,14 @@ uapi() {
 	done
 }
 
-# exported: each exported function has kernel-doc, here or at its declaration
+# Name exported functions without kernel-doc at definition or declaration.
 exported() {
 	local file name
 	files 'kmod/*.c' ':!kmod/tests' ':!kmod/bench' ':!kmod/samples' |
 		while IFS= read -r file; do
 		sed -n 's/^EXPORT_SYMBOL_GPL(\(memquota_[a-z_]*\));/\1/p' \
 			"$file" | while IFS= read -r name; do
-			# Of data, and for debugging, a comment will do.
+			# Data and debugging symbols need only a comment.
 			case $name in
 			memquota_closed_* | memquota_debug_*) continue ;;
 			esac
@@ -121,7 +122,7 @@ exported() {
 	done
 }
 
-# Flags of the compiler that the kernel was configured for are not all clang's.
+# Wrap clang to drop flags that only the kernel's own compiler knows.
 clang_wrapper() {
 	cat >"$work/clang" <<'END'
 #!/bin/bash
@@ -130,7 +131,7 @@ unknown=$(clang -### "$@" 2>&1 |
 		s/^clang.*: error: unsupported option '\([^']*\)'.*/\1/p")
 args=()
 for arg; do
-	# Older ones ask for another flag beside it.
+	# Older versions require a second flag with it.
 	[ "$arg" != -ftrivial-auto-var-init=zero ] || continue
 	grep -qxF -e "$arg" <<<"$unknown" || args+=("$arg")
 done
@@ -140,7 +141,7 @@ END
 	chmod +x "$work/clang"
 }
 
-# The kernel's own way from comments and text to a book, without the kernel.
+# Build the documentation with the kernel's Sphinx extension.
 book() {
 	local conf=$work/book
 	rm -rf "$conf"
@@ -163,20 +164,20 @@ END
 	sphinx-build -q -E -b html -c "$conf" "$conf/Documentation" \
 		"$conf/html" 2>&1 >/dev/null </dev/null |
 		grep -E 'WARNING|ERROR|Warning|Error|error' |
-		# It takes a structure and a function for the same.
+		# Sphinx confuses a structure and a function of one name.
 		grep -v 'Duplicate C declaration' | sed "s|$conf/||" || :
 }
 
-# checkpatch IGNORED FILES...: without what is out of place there
+# checkpatch IGNORED PATTERN...: run checkpatch without the IGNORED types
 checkpatch() {
 	local ignored=$1 file line text
 	shift
-	# 6.1 has no kmalloc_obj() and the like.
+	# kmalloc_obj() and the like are not in 6.1.
 	files "$@" | xargs "$source/scripts/checkpatch.pl" --no-tree --strict \
 		--quiet --terse --no-summary \
 		--ignore "ALLOC_WITH_SIZEOF,$ignored" --file |
 		while IFS=: read -r file line text; do
-			# An EXPORT_SYMBOL() that it does not know.
+			# checkpatch takes it for a stray line.
 			case $(sed -n "${line}p" "$file") in
 			MEMQUOTA_EXPORT_INTERNAL*) ;;
 			*) echo "$file:$line:$text" ;;
@@ -191,7 +192,7 @@ style() {
 		"${guest_programs[@]/#/:!}"
 	# The macros there evaluate a condition repeatedly on purpose.
 	checkpatch MACRO_ARG_REUSE kmod/tests/harness.h
-	# Programs are not the kernel.
+	# User space has none of the kernel's types and attributes.
 	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE \
 		'selftests/*.c' "${guest_programs[@]}"
 	# Nor has the tool, and checkpatch misreads its tables of options.
@@ -213,7 +214,7 @@ comments() {
 		grep -v 'warnings as errors' || :
 }
 
-# The tool: what both compilers say of it.
+# Compile the tool with gcc and clang and print warnings.
 tool() {
 	local compiler
 	for compiler in gcc clang; do
@@ -240,7 +241,6 @@ python() {
 	done
 }
 
-cd "$TOP"
 # Name files of more than 800 lines, and wildcards in Kbuild files.
 sizes() {
 	files '*.[ch]' '*.sh' '*.py' | while IFS= read -r file; do
@@ -268,6 +268,7 @@ leftovers() {
 	git -C "$clone" ls-files -om --exclude-standard
 }
 
+cd "$TOP"
 step 1 $steps "checkers, a source and kernels"
 need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
 	python3:python3 sphinx-build:python3-sphinx mandoc:mandoc \
@@ -283,8 +284,8 @@ clang_wrapper
 
 step 2 $steps "coding style"
 report "checkpatch" style
-step 3 $steps "gcc and sparse, Linux 6.1"
 report "sizes" sizes
+step 3 $steps "gcc and sparse, Linux 6.1"
 report "gcc and sparse" compile gcc-6.1 6.1 W=1 C=2
 report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y \
 	MEMQUOTA_BENCH=y

@@ -6,7 +6,8 @@
 # whose readers are too slow for the quota. The exit status is the verdict.
 # build/demo/usage.svg and usage.png plot the total over time.
 #
-# KERNEL=6.12 takes Debian's backport; CPUS=2 other than four processors.
+# KERNEL=6.12 runs Debian's backport, CPUS=2 sets the number of processors, 4 by
+# default.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,11 +15,11 @@
 kernel=${KERNEL:-6.1}
 case $kernel in
 6.1 | 6.12) ;;
-*) die "KERNEL is 6.1 or 6.12" ;;
+*) die "unknown kernel '$kernel': set KERNEL to 6.1 or 6.12" ;;
 esac
 
-# On a terminal each frame is drawn over the one before; elsewhere a frame is
-# one line a second. The kernel's messages are in the log.
+# On a terminal draw each frame over the last one; elsewhere print one line a
+# second. Leave the kernel's messages to the log.
 show() {
 	local columns=
 	[ ! -t 1 ] || columns=$(tput cols 2>/dev/null || echo 80)
@@ -41,7 +42,7 @@ show() {
 				print substr($0, 2)
 			next
 		}
-		# Where a message of the kernel came in between.
+		# Left over where the kernel printed a message.
 		/^$/ { next }
 		/^verdict$/ { print "" }
 		{ print; fflush() }'
@@ -58,15 +59,15 @@ out=$BUILD/demo
 mkdir -p "$out/files"
 build_program "$TOP/kmod/samples/mqpipe_demo.c" "$out/mqpipe_demo"
 
-# The largest files that belong to the kernel.
+# Take the largest files of the kernel.
 rm -rf "$out"/files/*
 cp -L "$dir/image" "$out/files/vmlinuz"
 for file in "$dir"/root/boot/System.map-* "$dir/kdir/Module.symvers"; do
-	# Newer packages leave the map to the one with debugging symbols.
+	# In newer packages the map is a stub.
 	[ "$(stat -Lc %s "$file")" -lt 1000000 ] ||
 		cp -L "$file" "$out/files/"
 done
-# Each stream has many MB to carry.
+# Repeat each file until it has at least 8 MB.
 for file in "$out"/files/*; do
 	while [ "$(stat -c %s "$file")" -lt 8000000 ]; do
 		cat "$file" "$file" >"$file.twice"
@@ -85,7 +86,7 @@ name=demo-$kernel
 step 4 4 "plotting"
 if [ -s "$BUILD/out/$name/samples.csv" ]; then
 	cp "$BUILD/out/$name"/*.csv "$out/"
-	# Debian's python3, which has Debian's matplotlib.
+	# Only Debian's python3 has Debian's matplotlib.
 	logged "$LOGS/demo-plot.log" /usr/bin/python3 \
 		"$TOP/scripts/demo-plot.py" "$out" "Linux $kernel" ||
 		status=1

@@ -1,23 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh KERNEL: have the kernel in the cache, and print its folder, with
+# kernel.sh KERNEL: prepare a kernel in the cache, and print its folder, with
 #
-#	image	what boots: a bzImage, or the User-mode Linux program
-#	kdir	what external modules are built against
+#	image	a bzImage, or the User-mode Linux program
+#	kdir	the build folder for external modules
 #	source	the kernel's source (not for 6.1 and 6.12)
 #
 # KERNEL is one of
 #
-#	6.1		Debian 12's own
+#	6.1		Debian 12's kernel
 #	6.12		Debian 12's backport
 #	uml		User-mode Linux, the newest packaged source, few options
-#	uml-debug	the same with everything that finds mistakes
-#	kcsan		x86-64, the newest packaged source, the race detector
+#	uml-debug	the same with KASAN, lockdep, kmemleak and the like
+#	kcsan		x86-64, the newest packaged source, KCSAN
 #	source		only the newest packaged source
 #
-# KERNEL_SRC=folder builds the last four from a tree that you have. What is in
-# the cache is used as it is; delete it to get a newer version.
+# KERNEL_SRC=folder builds the last four from another source tree. A kernel in
+# the cache is never updated; delete it to get a newer version.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -53,7 +53,7 @@ private_apt() {
 update_lists() {
 	local dir=$CACHE/apt uri suite
 	uri=$(mirror)
-	[ -n "$uri" ] || die "apt knows no Debian archive"
+	[ -n "$uri" ] || die "no Debian archive: add one to apt's sources"
 	need /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
 	: >"$dir/status"
@@ -64,7 +64,7 @@ update_lists() {
 	logged "$LOGS/apt-update.log" private_apt apt-get update
 }
 
-# fetch DIR PACKAGE...: a package may be NAME, NAME=VERSION or NAME/SUITE
+# fetch DIR PACKAGE...: download packages: NAME, NAME=VERSION or NAME/SUITE
 fetch() {
 	local dir=$1
 	shift
@@ -85,7 +85,7 @@ unpack() {
 			--exclude='./usr/share/doc'
 }
 
-# --- Debian's own kernels ---
+# --- Debian's kernels ---
 
 stock_kernel() {
 	local name=$1 suite=$2 version image headers common kbuild work root deb
@@ -115,7 +115,7 @@ stock_kernel() {
 	done
 	rm -r "$work/packages"
 	root=$work/root/usr/src
-	# The headers expect to be in /usr/src.
+	# The headers contain absolute paths to /usr/src.
 	grep -rlIF /usr/src/linux-headers "$root/$headers" --include=Makefile \
 		--include=.kernelvariables |
 		xargs -r sed -i "s,/usr/src/linux-headers,$dir/root/usr/src/linux-headers,g"
@@ -177,7 +177,7 @@ get_source() {
 		rm -r "$work.deb"
 	fi
 	for patch in "${PATCHES[@]}"; do
-		# It may be in that kernel already.
+		# Skip a patch that the kernel already contains.
 		patch -d "$work" -p1 -R -s -f --dry-run <"$patch" >/dev/null ||
 			logged "$LOGS/patch.log" \
 				patch -d "$work" -p1 --input="$patch"
@@ -187,7 +187,7 @@ get_source() {
 	unlock
 }
 
-# newest PATTERN: the complete folder with the highest version, or nothing
+# newest PATTERN: print the complete folder with the highest version, if any
 newest() {
 	local found
 	# shellcheck disable=SC2086 # the pattern is to be expanded
@@ -211,7 +211,7 @@ own_kernel() {
 	key=$(cat "${fragments[@]}" "${patches[@]}" <(gcc -dumpfullversion) |
 		sha256sum | cut -c1-8)
 
-	# What is there is good, however old: nothing is asked of the network.
+	# Use a cached kernel of any age, without access to the network.
 	if [ -z "${KERNEL_SRC:-}" ]; then
 		dir=$(newest "$CACHE/$name-[0-9]*-$key")
 		[ -z "$dir" ] || return 0
@@ -238,7 +238,7 @@ own_kernel() {
 		case $option in
 		*=n) ! grep -q "^${option%n}" "$dir/kdir/.config" ;;
 		*) grep -qxF "$option" "$dir/kdir/.config" ;;
-		esac || say "$name: Linux $version does not take $option"
+		esac || say "$name: Linux $version ignores $option"
 	done
 
 	log=$LOGS/$name-build.log
@@ -249,7 +249,7 @@ own_kernel() {
 	step 4 4 "$name: cleaning up"
 	cp "$dir/kdir/$image" "$dir/image"
 	ln -sfn "../${src##*/}" "$dir/source"
-	# Objects are of no use to external modules; the host's programs are.
+	# External modules need the host's programs, but no objects.
 	find "$dir/kdir" -path "$dir/kdir/scripts" -prune -o \
 		-path "$dir/kdir/tools" -prune -o \
 		-type f \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' \) \

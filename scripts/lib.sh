@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Common to all scripts: where things are, what a message looks like, and what
-# a machine must have. To be sourced.
+# Paths, messages and dependencies of all scripts. Source it.
 # shellcheck shell=bash
 
 set -euo pipefail
@@ -35,12 +34,12 @@ step() {
 		"$(($(date +%s) - STARTED))" "$n" "$of" "$*" >&2
 }
 
-# logged LOG COMMAND...: run quietly; a failure shows how the log ends.
+# logged LOG COMMAND...: run quietly; on failure show errors and the last lines
 logged() {
 	local log=$1
 	shift
 	if ! "$@" >"$log" 2>&1 </dev/null; then
-		say "failed: $*"
+		say "command failed: $*"
 		grep -E '(error|Error|undefined reference|\*\*\*)' "$log" |
 			head -n 20 >&2 || :
 		say "the last lines of $log:"
@@ -49,19 +48,19 @@ logged() {
 	fi
 }
 
-# Hold a lock of the cache until the script ends or unlock is called: two
-# terminals must not build the same kernel at once.
+# Hold a lock of the cache until the script exits or calls unlock, so that two
+# scripts do not build the same kernel at once.
 lock() {
 	exec {lock_fd}>"$CACHE/lock-$1"
 	if ! flock -n "$lock_fd"; then
-		say "waiting for another process that prepares $1"
+		say "waiting: another process prepares $1"
 		flock "$lock_fd"
 	fi
 }
 
 unlock() { exec {lock_fd}>&-; }
 
-# need COMMAND-OR-FILE:PACKAGE...: install what is missing.
+# need COMMAND-OR-FILE:PACKAGE...: install the missing packages
 need() {
 	local missing=() item what
 	for item; do
@@ -80,10 +79,11 @@ need() {
 	say "installing ${missing[*]} (log: $log)"
 	logged "$log" "${root[@]}" install --no-install-recommends \
 		"${missing[@]}" 2>/dev/null && return
-	# Package lists may be absent or too old to be downloaded from.
+	# The package lists may be missing or outdated.
 	logged "$log" "${root[@]}" update
 	logged "$log" "${root[@]}" install --no-install-recommends "${missing[@]}"
 }
+
 need_compiler() {
 	need gcc:gcc /usr/include/stdlib.h:libc6-dev
 }
@@ -92,7 +92,6 @@ need_compiler() {
 build_program() {
 	gcc -static -O2 -Wall -D_GNU_SOURCE -I"$TOP/uapi" -o "$2" "$1"
 }
-
 
 need_build_tools() {
 	need_compiler

@@ -1,30 +1,31 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# run-vm.sh [OPTION...] KERNEL SCRIPT [FILE...]: boot the kernel (see
-# kernel.sh) with the modules of build/modules/KERNEL in /modules, run the
-# script in it with busybox, and say how it ended.
+# run-vm.sh [OPTION...] KERNEL SCRIPT [FILE...]: boot a kernel of kernel.sh with
+# the modules of build/modules/KERNEL in /modules, run the script with busybox's
+# shell, and return its exit status.
 #
-#	--cpus N	processors, 4 unless told
-#	--mem M		memory, 2G unless told
-#	--timeout S	seconds until it is given up, 300 unless told
-#	--append ARGS	for the kernel's command line; NAME=VALUE comes to the
-#			script's environment
+#	--cpus N	number of processors, 4 by default
+#	--mem M		memory, 2G by default
+#	--timeout S	seconds until the machine is killed, 300 by default
+#	--append ARGS	append to the kernel's command line; NAME=VALUE gets
+#			into the script's environment
 #	--icount	QEMU counts: one CPU, a nanosecond per instruction
-#	--expect REGEX	the kernel is to report this; other reports are not
-#			looked for
-#	--name NAME	instead of KERNEL-SCRIPT, for the log and the output
-#	--quiet		only the log gets the console, unless it fails
-#	--interactive	a shell on this terminal, after the script
+#	--expect REGEX	fail unless the kernel's log matches; ignore other
+#			reports of the kernel
+#	--name NAME	name of the log and the output, KERNEL-SCRIPT by default
+#	--quiet		print the console only if the script fails
+#	--interactive	open a shell on this terminal after the script
 #
-# A FILE comes with the libraries that it needs: a program to /bin, others and
-# folders to /, or SRC:DST. The console is in build/logs/NAME.log, what the
-# script leaves in /out comes to build/out/NAME.
+# A FILE is copied with the libraries that it needs: a program to /bin, any
+# other file or folder to /, or SRC to DST for SRC:DST. The console is logged in
+# build/logs/NAME.log. build/out/NAME gets the files that the script leaves in
+# /out.
 #
-# Exit status: the script's; 124 if time ran out, 125 if it did not come to its
-# end, 126 if the kernel reported a mistake.
+# Exit status: the script's; 124 after a timeout, 125 if the script did not
+# finish, 126 if the kernel reported an error.
 #
-# ACCEL=kvm or ACCEL=tcg says what QEMU uses.
+# ACCEL=kvm or ACCEL=tcg selects QEMU's accelerator.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -63,7 +64,7 @@ log=$LOGS/$name.log
 out=$BUILD/out/$name
 rm -rf "$out"
 
-# put SRC DST: into the initramfs, a program with its libraries
+# put SRC DST: copy into the initramfs, a program with its libraries
 put() {
 	local lib
 	mkdir -p "$work/root/$(dirname "$2")"
@@ -87,7 +88,7 @@ make_initramfs() {
 	fi
 	for file; do
 		src=${file%%:*} dst=${file#*:}
-		[ -e "$src" ] || die "no file $src"
+		[ -e "$src" ] || die "$src: no such file"
 		if [ "$src" = "$file" ]; then
 			dst=$(basename "$src")
 			[ ! -f "$src" ] || [ ! -x "$src" ] || dst=bin/$dst
@@ -105,7 +106,7 @@ case $kernel in
 uml*)
 	input=null
 	[ -z "$interactive" ] || input=fd:0
-	# Its memory is a file, and /dev/shm may be small or absent.
+	# User-mode Linux keeps its memory in a file; /dev/shm may be too small.
 	free=$(df --output=avail -BG /dev/shm 2>/dev/null | tail -n 1 | tr -dc 0-9)
 	[ "${free:-0}" -ge 4 ] || export TMPDIR=$BUILD/tmp
 	command=("$dir/image" mem="$mem" ncpus="$cpus" seccomp=on
@@ -114,14 +115,14 @@ uml*)
 		 "ssl0=null,fd:3" OUT_TTY=/dev/ttyS0 pty.legacy_count=0)
 	[ "$kernel" != uml-debug ] ||
 		command+=(kasan_multi_shot slab_debug=F)
-	# shellcheck disable=SC2206 # arguments, apart
+	# shellcheck disable=SC2206 # arguments must be split
 	command+=($append)
 	;;
 *)
 	need qemu-system-x86_64:qemu-system-x86
 	if [ -z "${ACCEL:-}" ]; then
 		ACCEL=tcg
-		# /dev/kvm can be there and yet not boot anything.
+		# Without vmx or svm /dev/kvm may exist, but hang at boot.
 		! grep -qE '^flags.* (vmx|svm) ' /proc/cpuinfo ||
 			[ ! -w /dev/kvm ] || ACCEL=kvm
 	fi
@@ -143,7 +144,7 @@ esac
 
 ulimit -c 0
 status=0
-# What User-mode Linux writes to must be a pipe.
+# User-mode Linux can write its output only to a pipe.
 exec 3> >(cat >"$work/uml-out")
 writer=$!
 if [ -n "$interactive" ]; then
@@ -152,7 +153,7 @@ if [ -n "$interactive" ]; then
 	exit "$status"
 fi
 
-# The boot is of no interest unless it fails.
+# Filter the console: show only what the script prints.
 show() {
 	if [ -n "$quiet" ]; then
 		cat >/dev/null
@@ -178,9 +179,9 @@ if [ -s "$work/out" ]; then
 		tar -xz -C "$out" --no-same-owner
 fi
 
-# reports LOG: what the kernel has to say about mistakes. It has races of its
-# own (making a file writes the same 0 to the creator's credentials, unmarked),
-# and its boot warns about processors.
+# reports LOG: print the errors that the kernel reported after its boot, which
+# warns about processors. Ignore races that do not name our modules, and one in
+# init_file(), which writes the same 0 to credentials, unmarked.
 reports() {
 	sed -n '/^memquota-vm: begin/,$p' "$1" | awk '
 		/=====================/ {
@@ -215,15 +216,15 @@ found=$(reports "$log")
 end=$(sed -n 's/^.*memquota-vm: end, status \([0-9]*\)$/\1/p' "$log")
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then
 	tail -n 30 "$log" >&2
-	fail 124 "not at its end after $timeout s"
+	fail 124 "timed out after $timeout s"
 elif [ -z "$end" ]; then
 	tail -n 40 "$log" >&2
-	fail 125 "it did not come to its end, exit status $status"
+	fail 125 "the script did not finish: exit status $status"
 elif [ -n "$expect" ]; then
 	grep -qE "$expect" "$log" || fail 126 "the kernel did not report: $expect"
 elif [ -n "$found" ]; then
 	say "$found"
-	fail 126 "the kernel reports mistakes"
+	fail 126 "the kernel reported errors"
 fi
 [ "$end" = 0 ] || [ -z "$quiet" ] || tail -n 30 "$log" >&2
-[ "$end" = 0 ] || fail "$end" "the script's exit status is $end"
+[ "$end" = 0 ] || fail "$end" "the script failed: exit status $end"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test.sh: all tests on all kernels. The last line counts the test cases.
+# test.sh: run all tests on all kernels. The last line counts the test cases.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,7 +10,7 @@ passed=0 failed=0 skipped=0
 steps=8
 problems=()
 
-# count NAME LINE-START: add up what the tests left in build/out/NAME
+# count NAME LINE-START: add up the results in build/out/NAME
 count() {
 	local name=$1 start=$2 file line ok=0 bad=0
 	for file in "$BUILD/out/$name"/*tap; do
@@ -31,14 +31,14 @@ count() {
 	say "    $name: $ok passed, $bad failed"
 }
 
-# in_vm NAME LINE-START ARGUMENT-OF-run-vm.sh...
+# in_vm NAME LINE-START ARGUMENT-OF-run-vm.sh...: run tests, count the results
 in_vm() {
 	local name=$1 start=$2 status=0 before=$failed
 	shift 2
 	rm -rf "${BUILD:?}/out/$name"
 	"$TOP/scripts/run-vm.sh" --quiet --name "$name" "$@" || status=$?
 	count "$name" "$start"
-	# Reports, leaks, hangs: a failure that no case stands for.
+	# A report, leak or hang that made no case fail.
 	if [ "$status" != 0 ] && [ "$failed" = "$before" ]; then
 		failed=$((failed + 1))
 		problems+=("$name: exit status $status, see $LOGS/$name.log:"
@@ -50,11 +50,11 @@ in_vm() {
 modules() {
 	"$TOP/scripts/build-modules.sh" "$1" && return
 	failed=$((failed + 1))
-	problems+=("$1: the modules do not build")
+	problems+=("$1: building the modules failed")
 	return 1
 }
 
-# The tool, and what a guest needs to try it.
+# Build the tool, and list the files that its tests need in the guest.
 tool_files=()
 build_tool() {
 	need script:bsdutils setpriv:util-linux python3:python3 \
@@ -68,11 +68,11 @@ build_tool() {
 			    /usr/lib/locale/C.utf8:usr/lib/locale/C.utf8)
 	else
 		failed=$((failed + 1))
-		problems+=("memquotactl does not build")
+		problems+=("building memquotactl failed")
 	fi
 }
 
-# json_of NAME: what the tool printed as JSON is JSON; guests cannot tell
+# json_of NAME: check the tool's JSON here, since guests have no parser
 json_of() {
 	local file
 	for file in "$BUILD/out/$1"/memquotactl-*.json*; do
@@ -85,7 +85,7 @@ json_of() {
 			passed=$((passed + 1))
 		else
 			failed=$((failed + 1))
-			problems+=("$1: $file is no JSON")
+			problems+=("$1: $file: invalid JSON")
 		fi
 	done
 }
@@ -104,29 +104,29 @@ kunit() {
 		"$TOP/scripts/guest/kunit.sh"
 }
 
-step 1 $steps "a kernel with every checker (once; minutes)"
+step 1 $steps "preparing the debug kernel (once; minutes)"
 "$TOP/scripts/kernel.sh" uml-debug >/dev/null
-step 2 $steps "Debian's 6.1 and 6.12 kernels"
+step 2 $steps "preparing Debian's 6.1 and 6.12 kernels"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" 6.12 >/dev/null
 step 3 $steps "building the selftests and memquotactl"
 "$TOP/scripts/build-selftests.sh" || {
 	failed=$((failed + 1))
-	problems+=("some selftests do not build")
+	problems+=("building the selftests failed")
 }
 build_tool
-step 4 $steps "KUnit on the kernel with every checker"
+step 4 $steps "running KUnit on the debug kernel"
 kunit uml-debug || :
 in_vm kunit-splat '    ' --timeout 100 --expect 'exceeds its parts' \
 	--append 'SPLAT=y FILTER=memquota_splat.*' uml-debug \
 	"$TOP/scripts/guest/kunit.sh" || :
 n=5
 for kernel in 6.1 6.12 uml-debug; do
-	step $n $steps "selftests on $kernel"
+	step $n $steps "running selftests on $kernel"
 	selftests $kernel || :
 	n=$((n + 1))
 done
-step $n $steps "what the documentation does with bpftrace and perf"
+step $n $steps "running the documentation's bpftrace and perf commands"
 before=$failed
 "$TOP/scripts/bpftrace.sh" && status=0 || status=$?
 for kernel in 6.1 6.12; do

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# The first process of every virtual machine: runs /script, says how it ended
-# and switches off. What the script leaves in /out comes to build/out/NAME on
-# the host. NAME=VALUE on the kernel's command line is in the environment.
+# The init of every virtual machine: run /script, print its exit status and power
+# off. build/out/NAME on the host gets the files that the script leaves in /out.
+# The kernel puts NAME=VALUE of its command line into the environment.
 
 /bin/busybox mkdir -p /bin /sbin /proc /sys /dev /tmp /out /root
 /bin/busybox --install -s /bin
@@ -23,7 +23,7 @@ ifconfig lo 127.0.0.1 up 2>/dev/null
 ln -s /proc/self/fd /dev/fd
 exec </dev/console >/dev/console 2>&1
 
-# The race detector sleeps during the boot, which is not what it is to find.
+# KCSAN is off during the boot, whose races are not of interest.
 [ ! -e /sys/kernel/debug/kcsan ] || echo on >/sys/kernel/debug/kcsan
 
 echo "memquota-vm: begin, Linux $(uname -r)"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demo: stream files through many mqpipes at once, with readers of different
- * speeds, and judge what happens.
+ * mqpipe_demo: stream files through many mqpipes at once, with readers of
+ * different speeds, and check what happens.
  *
- *	demo PIPES LIVES OUT FILE...
+ *	mqpipe_demo PIPES LIVES OUT FILE...
  *
  * Each pipe has a writer process and a reader process, which compares what it
- * gets with the file. A pipe that is reclaimed begins again, LIVES times at
- * most. Standard output gets a table twice a second, each frame of it between
+ * reads with the file. A pipe that is reclaimed starts again, at most LIVES
+ * times in all. Standard output gets a table twice a second, each frame between
  * "@frame" and "@end", then the verdict. OUT/samples.csv and OUT/events.csv
  * are for the plot.
  */
@@ -35,11 +35,11 @@
 #define FRAME_SAMPLES	10
 #define TIMEOUT_S	150
 
-/* What readers take in KiB/s; 0: all they can get. */
+/* Reading speeds in KiB/s; 0: unlimited. */
 static const unsigned int reader_speeds[] = { 0, 1600, 900, 200 };
 static const unsigned int writer_speed = 1800;
 
-/* Ties of the coarse clock: a tick of the slowest kernel. */
+/* The coarse clock cannot tell these apart: a tick at HZ=100. */
 #define TIE_MS		10
 
 struct source {
@@ -48,12 +48,12 @@ struct source {
 	size_t size;
 };
 
-/* One life of a pipe; written by its two processes. */
+/* One life of a pipe; its two processes write it. */
 struct life {
 	size_t written;
 	size_t read;
-	int writer_errno;	/* 0: it wrote the whole file */
-	int reader_errno;	/* 0: it came to the end */
+	int writer_errno;	/* 0: wrote the whole file */
+	int reader_errno;	/* 0: read to the end */
 	bool mismatch;
 };
 
@@ -61,8 +61,8 @@ struct pipe {
 	char name[32];
 	struct source *source;
 	unsigned int speed;
-	pid_t writer, reader;	/* 0: ended */
-	unsigned int lives;	/* begun */
+	pid_t writer, reader;	/* 0: exited */
+	unsigned int lives;	/* started so far */
 	bool finished;
 	struct life *life;	/* the current one; shared memory */
 	/* from mqpipe's table */
@@ -85,7 +85,7 @@ static bool good = true;
 
 static void die(const char *what)
 {
-	printf("demo: %s: %s\n", what, strerror(errno));
+	printf("mqpipe_demo: %s: %s\n", what, strerror(errno));
 	exit(2);
 }
 
@@ -97,7 +97,7 @@ static double now_s(const struct timespec *since)
 	return t.tv_sec - since->tv_sec + (t.tv_nsec - since->tv_nsec) / 1e9;
 }
 
-static bool put_file(const char *path, const char *text)
+static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
 	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
@@ -107,8 +107,8 @@ static bool put_file(const char *path, const char *text)
 	return ok;
 }
 
-/* Stay at a speed in KiB/s; done bytes since then. */
-static void pace(const struct timespec *since, size_t done, unsigned int speed)
+/* Sleep until @done bytes since @since make @speed KiB/s. */
+static void keep_pace(const struct timespec *since, size_t done, unsigned int speed)
 {
 	double ahead;
 
@@ -119,7 +119,7 @@ static void pace(const struct timespec *since, size_t done, unsigned int speed)
 		usleep(ahead * 1e6);
 }
 
-static void writer(struct pipe *p, struct life *l)
+static void run_writer(struct pipe *p, struct life *l)
 {
 	char path[64];
 	struct timespec t;
@@ -144,13 +144,13 @@ static void writer(struct pipe *p, struct life *l)
 			break;
 		}
 		l->written += ret;
-		pace(&t, l->written, writer_speed);
+		keep_pace(&t, l->written, writer_speed);
 	}
 	close(fd);
 	_exit(0);
 }
 
-static void reader(struct pipe *p, struct life *l)
+static void run_reader(struct pipe *p, struct life *l)
 {
 	static char buf[65536];
 	char path[64];
@@ -175,28 +175,28 @@ static void reader(struct pipe *p, struct life *l)
 		    memcmp(buf, p->source->data + l->read, ret))
 			l->mismatch = true;
 		l->read += ret;
-		pace(&t, l->read, p->speed);
+		keep_pace(&t, l->read, p->speed);
 	}
 	close(fd);
 	_exit(0);
 }
 
-static void begin_life(struct pipe *p)
+static void start_life(struct pipe *p)
 {
 	p->life = &lives[(p - pipes) * max_lives + p->lives++];
 	fflush(stdout);
 	p->reader = fork();
 	if (!p->reader)
-		reader(p, p->life);
+		run_reader(p, p->life);
 	p->writer = fork();
 	if (!p->writer)
-		writer(p, p->life);
+		run_writer(p, p->life);
 	if (p->reader < 0 || p->writer < 0)
 		die("fork");
 }
 
-/* Collect what has ended; a victim begins again. Return whether any runs. */
-static bool reap(void)
+/* Reap children and restart pipes that were victims; return whether any runs. */
+static bool reap_children(void)
 {
 	bool running = false;
 	struct pipe *p;
@@ -211,7 +211,7 @@ static bool reap(void)
 				p->reader = 0;
 		}
 		if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-			printf("demo: a process ended with status %#x\n",
+			printf("mqpipe_demo: a child failed: status %#x\n",
 			       status);
 			good = false;
 		}
@@ -220,7 +220,7 @@ static bool reap(void)
 		if (!p->writer && !p->reader && !p->finished) {
 			if (p->life->reader_errno == ENOBUFS &&
 			    p->lives < (unsigned int)max_lives)
-				begin_life(p);
+				start_life(p);
 			else
 				p->finished = true;
 		}
@@ -229,7 +229,7 @@ static bool reap(void)
 	return running;
 }
 
-/* --- What the kernel says --- */
+/* --- Reading the kernel's counters --- */
 
 static void read_usage(struct usage *u)
 {
@@ -255,7 +255,7 @@ static void read_usage(struct usage *u)
 		else if (!strcmp(key, "reclaims"))
 			u->reclaims = v;
 		else if (!strcmp(key, "state"))
-			strcpy(u->state, value);
+			snprintf(u->state, sizeof(u->state), "%s", value);
 	}
 	fclose(f);
 }
@@ -277,8 +277,8 @@ static void read_pipes(void)
 		for (p = pipes; p < pipes + nr_pipes; p++) {
 			if (strcmp(p->name, name))
 				continue;
-			strcpy(p->state, state);
-			strcpy(p->age, age);
+			snprintf(p->state, sizeof(p->state), "%s", state);
+			snprintf(p->age, sizeof(p->age), "%s", age);
 			p->held = held;
 			p->reclaims = reclaims;
 			p->older = older;
@@ -290,10 +290,10 @@ static void read_pipes(void)
 
 static void start_tracing(void)
 {
-	put_file(TRACING "trace_clock", "mono");
-	if (!put_file(TRACING "events/memquota/memquota_reclaim_start/enable", "1") ||
-	    !put_file(TRACING "events/memquota/memquota_reclaim_end/enable", "1") ||
-	    !put_file(TRACING "events/memquota/memquota_victim/enable", "1"))
+	write_file(TRACING "trace_clock", "mono");
+	if (!write_file(TRACING "events/memquota/memquota_reclaim_start/enable", "1") ||
+	    !write_file(TRACING "events/memquota/memquota_reclaim_end/enable", "1") ||
+	    !write_file(TRACING "events/memquota/memquota_victim/enable", "1"))
 		die("memquota's tracepoints");
 }
 
@@ -340,7 +340,7 @@ static void write_events(const char *out)
 
 /* --- The table --- */
 
-static void bar(char *text, int width, double part)
+static void fill_bar(char *text, int width, double part)
 {
 	int i, full = part * width + 0.5;
 
@@ -349,7 +349,7 @@ static void bar(char *text, int width, double part)
 	text[width] = '\0';
 }
 
-static const char *state_of(const struct pipe *p)
+static const char *pipe_state(const struct pipe *p)
 {
 	if (!p->finished)
 		return !strcmp(p->state, "open") ? "streaming" : p->state;
@@ -362,13 +362,13 @@ static void draw_pipe(const struct pipe *p)
 
 	if (p->speed)
 		snprintf(speed, sizeof(speed), "%4u KiB/s", p->speed);
-	bar(progress, 10, (double)p->life->read / p->source->size);
+	fill_bar(progress, 10, (double)p->life->read / p->source->size);
 	printf("%-4s %10s %-9.9s %5.2f MiB %6s ms %s", p->name, speed,
-	       state_of(p), p->held / MIB, p->finished ? "-" : p->age,
+	       pipe_state(p), p->held / MIB, p->finished ? "-" : p->age,
 	       progress);
 }
 
-static void draw(const struct usage *u)
+static void draw_frame(const struct usage *u)
 {
 	const int width = 60;
 	double scale = u->high * 1.25;
@@ -380,7 +380,7 @@ static void draw(const struct usage *u)
 		victims += pipes[i].reclaims;
 		complete += pipes[i].finished && !pipes[i].life->reader_errno;
 	}
-	bar(total, width, u->total < scale ? u->total / scale : 1);
+	fill_bar(total, width, u->total < scale ? u->total / scale : 1);
 	i = u->low_water / scale * width;
 	total[i] = 'L';
 	i = u->high / scale * width;
@@ -411,7 +411,7 @@ static void draw(const struct usage *u)
 /* --- The verdict --- */
 
 __attribute__((__format__(printf, 2, 3)))
-static void verdict(bool ok, const char *fmt, ...)
+static void check(bool ok, const char *fmt, ...)
 {
 	va_list args;
 
@@ -423,7 +423,7 @@ static void verdict(bool ok, const char *fmt, ...)
 	good &= ok;
 }
 
-static void judge(const struct usage *last)
+static void print_verdict(const struct usage *last)
 {
 	unsigned long long reclaims = 0, older = 0, older_ms = 0, bytes = 0;
 	unsigned int victims = 0, complete = 0, wrong = 0, odd = 0, i, n;
@@ -454,30 +454,30 @@ static void judge(const struct usage *last)
 			}
 		}
 	}
-	put_file(TRACKER "drain", "1");
+	write_file(TRACKER "drain", "1");
 	read_usage(&drained);
 
 	over = 100.0 * ((double)last->peak - last->high) / last->high;
 	printf("verdict\n");
-	verdict(last->peak > last->high && last->peak <= last->max,
-		"the peak was %.2f MiB, %.1f %% over high (%.1f MiB), not over max (%.1f MiB)",
-		last->peak / MIB, over, last->high / MIB, last->max / MIB);
-	verdict(last->reclaims > 0, "%llu runs of reclaim brought it to low_water (%.1f MiB)",
-		last->reclaims, last->low_water / MIB);
-	verdict(victims && reclaims == victims,
-		"%llu pipes were given up, and %u readers and their writers were told so",
-		reclaims, victims);
-	verdict(older_ms <= TIE_MS,
-		"each held the oldest data (%llu held older, by at most %llu ms; a tie is %d ms)",
-		older, older_ms, TIE_MS);
-	verdict(complete && !wrong,
-		"%u streams came through whole, %u readers got the beginning: %.1f MiB compared, %u wrong",
-		complete, victims, bytes / MIB, wrong);
-	verdict(!odd, "%u streams ended for another reason", odd);
-	verdict(drained.total == 0, "with everything closed the total is %llu",
-		drained.total);
-	verdict(!strcmp(drained.state, "counting"), "the tracker is %s",
-		drained.state);
+	check(last->peak > last->high && last->peak <= last->max,
+	      "the peak was %.2f MiB, %.1f %% over high (%.1f MiB), not over max (%.1f MiB)",
+	      last->peak / MIB, over, last->high / MIB, last->max / MIB);
+	check(last->reclaims > 0, "%llu runs of reclaim brought it to low_water (%.1f MiB)",
+	      last->reclaims, last->low_water / MIB);
+	check(victims && reclaims == victims,
+	      "%llu pipes were given up, and %u readers and their writers were told so",
+	      reclaims, victims);
+	check(older_ms <= TIE_MS,
+	      "each held the oldest data (%llu held older, by at most %llu ms; a tie is %d ms)",
+	      older, older_ms, TIE_MS);
+	check(complete && !wrong,
+	      "%u streams came through whole, %u readers got the beginning: %.1f MiB compared, %u wrong",
+	      complete, victims, bytes / MIB, wrong);
+	check(!odd, "%u streams ended for another reason", odd);
+	check(drained.total == 0, "with everything closed the total is %llu",
+	      drained.total);
+	check(!strcmp(drained.state, "counting"), "the tracker is %s",
+	      drained.state);
 }
 
 int main(int argc, char **argv)
@@ -488,7 +488,7 @@ int main(int argc, char **argv)
 	int i, fd, n;
 
 	if (argc < 5) {
-		printf("usage: demo PIPES LIVES OUT FILE...\n");
+		printf("usage: mqpipe_demo PIPES LIVES OUT FILE...\n");
 		return 2;
 	}
 	nr_pipes = atoi(argv[1]);
@@ -527,22 +527,22 @@ int main(int argc, char **argv)
 
 		snprintf(p->name, sizeof(p->name), "p%02d", i);
 		snprintf(command, sizeof(command), "create %.31s", p->name);
-		if (!put_file("/dev/mqpipe/control", command))
+		if (!write_file("/dev/mqpipe/control", command))
 			die(command);
 		p->source = &sources[i % nr_sources];
 		p->speed = reader_speeds[i % 4];
-		begin_life(p);
+		start_life(p);
 	}
-	for (n = 0; reap(); n++) {
+	for (n = 0; reap_children(); n++) {
 		read_usage(&usage);
 		fprintf(samples, "%.3f,%llu,%llu,%llu\n", now_s(&started),
 			usage.total, usage.high, usage.low_water);
 		if (n % FRAME_SAMPLES == 0) {
 			read_pipes();
-			draw(&usage);
+			draw_frame(&usage);
 		}
 		if (now_s(&started) > TIMEOUT_S) {
-			verdict(false, "not at its end after %d s", TIMEOUT_S);
+			check(false, "timed out after %d s", TIMEOUT_S);
 			for (i = 0; i < nr_pipes; i++) {
 				if (pipes[i].writer)
 					kill(pipes[i].writer, SIGKILL);
@@ -560,9 +560,9 @@ int main(int argc, char **argv)
 		usage.high, usage.low_water);
 	fclose(samples);
 	read_pipes();
-	draw(&usage);
+	draw_frame(&usage);
 	write_events(argv[3]);
-	judge(&usage);
+	print_verdict(&usage);
 	fflush(stdout);
 	return !good;
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# Runs the groups of benchmarks in BENCH_GROUPS (apart by commas), in a cgroup
-# that is not the root, and leaves the results in /out. Groups that begin with
-# "programs_" are those of the program that bears the name.
+# Run the groups of benchmarks in BENCH_GROUPS, separated by commas, in a cgroup
+# other than the root, and leave the results in /out. programs_NAME is group
+# NAME of kmod/bench/programs.c.
 
 bench=/sys/kernel/debug/memquota_bench
 failed=0
@@ -15,9 +15,9 @@ if mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null; then
 	echo $$ >/sys/fs/cgroup/bench/cgroup.procs
 fi
 
-# Nothing is to be reclaimed from private accounts.
+# Keep the default tracker from reclaiming private accounts.
 insmod /modules/memquota.ko max=1024G || exit 1
-# shellcheck disable=SC2086 # none, or one argument
+# shellcheck disable=SC2086 # no argument, or one
 insmod /modules/memquota_bench.ko ${BENCH_ARGS:+$BENCH_ARGS} || exit 1
 : >/tmp/programs
 for group in $(echo "$BENCH_GROUPS" | tr , ' '); do

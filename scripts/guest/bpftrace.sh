@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2317
 #
-# Runs each bpftrace and perf command that /observing.rst shows while pipes are
-# reclaimed, and checks that it has something to say: TAP in /out. See
-# scripts/bpftrace.sh on the host.
+# Run each bpftrace and perf command of /observing.rst while pipes are reclaimed,
+# and check that it prints something. Leave TAP in /out. See scripts/bpftrace.sh.
 
 cases=0
 failed=0
@@ -22,13 +21,13 @@ done
 sleep 1
 END
 
-# said PATTERN COMMAND...: whether the command says it
-said() {
+# prints PATTERN COMMAND...: return whether the output of the command matches
+prints() {
 	pattern=$1
 	shift
-	"$@" >/said 2>&1
-	cat /said
-	grep -q "$pattern" /said
+	"$@" >/printed 2>&1
+	cat /printed
+	grep -q "$pattern" /printed
 }
 
 bpftrace() {
@@ -36,7 +35,7 @@ bpftrace() {
 		/bpftrace/bpftrace "$@"
 }
 
-# What the page shows after a prompt, the lines that go on with it included.
+# Take the commands after a prompt of the page.
 sed -n 's/^[[:space:]]*# \(bpftrace\|perf\) /\1 /p' /observing.rst >/commands
 echo "TAP version 13" >$tap
 while read -r command <&9; do
@@ -45,12 +44,12 @@ while read -r command <&9; do
 	insmod /modules/mqpipe.ko
 	echo "# $command"
 	case $command in
-	bpftrace*) said '^@' eval "$command -c '/bin/sh /pipes.sh'" ;;
-	*" sleep "*) said 'memquota:\|perf record:' \
+	bpftrace*) prints '^@' eval "$command -c '/bin/sh /pipes.sh'" ;;
+	*" sleep "*) prints 'memquota:\|perf record:' \
 		eval "${command%sleep *} /bin/sh /pipes.sh" ;;
-	*) said 'memquota:' eval "$command" ;;
+	*) prints 'memquota:' eval "$command" ;;
 	esac
-	# shellcheck disable=SC2181 # of any of them
+	# shellcheck disable=SC2181 # the status of the case
 	if [ $? = 0 ]; then
 		echo "ok $cases $command"
 	else
@@ -62,7 +61,7 @@ while read -r command <&9; do
 done 9</commands
 echo "1..$cases" >>$tap
 [ $cases != 0 ] || {
-	echo "no commands"
+	echo "no commands found in observing.rst"
 	failed=1
 }
 exit $failed

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# What is loaded before the shell opens.
+# Load the modules before the shell opens.
 
 dmesg -n 4
 insmod /modules/memquota.ko
@@ -9,4 +9,4 @@ for sample in mqpipe mqhttp; do
 	[ ! -e /modules/$sample.ko ] || insmod /modules/$sample.ko
 done
 lsmod
-echo "Benchmarks and tests are in /modules. exit switches off."
+echo "All modules are in /modules. Type exit to power off."
