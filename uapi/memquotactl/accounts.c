@@ -43,7 +43,7 @@ typedef struct memquota_ioctl_account_list account_t;
 struct node {
 	const account_t *account;
 	struct edge *first, *last;
-	unsigned int places;		/* under how many it is to be shown */
+	unsigned int nr_positions;	/* under how many it is to be shown */
 	unsigned int shown;		/* under how many it was */
 };
 
@@ -54,11 +54,11 @@ struct edge {
 };
 
 /* Links that are too deep to be shown where they belong, in order. */
-struct deep {
+struct edge_queue {
 	struct edge *first, *last;
 };
 
-static void parents_cell(const struct view *view, struct libscols_line *line,
+static void cell_parents(const struct view *view, struct libscols_line *line,
 			 const account_t *a)
 {
 	char list[MEMQUOTA_IOCTL_PARENTS * 21 + 5] = "", *text;
@@ -70,14 +70,14 @@ static void parents_cell(const struct view *view, struct libscols_line *line,
 				i ? "," : "", (uint64_t)a->out_parents[i]);
 	if (a->out_nr_parents > MEMQUOTA_IOCTL_PARENTS && !view->json)
 		snprintf(list + len, sizeof(list) - len, ",...");
-	text = text_of(view->json ? "[%s]" : "%s", *list || view->json ? list :
+	text = xasprintf(view->json ? "[%s]" : "%s", *list || view->json ? list :
 		       "-");
 	cell_text(view, line, ACCOUNT_PARENTS, text);
 	free(text);
 }
 
-static struct libscols_line *add_line(const struct view *view,
-				      struct libscols_table *table,
+static struct libscols_line *account_add_line(const struct view *view,
+					      struct libscols_table *table,
 				      struct libscols_line *parent,
 				      const account_t *a)
 {
@@ -93,14 +93,14 @@ static struct libscols_line *add_line(const struct view *view,
 	cell_number(view, line, ACCOUNT_RECLAIMS, a->out_reclaims);
 	cell_number(view, line, ACCOUNT_PARTS, a->out_participants);
 	cell_number(view, line, ACCOUNT_CHILDREN, a->out_children);
-	parents_cell(view, line, a);
+	cell_parents(view, line, a);
 	cell_text(view, line, ACCOUNT_AGAIN, "0");
 	if (a->out_max != MEMQUOTA_IOCTL_UNLIMITED && a->out_refused)
 		cell_color(view, line, ACCOUNT_REFUSED, "yellow");
 	return line;
 }
 
-uint64_t account_number(const account_t *a, int column)
+uint64_t account_value(const account_t *a, int column)
 {
 	switch (column) {
 	case ACCOUNT_HELD:
@@ -130,8 +130,8 @@ static int compare_ids(const account_t *a, const account_t *b)
 /* The oldest first, the largest first, or by the alphabet. */
 int compare_accounts(const account_t *a, const account_t *b, int column)
 {
-	uint64_t of_a = account_number(a, column);
-	uint64_t of_b = account_number(b, column);
+	uint64_t of_a = account_value(a, column);
+	uint64_t of_b = account_value(b, column);
 	int order = (of_a < of_b) - (of_a > of_b);
 
 	if (column == ACCOUNT_NAME)
@@ -148,7 +148,7 @@ static int compare_nodes(const void *left, const void *right, void *column)
 				*(int *)column);
 }
 
-static int compare_by_id(const void *left, const void *right)
+static int compare_nodes_by_id(const void *left, const void *right)
 {
 	const struct node *a = *(struct node * const *)left;
 	const struct node *b = *(struct node * const *)right;
@@ -164,12 +164,12 @@ static struct node *find_node(struct node **by_id, size_t count, uint64_t id)
 	struct node **found;
 
 	found = bsearch(&key_pointer, by_id, count, sizeof(*by_id),
-			compare_by_id);
+			compare_nodes_by_id);
 	return found ? *found : NULL;
 }
 
-static void link_nodes(struct node *parent, struct node *child,
-		       struct edge *edge)
+static void node_add_child(struct node *parent, struct node *child,
+			   struct edge *edge)
 {
 	edge->child = child;
 	edge->next = NULL;
@@ -178,24 +178,24 @@ static void link_nodes(struct node *parent, struct node *child,
 	else
 		parent->first = edge;
 	parent->last = edge;
-	child->places++;
+	child->nr_positions++;
 }
 
 /* Children come below their parents in the order that @nodes have. */
-static struct edge *link_all(struct node *nodes, size_t count)
+static struct edge *link_all_nodes(struct node *nodes, size_t count)
 {
-	struct node **by_id = allocate(NULL, (count + 1) * sizeof(*by_id));
+	struct node **by_id = xrealloc(NULL, (count + 1) * sizeof(*by_id));
 	struct edge *edges, *edge;
 	struct node *parent;
 	size_t i;
 	int j;
 
-	edges = allocate(NULL, (count + 1) * MEMQUOTA_IOCTL_PARENTS *
+	edges = xrealloc(NULL, (count + 1) * MEMQUOTA_IOCTL_PARENTS *
 			 sizeof(*edges));
 	edge = edges;
 	for (i = 0; i < count; i++)
 		by_id[i] = &nodes[i];
-	qsort(by_id, count, sizeof(*by_id), compare_by_id);
+	qsort(by_id, count, sizeof(*by_id), compare_nodes_by_id);
 	for (i = 0; i < count; i++) {
 		const account_t *a = nodes[i].account;
 
@@ -203,14 +203,14 @@ static struct edge *link_all(struct node *nodes, size_t count)
 			/* It may have closed since, or be too young. */
 			parent = find_node(by_id, count, a->out_parents[j]);
 			if (parent)
-				link_nodes(parent, &nodes[i], edge++);
+				node_add_child(parent, &nodes[i], edge++);
 		}
 	}
 	free(by_id);
 	return edges;
 }
 
-static void defer(struct deep *deep, struct edge *edge)
+static void edge_queue_add(struct edge_queue *deep, struct edge *edge)
 {
 	edge->next_deep = NULL;
 	if (deep->first)
@@ -220,19 +220,19 @@ static void defer(struct deep *deep, struct edge *edge)
 	deep->last = edge;
 }
 
-static void set_name(const struct view *view, struct libscols_line *line,
-		     const struct node *node, bool again_at_left)
+static void cell_tree_name(const struct view *view, struct libscols_line *line,
+			   const struct node *node, bool again_at_left)
 {
 	const char *dots = again_at_left ? "... " : "";
 	char *name;
 
 	if (view->json)
 		return;
-	if (node->places > 1)
-		name = text_of("%s%s %u/%u", dots, node->account->out_name,
-			       node->shown, node->places);
+	if (node->nr_positions > 1)
+		name = xasprintf("%s%s %u/%u", dots, node->account->out_name,
+				 node->shown, node->nr_positions);
 	else
-		name = text_of("%s%s", dots, node->account->out_name);
+		name = xasprintf("%s%s", dots, node->account->out_name);
 	cell_text(view, line, ACCOUNT_NAME, name);
 	free(name);
 }
@@ -241,46 +241,47 @@ static void set_name(const struct view *view, struct libscols_line *line,
  * What is below an account that has several parents is shown once, so that
  * there are no more lines than links.
  */
-static void add_tree(const struct view *view, struct libscols_table *table,
-		     struct libscols_line *above, struct node *node,
-		     unsigned int depth, struct deep *deep)
+static void tree_add_node(const struct view *view, struct libscols_table *table,
+			  struct libscols_line *above, struct node *node,
+		     unsigned int depth, struct edge_queue *deep)
 {
-	struct libscols_line *line = add_line(view, table, above, node->account);
+	struct libscols_line *line;
 	struct edge *edge;
 
+	line = account_add_line(view, table, above, node->account);
 	node->shown++;
-	set_name(view, line, node, !above && node->places);
+	cell_tree_name(view, line, node, !above && node->nr_positions);
 	if (node->shown > 1) {
 		cell_text(view, line, ACCOUNT_AGAIN, "1");
 		return;
 	}
 	for (edge = node->first; edge; edge = edge->next) {
 		if (depth < MAX_DEPTH)
-			add_tree(view, table, line, edge->child, depth + 1,
-				 deep);
+			tree_add_node(view, table, line, edge->child, depth + 1,
+				      deep);
 		else
-			defer(deep, edge);
+			edge_queue_add(deep, edge);
 	}
 }
 
 /* One that has no parents, and all below it. */
-static void add_root(const struct view *view, struct libscols_table *table,
-		     struct node *node)
+static void tree_add_root(const struct view *view, struct libscols_table *table,
+			  struct node *node)
 {
-	struct deep deep = { 0 };
+	struct edge_queue deep = { 0 };
 	struct edge *edge;
 
-	add_tree(view, table, NULL, node, 0, &deep);
-	/* Each can defer others, which come behind. */
+	tree_add_node(view, table, NULL, node, 0, &deep);
+	/* A tree can queue further edges, which come behind. */
 	for (edge = deep.first; edge; edge = edge->next_deep)
-		add_tree(view, table, NULL, edge->child, 0, &deep);
+		tree_add_node(view, table, NULL, edge->child, 0, &deep);
 }
 
 static void print_accounts(struct view *view, const struct accounts *accounts,
 			   int sort)
 {
 	struct libscols_table *table = table_new(view, "accounts");
-	struct node *nodes = allocate(NULL, (accounts->count + 1) *
+	struct node *nodes = xrealloc(NULL, (accounts->count + 1) *
 				      sizeof(*nodes));
 	struct edge *edges;
 	size_t i;
@@ -288,30 +289,30 @@ static void print_accounts(struct view *view, const struct accounts *accounts,
 	for (i = 0; i < accounts->count; i++)
 		nodes[i] = (struct node){ .account = &accounts->list[i] };
 	qsort_r(nodes, accounts->count, sizeof(*nodes), compare_nodes, &sort);
-	edges = view->tree ? link_all(nodes, accounts->count) : NULL;
+	edges = view->tree ? link_all_nodes(nodes, accounts->count) : NULL;
 	for (i = 0; i < accounts->count; i++) {
 		if (!view->tree)
-			add_line(view, table, NULL, nodes[i].account);
-		else if (!nodes[i].places)
-			add_root(view, table, &nodes[i]);
+			account_add_line(view, table, NULL, nodes[i].account);
+		else if (!nodes[i].nr_positions)
+			tree_add_root(view, table, &nodes[i]);
 	}
 	table_print(table);
 	free(edges);
 	free(nodes);
 }
 
-int sort_column(const char *name)
+int parse_sort_column(const char *name)
 {
 	int column = find_column(account_columns, ACCOUNT_COLUMNS, name);
 
 	if (column < 0)
-		usage("there is no column '%s'", name);
+		die_usage("there is no column '%s'", name);
 	if (column == ACCOUNT_PARENTS || column == ACCOUNT_AGAIN)
-		usage("nothing can be sorted by '%s'", name);
+		die_usage("nothing can be sorted by '%s'", name);
 	return column;
 }
 
-static int run_accounts(int argc, char **argv)
+static int accounts_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		VIEW_OPTIONS,
@@ -332,18 +333,18 @@ static int run_accounts(int argc, char **argv)
 		if (option == 'l')
 			view.tree = false;
 		else if (option == 'x')
-			sort = sort_column(optarg);
+			sort = parse_sort_column(optarg);
 		else
-			view_option(&view, option, optarg);
+			view_parse_option(&view, option, optarg);
 	}
 	if (argc - optind > 1)
-		usage("there is one argument too many: '%s'", argv[optind + 1]);
+		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
 	tracker = argv[optind];
 	if (!tracker && !view.chosen)
-		view_show(&view, ACCOUNT_TRACKER);
+		view_add_column(&view, ACCOUNT_TRACKER);
 	view_complete(&view);
 	/* There is no tree without what draws it. */
-	if (!view_shows(&view, ACCOUNT_NAME) && !view.json)
+	if (!view_has_column(&view, ACCOUNT_NAME) && !view.json)
 		view.tree = false;
 	get_accounts(open_device(), tracker, &accounts);
 	print_accounts(&view, &accounts, sort);
@@ -363,7 +364,7 @@ const struct command accounts_command = {
 		"Accounts more than 32 levels deep begin again at the left, behind dots.\n",
 	.columns = account_columns,
 	.nr_columns = ACCOUNT_COLUMNS,
-	.run = run_accounts,
+	.run = accounts_run,
 };
 
 /* Ids are never used twice, in whatever tracker. */
@@ -384,7 +385,7 @@ static bool find_account(int device, uint64_t id, account_t *account)
 static void print_account(const struct view *view, const account_t *a)
 {
 	struct libscols_table *table = table_new(view, "account");
-	struct libscols_line *line = add_line(view, table, NULL, a);
+	struct libscols_line *line = account_add_line(view, table, NULL, a);
 	int i;
 
 	if (view->json) {
@@ -397,7 +398,7 @@ static void print_account(const struct view *view, const account_t *a)
 	scols_unref_table(table);
 }
 
-static int run_show(int argc, char **argv)
+static int show_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'J' },
@@ -414,12 +415,12 @@ static int run_show(int argc, char **argv)
 	view_init(&view, account_columns, ACCOUNT_AGAIN);
 	while ((option = next_option(&show_command, argc, argv, ":Jh",
 				     options)) != -1)
-		view_option(&view, option, optarg);
+		view_parse_option(&view, option, optarg);
 	if (argc - optind != 1)
-		usage("which account? It takes the id of one");
-	id = number_option(argv[optind], "id of an account");
+		die_usage("which account? It takes the id of one");
+	id = parse_account_id(argv[optind], "id of an account");
 	for (option = 0; option < ACCOUNT_AGAIN; option++)
-		view_show(&view, option);
+		view_add_column(&view, option);
 	if (!id || !find_account(open_device(), id, &account))
 		die(EXIT_ABSENT,
 		    "there is no account %" PRIu64 ": it is closed, or never was",
@@ -435,5 +436,5 @@ const struct command show_command = {
 	.options =
 		"  -J, --json           as JSON: sizes are bytes, none is null\n"
 		"      --bytes          sizes exactly, in bytes\n",
-	.run = run_show,
+	.run = show_run,
 };

@@ -40,7 +40,7 @@ int try_ioctl(int fd, unsigned long cmd, void *arg)
 }
 
 /* What an errno of an ioctl means, and what can be done. */
-void die_of_errno(int error, const char *what, const char *name)
+void die_of_ioctl(int error, const char *what, const char *name)
 {
 	switch (error) {
 	case ENOTTY:
@@ -110,7 +110,7 @@ void get_info(int device, struct memquota_ioctl_info *info)
 	info->size = sizeof(*info);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_INFO, info);
 	if (err)
-		die_of_errno(err, "info", DEVICE);
+		die_of_ioctl(err, "info", DEVICE);
 }
 
 /* False if there is none of that name, or it is on its way out. */
@@ -121,12 +121,12 @@ bool find_tracker(int device, const char *name,
 
 	memset(tracker, 0, sizeof(*tracker));
 	tracker->size = sizeof(*tracker);
-	put_name(tracker->name, name, "a tracker");
+	copy_name(tracker->name, name, "a tracker");
 	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER, tracker);
 	if (err == ENOENT || err == ESHUTDOWN)
 		return false;
 	if (err)
-		die_of_errno(err, "tracker", name);
+		die_of_ioctl(err, "tracker", name);
 	return true;
 }
 
@@ -134,7 +134,7 @@ void get_tracker(int device, const char *name,
 		 struct memquota_ioctl_tracker *tracker)
 {
 	if (!find_tracker(device, name, tracker))
-		die_of_errno(ENOENT, "tracker", name);
+		die_of_ioctl(ENOENT, "tracker", name);
 }
 
 void get_trackers(int device, struct trackers *trackers)
@@ -149,8 +149,8 @@ void get_trackers(int device, struct trackers *trackers)
 		if (err == ENOENT)
 			return;
 		if (err)
-			die_of_errno(err, "trackers", DEVICE);
-		trackers->list = allocate(trackers->list,
+			die_of_ioctl(err, "trackers", DEVICE);
+		trackers->list = xrealloc(trackers->list,
 					  (trackers->count + 1) *
 					  sizeof(*trackers->list));
 		tracker = &trackers->list[trackers->count];
@@ -169,18 +169,18 @@ bool next_account(int device, const char *tracker, uint64_t after,
 	memset(account, 0, sizeof(*account));
 	account->size = sizeof(*account);
 	account->after_id = after;
-	put_name(account->tracker, tracker, "a tracker");
+	copy_name(account->tracker, tracker, "a tracker");
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_LIST, account);
 	if (err == ENOENT || err == ESHUTDOWN)
 		return false;
 	if (err)
-		die_of_errno(err, "accounts", tracker);
+		die_of_ioctl(err, "accounts", tracker);
 	clean_text(account->out_name);
 	return true;
 }
 
-static void add_accounts(int device, const char *tracker,
-			 struct accounts *accounts)
+static void fetch_accounts(int device, const char *tracker,
+			   struct accounts *accounts)
 {
 	struct memquota_ioctl_account_list next;
 	uint64_t after = 0;
@@ -188,7 +188,7 @@ static void add_accounts(int device, const char *tracker,
 	while (next_account(device, tracker, after, &next)) {
 		/* It doubles where it is full: at powers of two. */
 		if (!(accounts->count & (accounts->count - 1)))
-			accounts->list = allocate(accounts->list,
+			accounts->list = xrealloc(accounts->list,
 						  (accounts->count * 2 + 1) *
 						  sizeof(*accounts->list));
 		accounts->list[accounts->count++] = next;
@@ -196,7 +196,7 @@ static void add_accounts(int device, const char *tracker,
 	}
 }
 
-static int compare_ids(const void *left, const void *right)
+static int compare_account_ids(const void *left, const void *right)
 {
 	const struct memquota_ioctl_account_list *a = left, *b = right;
 
@@ -213,14 +213,14 @@ void get_accounts(int device, const char *tracker, struct accounts *accounts)
 	memset(accounts, 0, sizeof(*accounts));
 	if (tracker) {
 		get_tracker(device, tracker, &known);
-		add_accounts(device, tracker, accounts);
+		fetch_accounts(device, tracker, accounts);
 		return;
 	}
 	get_trackers(device, &trackers);
 	for (i = 0; i < trackers.count; i++)
-		add_accounts(device, trackers.list[i].name, accounts);
+		fetch_accounts(device, trackers.list[i].name, accounts);
 	free(trackers.list);
 	if (accounts->count)
 		qsort(accounts->list, accounts->count, sizeof(*accounts->list),
-		      compare_ids);
+		      compare_account_ids);
 }

@@ -40,7 +40,7 @@ struct watch {
 static char *instance;
 static int pipe_fd = -1;
 
-static void remove_instance(void)
+static void instance_remove(void)
 {
 	if (pipe_fd >= 0)
 		close(pipe_fd);
@@ -49,7 +49,7 @@ static void remove_instance(void)
 }
 
 /* What was left by those who were killed. One that is read stays. */
-static void remove_stale(const char *folder)
+static void instance_remove_stale(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -60,7 +60,7 @@ static void remove_stale(const char *folder)
 		    !kill(atoi(entry->d_name + strlen(PREFIX)), 0) ||
 		    errno != ESRCH)
 			continue;
-		path = text_of("%s/%s", folder, entry->d_name);
+		path = xasprintf("%s/%s", folder, entry->d_name);
 		rmdir(path);
 		free(path);
 	}
@@ -85,9 +85,9 @@ static void __attribute__((noreturn)) die_of_tracing(const char *what)
 	}
 }
 
-static void write_file(const char *file, const char *text)
+static void instance_write(const char *file, const char *text)
 {
-	char *path = text_of("%s/%s", instance, file);
+	char *path = xasprintf("%s/%s", instance, file);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
@@ -96,7 +96,7 @@ static void write_file(const char *file, const char *text)
 	free(path);
 }
 
-static void open_instance(void)
+static void instance_open(void)
 {
 	static const char * const folders[] = {
 		"/sys/kernel/tracing/instances",
@@ -106,35 +106,35 @@ static void open_instance(void)
 				     !access(folders[1], F_OK)];
 	char *path;
 
-	remove_stale(folder);
-	path = text_of("%s/" PREFIX "%d", folder, getpid());
+	instance_remove_stale(folder);
+	path = xasprintf("%s/" PREFIX "%d", folder, getpid());
 	if (mkdir(path, 0700))
 		die_of_tracing(folder);
 	instance = path;
-	atexit(remove_instance);
+	atexit(instance_remove);
 
 	/* No end without a beginning: all of them at once, below. */
-	write_file("tracing_on", "0");
+	instance_write("tracing_on", "0");
 	/* Wake us for the first event, not when the buffer is half full. */
-	write_file("buffer_percent", "0");
-	write_file("trace_clock", "mono");
-	path = text_of("%s/trace_pipe", instance);
+	instance_write("buffer_percent", "0");
+	instance_write("trace_clock", "mono");
+	path = xasprintf("%s/trace_pipe", instance);
 	pipe_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (pipe_fd < 0)
 		die_of_tracing(path);
 	free(path);
-	write_file("events/memquota/memquota_reclaim_start/enable", "1");
-	write_file("events/memquota/memquota_victim/enable", "1");
-	write_file("events/memquota/memquota_reclaimed/enable", "1");
-	write_file("events/memquota/memquota_reclaim_end/enable", "1");
-	write_file("tracing_on", "1");
+	instance_write("events/memquota/memquota_reclaim_start/enable", "1");
+	instance_write("events/memquota/memquota_victim/enable", "1");
+	instance_write("events/memquota/memquota_reclaimed/enable", "1");
+	instance_write("events/memquota/memquota_reclaim_end/enable", "1");
+	instance_write("tracing_on", "1");
 }
 
 /*
  * Take " KEY=NUMBER" from the end of @text. Numbers come behind the names, so
  * that no name can pretend to be one.
  */
-static uint64_t take_number(char *text, const char *key)
+static uint64_t trace_take_number(char *text, const char *key)
 {
 	size_t len = strlen(key);
 	char *space = strrchr(text, ' ');
@@ -146,7 +146,7 @@ static uint64_t take_number(char *text, const char *key)
 }
 
 /* Take @word from the end of @text, if it is there. */
-static bool take_word(char *text, const char *word)
+static bool trace_take_word(char *text, const char *word)
 {
 	size_t len = strlen(text), word_len = strlen(word);
 
@@ -161,7 +161,7 @@ static bool take_word(char *text, const char *word)
  * numbers are gone. Where names contain such words, the tracker's name, which
  * takes root, and the id are right, and the other two may be cut elsewhere.
  */
-static void take_names(char *text, struct event *event)
+static void trace_take_names(char *text, struct event *event)
 {
 	char *account = strstr(text, " account="), *participant, *end;
 
@@ -180,8 +180,9 @@ static void take_names(char *text, struct event *event)
 }
 
 /* Print the beginning of an event; false if it is not wanted. */
-static bool begin(const struct watch *watch, const struct event *event,
-		  const char *kind, FILE *out)
+static bool event_print_prefix(const struct watch *watch,
+			       const struct event *event, const char *kind,
+			       FILE *out)
 {
 	time_t seconds = event->time;
 	struct tm tm;
@@ -203,26 +204,27 @@ static bool begin(const struct watch *watch, const struct event *event,
 	fprintf(out, "{\"time\": %.6f, \"event\": \"%s\"", event->time, kind);
 	if (event->tracker) {
 		fputs(", \"tracker\": ", out);
-		json_string(out, event->tracker);
+		print_json_string(out, event->tracker);
 	}
 	if (event->participant) {
 		fprintf(out, ", \"account\": %" PRIu64 ", \"name\": ",
 			event->account);
-		json_string(out, event->name);
+		print_json_string(out, event->name);
 		fputs(", \"participant\": ", out);
-		json_string(out, event->participant);
+		print_json_string(out, event->participant);
 	}
 	return true;
 }
 
 /* A member of an object, if in JSON; else @before, the size, and @behind. */
-static void put_size(const struct watch *watch, FILE *out, const char *key,
-		     uint64_t bytes, const char *before, const char *behind)
+static void event_print_size(const struct watch *watch, FILE *out,
+			     const char *key, uint64_t bytes,
+			     const char *before, const char *behind)
 {
 	char text[SIZE_TEXT];
 
 	if (!watch->json)
-		fprintf(out, "%s%s%s", before, size_text(text, bytes, false),
+		fprintf(out, "%s%s%s", before, format_size(text, bytes, false),
 			behind);
 	else if (bytes == MEMQUOTA_IOCTL_UNLIMITED)
 		fprintf(out, ", \"%s\": null", key);
@@ -230,44 +232,44 @@ static void put_size(const struct watch *watch, FILE *out, const char *key,
 		fprintf(out, ", \"%s\": %" PRIu64, key, bytes);
 }
 
-static void print_start(const struct watch *watch, struct event *event,
-			char *text, FILE *out)
+static void event_print_start(const struct watch *watch, struct event *event,
+			      char *text, FILE *out)
 {
-	uint64_t pressure = take_number(text, "pressure");
-	uint64_t refused = take_number(text, "refused");
-	uint64_t low_water = take_number(text, "low_water");
-	uint64_t high = take_number(text, "high");
-	uint64_t total = take_number(text, "total");
+	uint64_t pressure = trace_take_number(text, "pressure");
+	uint64_t refused = trace_take_number(text, "refused");
+	uint64_t low_water = trace_take_number(text, "low_water");
+	uint64_t high = trace_take_number(text, "high");
+	uint64_t total = trace_take_number(text, "total");
 
-	take_names(text, event);
-	if (!begin(watch, event, "start", out))
+	trace_take_names(text, event);
+	if (!event_print_prefix(watch, event, "start", out))
 		return;
-	put_size(watch, out, "total", total, "total ", "");
-	put_size(watch, out, "high", high, ", high ", "");
-	put_size(watch, out, "low_water", low_water, ", low-water ", "");
+	event_print_size(watch, out, "total", total, "total ", "");
+	event_print_size(watch, out, "high", high, ", high ", "");
+	event_print_size(watch, out, "low_water", low_water, ", low-water ", "");
 	if (refused || watch->json)
-		put_size(watch, out, "refused", refused, ", refused ", "");
+		event_print_size(watch, out, "refused", refused, ", refused ", "");
 	if (pressure || watch->json)
-		put_size(watch, out, "pressure", pressure, ", the system wants ",
-			 "");
+		event_print_size(watch, out, "pressure", pressure, ", the system wants ",
+				 "");
 }
 
-static void print_victim(const struct watch *watch, struct event *event,
-			 char *text, FILE *out)
+static void event_print_victim(const struct watch *watch, struct event *event,
+			       char *text, FILE *out)
 {
-	bool collapsing = take_word(text, " collapsing");
-	uint64_t want = take_number(text, "want"), age_ns, held;
+	bool collapsing = trace_take_word(text, " collapsing");
+	uint64_t want = trace_take_number(text, "want"), age_ns, held;
 
-	take_number(text, "until_ns");
-	age_ns = take_number(text, "age_ns");
-	take_number(text, "arrival_ns");
-	held = take_number(text, "held");
-	take_names(text, event);
-	if (!begin(watch, event, "ask", out))
+	trace_take_number(text, "until_ns");
+	age_ns = trace_take_number(text, "age_ns");
+	trace_take_number(text, "arrival_ns");
+	held = trace_take_number(text, "held");
+	trace_take_names(text, event);
+	if (!event_print_prefix(watch, event, "ask", out))
 		return;
-	put_size(watch, out, "held", held, "holds ", "");
+	event_print_size(watch, out, "held", held, "holds ", "");
 	if (watch->json || !collapsing)
-		put_size(watch, out, "want", want, ", wants ", "");
+		event_print_size(watch, out, "want", want, ", wants ", "");
 	if (watch->json)
 		fprintf(out, ", \"age_ns\": %" PRIu64 ", \"collapsing\": %s",
 			age_ns, collapsing ? "true" : "false");
@@ -276,31 +278,31 @@ static void print_victim(const struct watch *watch, struct event *event,
 			collapsing ? ", collapses" : "");
 }
 
-static void print_freed(const struct watch *watch, struct event *event,
-			char *text, FILE *out)
+static void event_print_freed(const struct watch *watch, struct event *event,
+			      char *text, FILE *out)
 {
-	uint64_t bytes = take_number(text, "bytes");
+	uint64_t bytes = trace_take_number(text, "bytes");
 
-	take_names(text, event);
-	if (begin(watch, event, "freed", out))
-		put_size(watch, out, "bytes", bytes, "", "");
+	trace_take_names(text, event);
+	if (event_print_prefix(watch, event, "freed", out))
+		event_print_size(watch, out, "bytes", bytes, "", "");
 }
 
-static void print_end(const struct watch *watch, struct event *event,
-		      char *text, FILE *out)
+static void event_print_end(const struct watch *watch, struct event *event,
+			    char *text, FILE *out)
 {
-	bool reached = !take_word(text, " gave up");
-	uint64_t freed = take_number(text, "freed");
-	uint64_t victims = take_number(text, "victims");
-	uint64_t low_water = take_number(text, "low_water");
-	uint64_t total = take_number(text, "total");
+	bool reached = !trace_take_word(text, " gave up");
+	uint64_t freed = trace_take_number(text, "freed");
+	uint64_t victims = trace_take_number(text, "victims");
+	uint64_t low_water = trace_take_number(text, "low_water");
+	uint64_t total = trace_take_number(text, "total");
 
-	take_names(text, event);
-	if (!begin(watch, event, "end", out))
+	trace_take_names(text, event);
+	if (!event_print_prefix(watch, event, "end", out))
 		return;
-	put_size(watch, out, "total", total, "total ", "");
-	put_size(watch, out, "low_water", low_water, ", low-water ", "");
-	put_size(watch, out, "freed", freed, ", freed ", "");
+	event_print_size(watch, out, "total", total, "total ", "");
+	event_print_size(watch, out, "low_water", low_water, ", low-water ", "");
+	event_print_size(watch, out, "freed", freed, ", freed ", "");
 	if (watch->json)
 		fprintf(out, ", \"asks\": %" PRIu64 ", \"reached\": %s", victims,
 			reached ? "true" : "false");
@@ -314,18 +316,19 @@ static const struct {
 	void (*print)(const struct watch *watch, struct event *event,
 		      char *text, FILE *out);
 } kinds[] = {
-	{ ": memquota_reclaim_start: tracker=", print_start },
-	{ ": memquota_victim: tracker=", print_victim },
-	{ ": memquota_reclaimed: tracker=", print_freed },
-	{ ": memquota_reclaim_end: tracker=", print_end },
+	{ ": memquota_reclaim_start: tracker=", event_print_start },
+	{ ": memquota_victim: tracker=", event_print_victim },
+	{ ": memquota_reclaimed: tracker=", event_print_freed },
+	{ ": memquota_reclaim_end: tracker=", event_print_end },
 };
 
-static void print_lost(const struct watch *watch, const char *line, FILE *out)
+static void event_print_lost(const struct watch *watch, const char *line,
+			     FILE *out)
 {
 	struct event event = { .time = clock_ns(CLOCK_REALTIME) / 1e9 };
 	const char *count = line + strcspn(line, "[");
 
-	if (!begin(watch, &event, "lost", out))
+	if (!event_print_prefix(watch, &event, "lost", out))
 		return;
 	count += strcspn(count, "0123456789");
 	if (watch->json)
@@ -337,7 +340,7 @@ static void print_lost(const struct watch *watch, const char *line, FILE *out)
 }
 
 /* The moment before @mark: seconds since the system's start. */
-static double time_before(const char *line, const char *mark)
+static double parse_timestamp(const char *line, const char *mark)
 {
 	const char *start = mark;
 
@@ -347,7 +350,7 @@ static double time_before(const char *line, const char *mark)
 	return strtod(start, NULL);
 }
 
-static void interpret(const struct watch *watch, char *line, FILE *out)
+static void event_print_line(const struct watch *watch, char *line, FILE *out)
 {
 	struct event event = { 0 };
 	char *mark, *first = NULL;
@@ -355,7 +358,7 @@ static void interpret(const struct watch *watch, char *line, FILE *out)
 
 	clean_text(line);
 	if (!strncmp(line, "CPU:", 4) && strstr(line, "LOST")) {
-		print_lost(watch, line, out);
+		event_print_lost(watch, line, out);
 		return;
 	}
 	/* Names come behind the first, and may look like another. */
@@ -368,11 +371,11 @@ static void interpret(const struct watch *watch, char *line, FILE *out)
 	}
 	if (!first)
 		return;
-	event.time = time_before(line, first) + watch->offset;
+	event.time = parse_timestamp(line, first) + watch->offset;
 	kinds[kind].print(watch, &event, first + strlen(kinds[kind].mark), out);
 }
 
-static void print_line(const struct watch *watch, char *line)
+static void print_trace_line(const struct watch *watch, char *line)
 {
 	int columns = terminal_columns();
 	char *text = NULL, *cut;
@@ -381,7 +384,7 @@ static void print_line(const struct watch *watch, char *line)
 
 	if (!out)
 		die(EXIT_FAILED, "there is no memory");
-	interpret(watch, line, out);
+	event_print_line(watch, line, out);
 	fclose(out);
 	if (!size) {
 		free(text);
@@ -400,7 +403,7 @@ static void print_line(const struct watch *watch, char *line)
 }
 
 /* All lines that are there. */
-static void read_lines(const struct watch *watch)
+static void read_trace_lines(const struct watch *watch)
 {
 	static char buffer[65536];
 	static size_t used;
@@ -413,7 +416,7 @@ static void read_lines(const struct watch *watch)
 		buffer[used] = '\0';
 		for (line = buffer; (end = strchr(line, '\n')); line = end + 1) {
 			*end = '\0';
-			print_line(watch, line);
+			print_trace_line(watch, line);
 		}
 		used -= line - buffer;
 		memmove(buffer, line, used);
@@ -426,7 +429,7 @@ static void read_lines(const struct watch *watch)
 
 static int watch_events(const struct watch *watch, int signals)
 {
-	char *events = text_of("%s/events/memquota", instance);
+	char *events = xasprintf("%s/events/memquota", instance);
 	struct pollfd fds[] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = pipe_fd, .events = POLLIN },
@@ -437,7 +440,7 @@ static int watch_events(const struct watch *watch, int signals)
 	while (!fds[0].revents && !fds[2].revents) {
 		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0)
 			die(EXIT_FAILED, "events: poll: %s", strerror(errno));
-		read_lines(watch);
+		read_trace_lines(watch);
 		/* Whoever read it has seen enough. */
 		if (fflush(stdout))
 			break;
@@ -448,7 +451,7 @@ static int watch_events(const struct watch *watch, int signals)
 	return EXIT_DONE;
 }
 
-static int run(int argc, char **argv)
+static int events_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'J' },
@@ -459,17 +462,17 @@ static int run(int argc, char **argv)
 	struct memquota_ioctl_tracker tracker;
 	struct watch watch = { 0 };
 	int option, device, signals;
-	bool bare = false;
+	bool noheadings = false;
 
 	while ((option = next_option(&events_command, argc, argv, ":Jnh",
 				     options)) != -1) {
 		if (option == 'J')
 			watch.json = true;
 		else
-			bare = true;
+			noheadings = true;
 	}
 	if (argc - optind > 1)
-		usage("there is one argument too many: '%s'", argv[optind + 1]);
+		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
 	watch.tracker = argv[optind];
 	device = open_device();
 	if (watch.tracker)
@@ -478,11 +481,11 @@ static int run(int argc, char **argv)
 	close(device);
 
 	signal(SIGPIPE, SIG_IGN);
-	signals = catch_signals();
-	open_instance();
+	signals = open_signalfd();
+	instance_open();
 	watch.offset = (clock_ns(CLOCK_REALTIME) -
 			clock_ns(CLOCK_MONOTONIC)) / 1e9;
-	if (!watch.json && !bare)
+	if (!watch.json && !noheadings)
 		printf("%-12s %-5s %-10s %s\n", "TIME", "EVENT", "TRACKER",
 		       "WHAT");
 	fflush(stdout);
@@ -505,5 +508,5 @@ const struct command events_command = {
 		"  end     reclaim ends\n"
 		"  lost    the kernel had to drop events: they came faster than they were read\n"
 		"\nOn a terminal, lines are cut at its width.\n",
-	.run = run,
+	.run = events_run,
 };

@@ -21,7 +21,7 @@ struct metric {
 	const char *help;
 };
 
-static const struct metric of_trackers[] = {
+static const struct metric tracker_metrics[] = {
 	METRIC(tracker, out_total, "memquota_tracker_total_bytes", "gauge",
 	       "What is charged to the tracker."),
 	METRIC(tracker, out_peak, "memquota_tracker_peak_bytes", "gauge",
@@ -42,7 +42,7 @@ static const struct metric of_trackers[] = {
 	       "gauge", "Participants that have joined and not left."),
 };
 
-static const struct metric of_accounts[] = {
+static const struct metric account_metrics[] = {
 	METRIC(account_list, out_held, "memquota_account_held_bytes", "gauge",
 	       "What the participants of the account hold."),
 	METRIC(account_list, out_peak, "memquota_account_peak_bytes", "gauge",
@@ -81,8 +81,8 @@ static void print_value(FILE *file, uint64_t value)
 }
 
 /* What a disabled tracker does not count has no value. */
-static bool no_value(const struct memquota_ioctl_tracker *t,
-		     const struct metric *metric)
+static bool metric_is_uncounted(const struct memquota_ioctl_tracker *t,
+				const struct metric *metric)
 {
 	return t->out_state == MEMQUOTA_STATE_DISABLED &&
 	       (metric->offset == offsetof(struct memquota_ioctl_tracker,
@@ -91,7 +91,7 @@ static bool no_value(const struct memquota_ioctl_tracker *t,
 					   out_peak));
 }
 
-static uint64_t field(const void *object, const struct metric *metric)
+static uint64_t metric_value(const void *object, const struct metric *metric)
 {
 	uint64_t value;
 
@@ -127,16 +127,17 @@ static void print_trackers(FILE *file, const struct trackers *trackers)
 	const struct metric *metric;
 	size_t i, j;
 
-	for (i = 0; i < ARRAY_SIZE(of_trackers); i++) {
-		metric = &of_trackers[i];
+	for (i = 0; i < ARRAY_SIZE(tracker_metrics); i++) {
+		metric = &tracker_metrics[i];
 		print_heading(file, metric);
 		for (j = 0; j < trackers->count; j++) {
-			if (no_value(&trackers->list[j], metric))
+			if (metric_is_uncounted(&trackers->list[j], metric))
 				continue;
 			fprintf(file, "%s{", metric->name);
 			print_label(file, "tracker", trackers->list[j].name);
 			fputc('}', file);
-			print_value(file, field(&trackers->list[j], metric));
+			print_value(file, metric_value(&trackers->list[j],
+						       metric));
 		}
 	}
 	print_states(file, trackers);
@@ -148,8 +149,8 @@ static void print_accounts(FILE *file, const struct accounts *accounts)
 	const struct metric *metric;
 	size_t i, j;
 
-	for (i = 0; i < ARRAY_SIZE(of_accounts); i++) {
-		metric = &of_accounts[i];
+	for (i = 0; i < ARRAY_SIZE(account_metrics); i++) {
+		metric = &account_metrics[i];
 		print_heading(file, metric);
 		for (j = 0; j < accounts->count; j++) {
 			account = &accounts->list[j];
@@ -159,7 +160,7 @@ static void print_accounts(FILE *file, const struct accounts *accounts)
 				(uint64_t)account->out_id);
 			print_label(file, "name", account->out_name);
 			fputc('}', file);
-			print_value(file, field(account, metric));
+			print_value(file, metric_value(account, metric));
 		}
 	}
 }
@@ -177,7 +178,7 @@ static FILE *open_output(const char *path, char **temporary)
 	if (!lstat(path, &old) && !S_ISREG(old.st_mode))
 		die(EXIT_FAILED, "%s cannot be written: it is no regular file",
 		    path);
-	*temporary = text_of("%s.XXXXXX", path);
+	*temporary = xasprintf("%s.XXXXXX", path);
 	fd = mkstemp(*temporary);
 	if (fd < 0 || fchmod(fd, 0666 & ~mask))
 		die(EXIT_FAILED, "%s cannot be written: %s", path,
@@ -206,7 +207,7 @@ static void close_output(FILE *file, const char *path, const char *temporary)
 	die(EXIT_FAILED, "%s cannot be written: %s", path, strerror(err));
 }
 
-static int run(int argc, char **argv)
+static int export_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "accounts", no_argument, NULL, 'a' },
@@ -229,7 +230,7 @@ static int run(int argc, char **argv)
 			path = optarg;
 	}
 	if (optind < argc)
-		usage("there is one argument too many: '%s'", argv[optind]);
+		die_usage("there is one argument too many: '%s'", argv[optind]);
 
 	device = open_device();
 	get_trackers(device, &trackers);
@@ -256,5 +257,5 @@ const struct command export_command = {
 	.options =
 		"  -a, --accounts       the accounts, too: there can be very many\n"
 		"  -o, --output FILE    replace the file, all of it at once\n",
-	.run = run,
+	.run = export_run,
 };

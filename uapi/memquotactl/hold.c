@@ -23,12 +23,12 @@ struct hold {
 	uint64_t id;
 };
 
-static int open_parent(int device, const struct hold *hold, uint64_t id)
+static int hold_open_parent(int device, const struct hold *hold, uint64_t id)
 {
 	struct memquota_ioctl_account_open open = { .size = sizeof(open) };
 	int err;
 
-	put_name(open.tracker, hold->tracker, "a tracker");
+	copy_name(open.tracker, hold->tracker, "a tracker");
 	open.id = id;
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open);
 	if (err == ESTALE)
@@ -40,11 +40,11 @@ static int open_parent(int device, const struct hold *hold, uint64_t id)
 		    "account %" PRIu64 " is another user's: only root may use it",
 		    id);
 	if (err)
-		die_of_errno(err, "hold", hold->tracker);
+		die_of_ioctl(err, "hold", hold->tracker);
 	return open.out_fd;
 }
 
-static void create_account(int device, struct hold *hold)
+static void hold_create_account(int device, struct hold *hold)
 {
 	struct memquota_ioctl_account_create create = {
 		.size = sizeof(create),
@@ -54,35 +54,37 @@ static void create_account(int device, struct hold *hold)
 	size_t i;
 	int err;
 
-	put_name(create.tracker, hold->tracker, "a tracker");
-	put_name(create.name, hold->name, "an account");
+	copy_name(create.tracker, hold->tracker, "a tracker");
+	copy_name(create.name, hold->name, "an account");
 	if (hold->nr_parents)
-		create.parent_fd = open_parent(device, hold, hold->parents[0]);
+		create.parent_fd = hold_open_parent(device, hold,
+						    hold->parents[0]);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create);
 	if (err == EINVAL)
 		die(EXIT_USAGE, "'%s' is no name: control characters are refused",
 		    hold->name);
 	if (err)
-		die_of_errno(err, "hold", hold->tracker);
+		die_of_ioctl(err, "hold", hold->tracker);
 	hold->account = create.out_fd;
 	hold->id = create.out_id;
 	if (hold->nr_parents)
 		close(create.parent_fd);
 
 	for (i = 1; i < hold->nr_parents; i++) {
-		add.parent_fd = open_parent(device, hold, hold->parents[i]);
+		add.parent_fd = hold_open_parent(device, hold,
+						 hold->parents[i]);
 		err = try_ioctl(hold->account, MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT,
 				&add);
 		if (err == EEXIST)
-			usage("account %" PRIu64 " is named twice",
-			      hold->parents[i]);
+			die_usage("account %" PRIu64 " is named twice",
+				  hold->parents[i]);
 		if (err)
-			die_of_errno(err, "hold", hold->tracker);
+			die_of_ioctl(err, "hold", hold->tracker);
 		close(add.parent_fd);
 	}
 }
 
-static void tell_oldest(const struct hold *hold, uint64_t oldest_ns)
+static void hold_set_oldest(const struct hold *hold, uint64_t oldest_ns)
 {
 	struct memquota_ioctl_oldest oldest = {
 		.size = sizeof(oldest),
@@ -93,26 +95,26 @@ static void tell_oldest(const struct hold *hold, uint64_t oldest_ns)
 		die(EXIT_FAILED, "the age is refused: %s", strerror(errno));
 }
 
-static void join_and_charge(struct hold *hold)
+static void hold_join_and_charge(struct hold *hold)
 {
 	struct memquota_ioctl_charge charge = { .size = sizeof(charge) };
 	struct memquota_ioctl_join join = { .size = sizeof(join) };
 	uint64_t age_ns, now_ns;
 	int err;
 
-	put_name(join.name, hold->name, "a participant");
+	copy_name(join.name, hold->name, "a participant");
 	if (!hold->partial)
 		join.flags = MEMQUOTA_JOIN_COLLAPSING;
 	err = try_ioctl(hold->account, MEMQUOTA_IOCTL_JOIN, &join);
 	if (err)
-		die_of_errno(err, "hold", hold->tracker);
+		die_of_ioctl(err, "hold", hold->tracker);
 	hold->participant = join.out_fd;
 
 	if (hold->age >= 0) {
 		/* Nothing is older than the machine's start. */
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		age_ns = hold->age * 1e9;
-		tell_oldest(hold, age_ns < now_ns ? now_ns - age_ns : 0);
+		hold_set_oldest(hold, age_ns < now_ns ? now_ns - age_ns : 0);
 	}
 	charge.bytes = hold->held;
 	err = hold->held ? try_ioctl(hold->participant, MEMQUOTA_IOCTL_CHARGE,
@@ -123,14 +125,14 @@ static void join_and_charge(struct hold *hold)
 		    "(parameter of the module) for your user",
 		    hold->tracker);
 	if (err)
-		die_of_errno(err, "hold", hold->tracker);
+		die_of_ioctl(err, "hold", hold->tracker);
 }
 
-static void announce(const struct hold *hold)
+static void hold_print_id(const struct hold *hold)
 {
 	if (hold->json) {
 		printf("{\"id\": %" PRIu64 ", \"tracker\": ", hold->id);
-		json_string(stdout, hold->tracker);
+		print_json_string(stdout, hold->tracker);
 		printf(", \"held\": %" PRIu64 "}\n", hold->held);
 	} else {
 		printf("%" PRIu64 "\n", hold->id);
@@ -139,8 +141,8 @@ static void announce(const struct hold *hold)
 }
 
 /* Give up what is asked, or say that all is gone: then the account closes. */
-static void answer_request(struct hold *hold,
-			   const struct memquota_reclaim_request *request)
+static void hold_answer_request(struct hold *hold,
+				const struct memquota_reclaim_request *request)
 {
 	struct memquota_ioctl_answer answer = {
 		.size = sizeof(answer),
@@ -158,13 +160,13 @@ static void answer_request(struct hold *hold,
 		return;
 	hold->held -= answer.freed_bytes;
 	fprintf(stderr, "memquotactl: gave up %s, %s left\n",
-		size_text(gave, answer.freed_bytes, false),
-		size_text(left, hold->held, false));
+		format_size(gave, answer.freed_bytes, false),
+		format_size(left, hold->held, false));
 	if (!hold->held && hold->age >= 0 && hold->partial)
-		tell_oldest(hold, MEMQUOTA_IOCTL_NO_DATA);
+		hold_set_oldest(hold, MEMQUOTA_IOCTL_NO_DATA);
 }
 
-static int wait_for_the_end(struct hold *hold, int signals)
+static int hold_wait(struct hold *hold, int signals)
 {
 	struct memquota_reclaim_request request;
 	struct pollfd fds[] = {
@@ -180,7 +182,7 @@ static int wait_for_the_end(struct hold *hold, int signals)
 			return EXIT_DONE;
 		len = read(hold->participant, &request, sizeof(request));
 		if (len == sizeof(request)) {
-			answer_request(hold, &request);
+			hold_answer_request(hold, &request);
 		} else if (len <= 0) {
 			fprintf(stderr, "memquotactl: account %" PRIu64 " was closed\n",
 				hold->id);
@@ -189,25 +191,25 @@ static int wait_for_the_end(struct hold *hold, int signals)
 	}
 }
 
-static double age_option(const char *text)
+static double hold_parse_age(const char *text)
 {
 	char *end;
 	double age = strtod(text, &end);
 
 	if (end == text || *end || !(age >= 0 && age < 1e9))
-		usage("'%s' is no age: it is a number of seconds", text);
+		die_usage("'%s' is no age: it is a number of seconds", text);
 	return age;
 }
 
-static void add_parent(struct hold *hold, const char *text)
+static void hold_add_parent(struct hold *hold, const char *text)
 {
-	hold->parents = allocate(hold->parents, (hold->nr_parents + 1) *
+	hold->parents = xrealloc(hold->parents, (hold->nr_parents + 1) *
 				 sizeof(*hold->parents));
 	hold->parents[hold->nr_parents++] =
-		number_option(text, "id of an account");
+		parse_account_id(text, "id of an account");
 }
 
-static int run(int argc, char **argv)
+static int hold_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "tracker", required_argument, NULL, 't' },
@@ -232,10 +234,10 @@ static int run(int argc, char **argv)
 			hold.name = optarg;
 			break;
 		case 'p':
-			add_parent(&hold, optarg);
+			hold_add_parent(&hold, optarg);
 			break;
 		case 'a':
-			hold.age = age_option(optarg);
+			hold.age = hold_parse_age(optarg);
 			break;
 		case 'P':
 			hold.partial = true;
@@ -246,17 +248,17 @@ static int run(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		usage("how much? It takes one size, such as 16M");
+		die_usage("how much? It takes one size, such as 16M");
 	if (!parse_bytes(argv[optind], &hold.held))
-		usage("'%s' is no size, such as 4096 or 16M", argv[optind]);
+		die_usage("'%s' is no size, such as 4096 or 16M", argv[optind]);
 
 	device = open_device();
-	signals = catch_signals();
-	create_account(device, &hold);
-	join_and_charge(&hold);
-	announce(&hold);
+	signals = open_signalfd();
+	hold_create_account(device, &hold);
+	hold_join_and_charge(&hold);
+	hold_print_id(&hold);
 	free(hold.parents);
-	return wait_for_the_end(&hold, signals);
+	return hold_wait(&hold, signals);
 }
 
 const struct command hold_command = {
@@ -275,5 +277,5 @@ const struct command hold_command = {
 		"is allocated.\n\n"
 		"Exit status: 0 after SIGINT, SIGTERM or SIGHUP; 4 if the account was closed, by\n"
 		"reclaim or with its tracker.\n",
-	.run = run,
+	.run = hold_run,
 };

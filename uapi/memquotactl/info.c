@@ -15,7 +15,7 @@ static const struct {
 	  "programs can have accounts, trackers can be managed" },
 };
 
-static void print_json(const struct memquota_ioctl_info *info)
+static void info_print_json(const struct memquota_ioctl_info *info)
 {
 	const char *comma = "";
 	size_t i;
@@ -34,7 +34,7 @@ static void print_json(const struct memquota_ioctl_info *info)
 	       info->out_name_size - 1, (uint64_t)info->out_cache_max);
 }
 
-static void print_text(const struct memquota_ioctl_info *info, bool exact)
+static void info_print_text(const struct memquota_ioctl_info *info, bool exact)
 {
 	const char *label = "features";
 	char text[SIZE_TEXT];
@@ -50,10 +50,10 @@ static void print_text(const struct memquota_ioctl_info *info, bool exact)
 	}
 	printf("names      up to %" PRIu32 " bytes\n", info->out_name_size - 1);
 	printf("caches     up to %s a CPU and participant\n",
-	       size_text(text, info->out_cache_max, exact));
+	       format_size(text, info->out_cache_max, exact));
 }
 
-static int run(int argc, char **argv)
+static int info_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'J' },
@@ -73,12 +73,12 @@ static int run(int argc, char **argv)
 			exact = true;
 	}
 	if (optind < argc)
-		usage("there is one argument too many: '%s'", argv[optind]);
+		die_usage("there is one argument too many: '%s'", argv[optind]);
 	get_info(open_device(), &info);
 	if (json)
-		print_json(&info);
+		info_print_json(&info);
 	else
-		print_text(&info, exact);
+		info_print_text(&info, exact);
 	return EXIT_DONE;
 }
 
@@ -89,5 +89,5 @@ const struct command info_command = {
 	.options =
 		"  -J, --json           as JSON\n"
 		"      --bytes          sizes exactly, in bytes\n",
-	.run = run,
+	.run = info_run,
 };

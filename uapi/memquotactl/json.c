@@ -2,7 +2,7 @@
 /* Strings in JSON, where no table is printed. */
 #include "memquotactl.h"
 
-void json_string(FILE *file, const char *text)
+void print_json_string(FILE *file, const char *text)
 {
 	fputc('"', file);
 	for (; *text; text++) {

@@ -23,12 +23,12 @@ static const struct command * const commands[] = {
 static const struct command *current;
 
 /* To give the terminal back before something is said. */
-void (*leave_screen)(void);
+void (*restore_terminal)(void);
 
-static void complain(const char *format, va_list args)
+static void print_error(const char *format, va_list args)
 {
-	if (leave_screen)
-		leave_screen();
+	if (restore_terminal)
+		restore_terminal();
 	/* What was printed before comes first. */
 	fflush(stdout);
 	fputs("memquotactl: ", stderr);
@@ -41,24 +41,24 @@ void die(int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	complain(format, args);
+	print_error(format, args);
 	va_end(args);
 	exit(status);
 }
 
-void usage(const char *format, ...)
+void die_usage(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	complain(format, args);
+	print_error(format, args);
 	va_end(args);
 	fprintf(stderr, "Try 'memquotactl %s%s--help'.\n",
 		current ? current->name : "", current ? " " : "");
 	exit(EXIT_USAGE);
 }
 
-void *allocate(void *old, size_t size)
+void *xrealloc(void *old, size_t size)
 {
 	void *memory = realloc(old, size);
 
@@ -67,14 +67,14 @@ void *allocate(void *old, size_t size)
 	return memory;
 }
 
-char *copy_of(const char *text)
+char *xstrdup(const char *text)
 {
 	size_t size = strlen(text) + 1;
 
-	return memcpy(allocate(NULL, size), text, size);
+	return memcpy(xrealloc(NULL, size), text, size);
 }
 
-char *text_of(const char *format, ...)
+char *xasprintf(const char *format, ...)
 {
 	va_list args;
 	char *text;
@@ -89,17 +89,17 @@ char *text_of(const char *format, ...)
 }
 
 /* A name into a field of MEMQUOTA_IOCTL_NAME_SIZE bytes that are zero. */
-void put_name(char *field, const char *name, const char *what)
+void copy_name(char *field, const char *name, const char *what)
 {
 	size_t len = strlen(name);
 
 	if (!len || len >= MEMQUOTA_IOCTL_NAME_SIZE)
-		usage("'%s' is no name of %s: names have 1 to %d bytes",
-		      name, what, MEMQUOTA_IOCTL_NAME_SIZE - 1);
+		die_usage("'%s' is no name of %s: names have 1 to %d bytes",
+			  name, what, MEMQUOTA_IOCTL_NAME_SIZE - 1);
 	memcpy(field, name, len);
 }
 
-uint64_t number_option(const char *text, const char *what)
+uint64_t parse_account_id(const char *text, const char *what)
 {
 	char *end;
 	uint64_t number;
@@ -107,7 +107,7 @@ uint64_t number_option(const char *text, const char *what)
 	errno = 0;
 	number = strtoull(text, &end, 10);
 	if (errno || *end || !isdigit((unsigned char)*text))
-		usage("'%s' is no %s: it is a number", text, what);
+		die_usage("'%s' is no %s: it is a number", text, what);
 	return number;
 }
 
@@ -129,7 +129,7 @@ uint64_t clock_ns(int clock)
 }
 
 /* A descriptor that tells the signals by which one ends a program. */
-int catch_signals(void)
+int open_signalfd(void)
 {
 	sigset_t set;
 	int fd;
@@ -185,15 +185,15 @@ int next_option(const struct command *command, int argc, char **argv,
 	if (option == 'h')
 		print_help(command);
 	if (option == ':')
-		usage("option '%s' lacks its argument", argv[optind - 1]);
+		die_usage("option '%s' lacks its argument", argv[optind - 1]);
 	if (option != '?')
 		return option;
 	if (optopt && !strncmp(argv[optind - 1], "--", 2))
-		usage("option '%s' takes no argument", argv[optind - 1]);
+		die_usage("option '%s' takes no argument", argv[optind - 1]);
 	if (optopt)
-		usage("there is no option '-%c'", optopt);
-	usage("there is no option '%s', or it is one of several",
-	      argv[optind - 1]);
+		die_usage("there is no option '-%c'", optopt);
+	die_usage("there is no option '%s', or it is one of several",
+		  argv[optind - 1]);
 }
 
 static void flush_output(void)
@@ -233,5 +233,5 @@ int main(int argc, char **argv)
 		current = commands[i];
 		return current->run(argc - 1, argv + 1);
 	}
-	usage("there is no command '%s'", argv[1]);
+	die_usage("there is no command '%s'", argv[1]);
 }

@@ -40,22 +40,22 @@ extern const struct command info_command, trackers_command, accounts_command,
 	events_command, export_command, hold_command;
 
 /* main.c */
-extern void (*leave_screen)(void);
+extern void (*restore_terminal)(void);
 void __attribute__((noreturn)) print_help(const struct command *command);
 int next_option(const struct command *command, int argc, char **argv,
 		const char *letters, const struct option *options);
 void __attribute__((noreturn, format(printf, 1, 2)))
-usage(const char *format, ...);
+die_usage(const char *format, ...);
 void __attribute__((noreturn, format(printf, 2, 3)))
 die(int status, const char *format, ...);
-void *allocate(void *old, size_t size);
-char *copy_of(const char *text);
-char *__attribute__((format(printf, 1, 2))) text_of(const char *format, ...);
-void put_name(char *field, const char *name, const char *what);
-uint64_t number_option(const char *text, const char *what);
+void *xrealloc(void *old, size_t size);
+char *xstrdup(const char *text);
+char *__attribute__((format(printf, 1, 2))) xasprintf(const char *format, ...);
+void copy_name(char *field, const char *name, const char *what);
+uint64_t parse_account_id(const char *text, const char *what);
 bool use_colors(FILE *file);
 uint64_t clock_ns(int clock);
-int catch_signals(void);
+int open_signalfd(void);
 
 /* text.c */
 int terminal_columns(void);
@@ -65,12 +65,12 @@ void clean_text(char *text);
 
 /* size.c */
 #define SIZE_TEXT	32
-const char *size_text(char *text, uint64_t bytes, bool exact);
+const char *format_size(char *text, uint64_t bytes, bool exact);
 bool parse_bytes(const char *text, uint64_t *bytes);
 bool parse_percent(const char *text, double *percent);
 
 /* json.c */
-void json_string(FILE *file, const char *text);
+void print_json_string(FILE *file, const char *text);
 
 /* device.c */
 struct trackers {
@@ -86,7 +86,7 @@ struct accounts {
 int open_device(void);
 int try_ioctl(int fd, unsigned long cmd, void *arg);
 void __attribute__((noreturn))
-die_of_errno(int error, const char *what, const char *name);
+die_of_ioctl(int error, const char *what, const char *name);
 const char *state_name(uint32_t state);
 void get_info(int device, struct memquota_ioctl_info *info);
 bool find_tracker(int device, const char *name,
@@ -107,7 +107,7 @@ struct column {
 	enum column_type type;
 	double width;			/* as libsmartcols takes it: a hint */
 	int flags;			/* SCOLS_FL_* */
-	bool wanted;			/* unless --output says otherwise */
+	bool by_default;		/* unless --output says otherwise */
 	const char *help;
 };
 
@@ -122,7 +122,7 @@ struct view {
 	bool chosen;			/* by --output */
 	bool json;
 	bool exact;
-	bool bare;			/* without a heading */
+	bool noheadings;			/* without a heading */
 	bool tree;
 };
 
@@ -143,9 +143,9 @@ struct libscols_line;
 	"  -o, --output LIST    these columns; with + in front: these, too\n"
 
 void view_init(struct view *view, const struct column *columns, int count);
-bool view_option(struct view *view, int option, const char *argument);
-bool view_shows(const struct view *view, int column);
-void view_show(struct view *view, int column);
+bool view_parse_option(struct view *view, int option, const char *argument);
+bool view_has_column(const struct view *view, int column);
+void view_add_column(struct view *view, int column);
 void view_complete(struct view *view);
 int find_column(const struct column *columns, int count, const char *name);
 void print_columns_help(const struct column *columns, int count);
@@ -169,11 +169,11 @@ enum account_column {
 
 extern const struct column account_columns[ACCOUNT_COLUMNS];
 
-uint64_t account_number(const struct memquota_ioctl_account_list *a,
-			int column);
+uint64_t account_value(const struct memquota_ioctl_account_list *a,
+		       int column);
 int compare_accounts(const struct memquota_ioctl_account_list *a,
 		     const struct memquota_ioctl_account_list *b, int column);
-int sort_column(const char *name);
+int parse_sort_column(const char *name);
 
 /* trackers.c */
 uint64_t use_percent(const struct memquota_ioctl_tracker *t);

@@ -12,7 +12,7 @@ static const char units[] = "KMGTPE";
  * At most five characters beside "-", which is no limit, unless @exact.
  * Returns @text, of SIZE_TEXT bytes.
  */
-const char *size_text(char *text, uint64_t bytes, bool exact)
+const char *format_size(char *text, uint64_t bytes, bool exact)
 {
 	double value = bytes;
 	int unit = -1;

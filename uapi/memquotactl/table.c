@@ -15,7 +15,7 @@ void view_init(struct view *view, const struct column *columns, int count)
 	view->columns = columns;
 	view->count = count;
 	for (i = 0; i < count; i++)
-		if (columns[i].wanted)
+		if (columns[i].by_default)
 			view->shown[view->nr_shown++] = i;
 }
 
@@ -30,9 +30,9 @@ int find_column(const struct column *columns, int count, const char *name)
 	return -1;
 }
 
-static void choose_columns(struct view *view, const char *list)
+static void view_choose_columns(struct view *view, const char *list)
 {
-	char *names = copy_of(list), *rest = names, *name;
+	char *names = xstrdup(list), *rest = names, *name;
 	int column;
 
 	view->chosen = true;
@@ -43,14 +43,14 @@ static void choose_columns(struct view *view, const char *list)
 	while ((name = strsep(&rest, ","))) {
 		column = find_column(view->columns, view->count, name);
 		if (column < 0)
-			usage("there is no column '%s'", name);
-		view_show(view, column);
+			die_usage("there is no column '%s'", name);
+		view_add_column(view, column);
 	}
 	free(names);
 }
 
 /* Whether it is an option of all tables. */
-bool view_option(struct view *view, int option, const char *argument)
+bool view_parse_option(struct view *view, int option, const char *argument)
 {
 	switch (option) {
 	case 'J':
@@ -60,17 +60,17 @@ bool view_option(struct view *view, int option, const char *argument)
 		view->exact = true;
 		return true;
 	case 'n':
-		view->bare = true;
+		view->noheadings = true;
 		return true;
 	case 'o':
-		choose_columns(view, argument);
+		view_choose_columns(view, argument);
 		return true;
 	default:
 		return false;
 	}
 }
 
-bool view_shows(const struct view *view, int column)
+bool view_has_column(const struct view *view, int column)
 {
 	int i;
 
@@ -81,9 +81,9 @@ bool view_shows(const struct view *view, int column)
 }
 
 /* Add a column, as the last, unless it is there. */
-void view_show(struct view *view, int column)
+void view_add_column(struct view *view, int column)
 {
-	if (!view_shows(view, column))
+	if (!view_has_column(view, column))
 		view->shown[view->nr_shown++] = column;
 }
 
@@ -95,7 +95,7 @@ void view_complete(struct view *view)
 	if (!view->json || view->chosen)
 		return;
 	for (i = 0; i < view->count; i++)
-		view_show(view, i);
+		view_add_column(view, i);
 }
 
 void print_columns_help(const struct column *columns, int count)
@@ -105,16 +105,17 @@ void print_columns_help(const struct column *columns, int count)
 	printf("\nColumns (* those that are shown unless told otherwise):\n");
 	for (i = 0; i < count; i++)
 		printf("  %-13s%c %s\n", columns[i].name,
-		       columns[i].wanted ? '*' : ' ', columns[i].help);
+		       columns[i].by_default ? '*' : ' ', columns[i].help);
 }
 
-static void no_memory(void)
+static void die_no_memory(void)
 {
 	die(EXIT_FAILED, "there is no memory");
 }
 
-static void add_column(struct libscols_table *table, const struct view *view,
-		       const struct column *column)
+static void table_add_column(struct libscols_table *table,
+			     const struct view *view,
+			     const struct column *column)
 {
 	static const int types[] = {
 		[TEXT] = SCOLS_JSON_STRING,
@@ -135,7 +136,7 @@ static void add_column(struct libscols_table *table, const struct view *view,
 				    view->json ? column->key : column->name,
 				    column->width, flags);
 	if (!cl || scols_column_set_json_type(cl, types[column->type]))
-		no_memory();
+		die_no_memory();
 }
 
 struct libscols_table *table_new(const struct view *view, const char *name)
@@ -146,13 +147,13 @@ struct libscols_table *table_new(const struct view *view, const char *name)
 	scols_init_debug(0);
 	table = scols_new_table();
 	if (!table)
-		no_memory();
+		die_no_memory();
 	scols_table_set_name(table, name);
 	scols_table_enable_json(table, view->json);
-	scols_table_enable_noheadings(table, view->bare);
+	scols_table_enable_noheadings(table, view->noheadings);
 	scols_table_enable_colors(table, use_colors(stdout));
 	for (i = 0; i < view->nr_shown; i++)
-		add_column(table, view, &view->columns[view->shown[i]]);
+		table_add_column(table, view, &view->columns[view->shown[i]]);
 	return table;
 }
 
@@ -162,11 +163,11 @@ struct libscols_line *table_line(struct libscols_table *table,
 	struct libscols_line *line = scols_table_new_line(table, parent);
 
 	if (!line)
-		no_memory();
+		die_no_memory();
 	return line;
 }
 
-static int place_of(const struct view *view, int column)
+static int view_find_column(const struct view *view, int column)
 {
 	int i;
 
@@ -179,10 +180,10 @@ static int place_of(const struct view *view, int column)
 void cell_text(const struct view *view, struct libscols_line *line, int column,
 	       const char *text)
 {
-	int place = place_of(view, column);
+	int position = view_find_column(view, column);
 
-	if (place >= 0 && scols_line_set_data(line, place, text))
-		no_memory();
+	if (position >= 0 && scols_line_set_data(line, position, text))
+		die_no_memory();
 }
 
 /* Where there is no number (MEMQUOTA_IOCTL_UNLIMITED) it is - or null. */
@@ -195,17 +196,18 @@ void cell_number(const struct view *view, struct libscols_line *line,
 	if (view->json && number == MEMQUOTA_IOCTL_UNLIMITED)
 		return;
 	cell_text(view, line, column,
-		  size_text(text, number,
-			    !bytes || view->json || view->exact));
+		  format_size(text, number,
+			      !bytes || view->json || view->exact));
 }
 
 void cell_color(const struct view *view, struct libscols_line *line,
 		int column, const char *color)
 {
-	int place = place_of(view, column);
+	int position = view_find_column(view, column);
 
-	if (place >= 0)
-		scols_cell_set_color(scols_line_get_cell(line, place), color);
+	if (position >= 0)
+		scols_cell_set_color(scols_line_get_cell(line, position),
+				     color);
 }
 
 void table_print(struct libscols_table *table)

@@ -38,7 +38,7 @@ int text_columns(const char *text)
 /* @text, cut to @columns; what cannot be shown is a question mark. */
 char *fit_text(const char *text, int columns)
 {
-	char *fitted = allocate(NULL, strlen(text) + 1), *end = fitted;
+	char *fitted = xrealloc(NULL, strlen(text) + 1), *end = fitted;
 	mbstate_t state = { 0 };
 	wchar_t c;
 	size_t len;
@@ -64,8 +64,8 @@ char *fit_text(const char *text, int columns)
 	return fitted;
 }
 
-/* Bytes of the printable character of UTF-8 at @s; 0 if there is none. */
-static size_t character(const unsigned char *s)
+/* Bytes of the printable utf8_char_bytes of UTF-8 at @s; 0 if there is none. */
+static size_t utf8_char_bytes(const unsigned char *s)
 {
 	static const uint32_t lowest[] = { 0, 0, 0xa0, 0x800, 0x10000 };
 	size_t len, i;
@@ -98,7 +98,7 @@ void clean_text(char *text)
 	size_t len;
 
 	while (*text) {
-		len = character((unsigned char *)text);
+		len = utf8_char_bytes((unsigned char *)text);
 		if (!len)
 			*text = '?';
 		text += len ? len : 1;

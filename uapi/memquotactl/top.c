@@ -12,14 +12,14 @@
 #include <unistd.h>
 #include "memquotactl.h"
 
-#define PAST	512		/* totals: more than a terminal has columns */
+#define NR_TOTALS	512	/* more than a terminal has columns */
 
-/* What a tracker was when we looked before. */
-struct past {
+/* The totals of a tracker at the last updates, a ring. */
+struct history {
 	uint64_t id;
 	uint64_t seen_ns;
-	uint64_t totals[PAST];
-	size_t count;			/* of totals, ever */
+	uint64_t totals[NR_TOTALS];
+	size_t count;			/* of totals, including overwritten */
 };
 
 struct top {
@@ -31,8 +31,8 @@ struct top {
 	bool utf8;
 	struct trackers trackers;
 	struct accounts accounts;
-	struct past *past;
-	size_t nr_past;
+	struct history *histories;
+	size_t nr_histories;
 };
 
 /* Where the next text goes: to the screen, or, of the same size, to stdout. */
@@ -45,7 +45,7 @@ struct canvas {
 enum color { PLAIN, GREEN, YELLOW, RED, NR_COLORS };
 
 static void __attribute__((format(printf, 3, 4)))
-put(struct canvas *canvas, int attributes, const char *format, ...)
+canvas_print(struct canvas *canvas, int attributes, const char *format, ...)
 {
 	char *text, *fitted;
 	va_list args;
@@ -70,16 +70,17 @@ put(struct canvas *canvas, int attributes, const char *format, ...)
 }
 
 /* A name, in just as many columns. */
-static void put_padded(struct canvas *canvas, const char *text, int columns)
+static void canvas_print_padded(struct canvas *canvas, const char *text,
+				int columns)
 {
 	char *fitted = fit_text(text, columns);
 
-	put(canvas, A_NORMAL, "%s%*s", fitted, columns - text_columns(fitted),
-	    "");
+	canvas_print(canvas, A_NORMAL, "%s%*s", fitted, columns - text_columns(fitted),
+		     "");
 	free(fitted);
 }
 
-static void next_line(struct canvas *canvas)
+static void canvas_next_line(struct canvas *canvas)
 {
 	canvas->row++;
 	canvas->column = 0;
@@ -89,49 +90,59 @@ static void next_line(struct canvas *canvas)
 		putchar('\n');
 }
 
-static struct past *past_of(struct top *top, uint64_t id)
+static struct history *top_get_history(struct top *top, uint64_t id)
 {
-	struct past *past;
+	struct history *history;
 	size_t i;
 
-	for (i = 0; i < top->nr_past; i++)
-		if (top->past[i].id == id)
-			return &top->past[i];
-	top->past = allocate(top->past, (top->nr_past + 1) * sizeof(*past));
-	past = &top->past[top->nr_past++];
-	memset(past, 0, sizeof(*past));
-	past->id = id;
-	return past;
+	for (i = 0; i < top->nr_histories; i++)
+		if (top->histories[i].id == id)
+			return &top->histories[i];
+	top->histories = xrealloc(top->histories, (top->nr_histories + 1) *
+				  sizeof(*history));
+	history = &top->histories[top->nr_histories++];
+	memset(history, 0, sizeof(*history));
+	history->id = id;
+	return history;
 }
 
-static void remember(struct top *top, const struct memquota_ioctl_tracker *t)
+static void top_record_total(struct top *top,
+			     const struct memquota_ioctl_tracker *t)
 {
-	struct past *past = past_of(top, t->out_id);
+	struct history *history = top_get_history(top, t->out_id);
 
-	past->seen_ns = clock_ns(CLOCK_MONOTONIC);
-	past->totals[past->count++ % PAST] =
+	history->seen_ns = clock_ns(CLOCK_MONOTONIC);
+	history->totals[history->count++ % NR_TOTALS] =
 		t->out_total == MEMQUOTA_IOCTL_UNLIMITED ? 0 : t->out_total;
 }
 
-/* Ids are never used again: what has not been seen this time is gone. */
-static void forget_gone(struct top *top, uint64_t start_ns)
+/* Ids are never reused, so a tracker not seen since @start_ns is gone. */
+static void top_forget_gone(struct top *top, uint64_t start_ns)
 {
 	size_t i = 0;
 
-	while (i < top->nr_past) {
-		if (top->past[i].seen_ns < start_ns)
-			top->past[i] = top->past[--top->nr_past];
+	while (i < top->nr_histories) {
+		if (top->histories[i].seen_ns < start_ns)
+			top->histories[i] = top->histories[--top->nr_histories];
 		else
 			i++;
 	}
 }
 
-static int compare(const void *left, const void *right, void *column)
+static int compare_for_sort(const void *left, const void *right, void *column)
 {
 	return compare_accounts(left, right, *(int *)column);
 }
 
-static void look(struct top *top)
+static void top_sort_accounts(struct top *top)
+{
+	if (top->accounts.count)
+		qsort_r(top->accounts.list, top->accounts.count,
+			sizeof(*top->accounts.list), compare_for_sort,
+			&top->sort);
+}
+
+static void top_update(struct top *top)
 {
 	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	size_t i;
@@ -139,23 +150,22 @@ static void look(struct top *top)
 	free(top->trackers.list);
 	free(top->accounts.list);
 	if (top->tracker) {
-		top->trackers.list = allocate(NULL, sizeof(*top->trackers.list));
+		top->trackers.list = xrealloc(NULL,
+					      sizeof(*top->trackers.list));
 		top->trackers.count = 1;
 		get_tracker(top->device, top->tracker, top->trackers.list);
 	} else {
 		get_trackers(top->device, &top->trackers);
 	}
 	get_accounts(top->device, top->tracker, &top->accounts);
-	if (top->accounts.count)
-		qsort_r(top->accounts.list, top->accounts.count,
-			sizeof(*top->accounts.list), compare, &top->sort);
+	top_sort_accounts(top);
 	for (i = 0; i < top->trackers.count; i++)
-		remember(top, &top->trackers.list[i]);
-	forget_gone(top, start_ns);
+		top_record_total(top, &top->trackers.list[i]);
+	top_forget_gone(top, start_ns);
 }
 
-/* What a full bar stands for. */
-static uint64_t scale_of(const struct memquota_ioctl_tracker *t)
+/* Return the bytes that a full bar stands for. */
+static uint64_t tracker_scale(const struct memquota_ioctl_tracker *t)
 {
 	uint64_t scale = t->out_high;
 
@@ -166,7 +176,7 @@ static uint64_t scale_of(const struct memquota_ioctl_tracker *t)
 	return scale ? scale : 1;
 }
 
-static int color_of(const struct memquota_ioctl_tracker *t)
+static int tracker_color(const struct memquota_ioctl_tracker *t)
 {
 	if (t->out_total == MEMQUOTA_IOCTL_UNLIMITED)
 		return COLOR_PAIR(PLAIN);
@@ -175,29 +185,39 @@ static int color_of(const struct memquota_ioctl_tracker *t)
 	return COLOR_PAIR(t->out_total > t->out_low_water ? YELLOW : GREEN);
 }
 
-static void put_bar(struct canvas *canvas, const struct top *top,
-		    const struct memquota_ioctl_tracker *t, int width)
+static void top_print_bar(struct canvas *canvas, const struct top *top,
+			  const struct memquota_ioctl_tracker *t, int width)
 {
-	double scale = scale_of(t);
+	double scale = tracker_scale(t);
 	int full = 0, mark = -1, i;
 
 	if (t->out_total != MEMQUOTA_IOCTL_UNLIMITED)
 		full = t->out_total / scale * width + 0.5;
 	if (t->out_low_water != MEMQUOTA_IOCTL_UNLIMITED)
 		mark = t->out_low_water / scale * width;
-	put(canvas, A_NORMAL, "[");
+	canvas_print(canvas, A_NORMAL, "[");
 	for (i = 0; i < width; i++) {
 		if (i < full)
-			put(canvas, color_of(t), top->utf8 ? "█" : "#");
+			canvas_print(canvas, tracker_color(t),
+				     top->utf8 ? "█" : "#");
 		else
-			put(canvas, A_NORMAL, "%s", i == mark ? ":" : " ");
+			canvas_print(canvas, A_NORMAL, "%s",
+				     i == mark ? ":" : " ");
 	}
-	put(canvas, A_NORMAL, "]");
+	canvas_print(canvas, A_NORMAL, "]");
 }
 
-/* Its total, one column each time that we looked, the last on the right. */
-static void put_past(struct canvas *canvas, struct top *top,
-		     const struct memquota_ioctl_tracker *t, int width)
+/* Return the total of @age updates ago, 1 for the last; 0 if unknown. */
+static uint64_t history_get_total(const struct history *history, size_t age)
+{
+	if (age > history->count || age > NR_TOTALS)
+		return 0;
+	return history->totals[(history->count - age) % NR_TOTALS];
+}
+
+/* Print the tracker's totals, one column an update, the last on the right. */
+static void top_print_history(struct canvas *canvas, struct top *top,
+			      const struct memquota_ioctl_tracker *t, int width)
 {
 	static const char * const blocks[] = {
 		" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"
@@ -205,32 +225,30 @@ static void put_past(struct canvas *canvas, struct top *top,
 	static const char * const signs[] = {
 		" ", ".", ":", "-", "=", "+", "*", "%", "#"
 	};
-	const struct past *past = past_of(top, t->out_id);
-	uint64_t scale = scale_of(t), total;
-	size_t known = past->count < PAST ? past->count : PAST;
-	int i, level;
+	const struct history *history = top_get_history(top, t->out_id);
+	uint64_t scale = tracker_scale(t), total;
+	int age, level;
 
-	for (i = 0; i < width; i++)
-		if ((size_t)(width - i) <= known &&
-		    past->totals[(past->count - width + i) % PAST] > scale)
-			scale = past->totals[(past->count - width + i) % PAST];
-	put(canvas, A_NORMAL, " ");
-	for (i = 0; i < width; i++) {
-		level = 0;
-		if ((size_t)(width - i) <= known) {
-			total = past->totals[(past->count - width + i) % PAST];
-			level = (double)total / scale * 8 + 0.5;
-			/* Little is not nothing. */
-			level = total && !level ? 1 : level;
-		}
-		put(canvas, A_NORMAL, "%s",
-		    top->utf8 ? blocks[level] : signs[level]);
+	for (age = width; age > 0; age--) {
+		total = history_get_total(history, age);
+		if (total > scale)
+			scale = total;
 	}
-	put(canvas, A_NORMAL, " ");
+	canvas_print(canvas, A_NORMAL, " ");
+	for (age = width; age > 0; age--) {
+		total = history_get_total(history, age);
+		level = (double)total / scale * 8 + 0.5;
+		/* A small total must differ from none. */
+		if (total && !level)
+			level = 1;
+		canvas_print(canvas, A_NORMAL, "%s",
+			     top->utf8 ? blocks[level] : signs[level]);
+	}
+	canvas_print(canvas, A_NORMAL, " ");
 }
 
-static void put_tracker(struct canvas *canvas, struct top *top,
-			const struct memquota_ioctl_tracker *t)
+static void top_print_tracker(struct canvas *canvas, struct top *top,
+			      const struct memquota_ioctl_tracker *t)
 {
 	int name = 12, width = canvas->columns - name - 36;
 	char total[SIZE_TEXT], high[SIZE_TEXT], peak[SIZE_TEXT];
@@ -239,33 +257,34 @@ static void put_tracker(struct canvas *canvas, struct top *top,
 
 	if (width < 4)
 		width = 4;
-	if (width > PAST)
-		width = PAST;
+	if (width > NR_TOTALS)
+		width = NR_TOTALS;
 	if (use != MEMQUOTA_IOCTL_UNLIMITED)
 		snprintf(percent, sizeof(percent), "%" PRIu64 "%%", use);
-	put_padded(canvas, t->name, name);
-	put(canvas, A_NORMAL, " ");
-	put_bar(canvas, top, t, width);
-	put(canvas, color_of(t), " %6s",
-	    size_text(total, t->out_total, false));
-	put(canvas, A_NORMAL, " of %-6s %4s",
-	    t->out_high == MEMQUOTA_IOCTL_UNLIMITED ? "any" :
-	    size_text(high, t->out_high, false), percent);
+	canvas_print_padded(canvas, t->name, name);
+	canvas_print(canvas, A_NORMAL, " ");
+	top_print_bar(canvas, top, t, width);
+	canvas_print(canvas, tracker_color(t), " %6s",
+		     format_size(total, t->out_total, false));
+	canvas_print(canvas, A_NORMAL, " of %-6s %4s",
+		     t->out_high == MEMQUOTA_IOCTL_UNLIMITED ? "any" :
+	    format_size(high, t->out_high, false), percent);
 	if (t->out_state != MEMQUOTA_STATE_COUNTING)
-		put(canvas, COLOR_PAIR(RED), " %s", state_name(t->out_state));
-	next_line(canvas);
+		canvas_print(canvas, COLOR_PAIR(RED), " %s", state_name(t->out_state));
+	canvas_next_line(canvas);
 
-	put_padded(canvas, "", name);
-	put(canvas, A_NORMAL, " ");
-	put_past(canvas, top, t, width);
-	put(canvas, A_NORMAL, " peak %-6s %" PRIu64 " reclaim%s",
-	    size_text(peak, t->out_peak, false), (uint64_t)t->out_reclaims,
+	canvas_print_padded(canvas, "", name);
+	canvas_print(canvas, A_NORMAL, " ");
+	top_print_history(canvas, top, t, width);
+	canvas_print(canvas, A_NORMAL, " peak %-6s %" PRIu64 " reclaim%s",
+		     format_size(peak, t->out_peak, false),
+		     (uint64_t)t->out_reclaims,
 	    t->out_reclaims == 1 ? "" : "s");
-	next_line(canvas);
+	canvas_next_line(canvas);
 }
 
 /* Half of the screen at most. */
-static void put_trackers(struct canvas *canvas, struct top *top)
+static void top_print_trackers(struct canvas *canvas, struct top *top)
 {
 	size_t room = canvas->rows / 4, i;
 
@@ -274,18 +293,19 @@ static void put_trackers(struct canvas *canvas, struct top *top)
 	if (room > top->trackers.count)
 		room = top->trackers.count;
 	for (i = 0; i < room; i++)
-		put_tracker(canvas, top, &top->trackers.list[i]);
+		top_print_tracker(canvas, top, &top->trackers.list[i]);
 	if (room < top->trackers.count) {
-		put(canvas, A_NORMAL, "and %zu more: 'memquotactl trackers'",
-		    top->trackers.count - room);
-		next_line(canvas);
+		canvas_print(canvas, A_NORMAL, "and %zu more: 'memquotactl trackers'",
+			     top->trackers.count - room);
+		canvas_next_line(canvas);
 	}
 }
 
+/* The columns of accounts, from the left. */
 static const struct {
 	int column;
 	int width;			/* of numbers */
-} shown[] = {
+} layout[] = {
 	{ ACCOUNT_ID, 7 },
 	{ ACCOUNT_HELD, 6 },
 	{ ACCOUNT_PEAK, 6 },
@@ -297,48 +317,53 @@ static const struct {
 	{ ACCOUNT_NAME, 0 },
 };
 
-static void put_heading(struct canvas *canvas, const struct top *top)
+static void top_print_heading(struct canvas *canvas, const struct top *top)
 {
 	const struct column *column;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(shown); i++) {
-		column = &account_columns[shown[i].column];
-		put(canvas, A_NORMAL, "%s", i ? " " : "");
-		put(canvas, shown[i].column == top->sort ? A_REVERSE : A_BOLD,
-		    column->type == TEXT ? "%-*s" : "%*s", shown[i].width,
-		    column->name);
+	for (i = 0; i < ARRAY_SIZE(layout); i++) {
+		column = &account_columns[layout[i].column];
+		canvas_print(canvas, A_NORMAL, "%s", i ? " " : "");
+		canvas_print(canvas, layout[i].column == top->sort ?
+			     A_REVERSE : A_BOLD,
+			     column->type == TEXT ? "%-*s" : "%*s",
+			     layout[i].width, column->name);
 	}
-	next_line(canvas);
+	canvas_next_line(canvas);
 }
 
-static void put_account(struct canvas *canvas,
-			const struct memquota_ioctl_account_list *a)
+static void top_print_account(struct canvas *canvas,
+			      const struct memquota_ioctl_account_list *a)
 {
 	char text[SIZE_TEXT];
 	uint64_t number;
+	int column;
+	bool exact;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(shown); i++) {
-		put(canvas, A_NORMAL, "%s", i ? " " : "");
-		if (shown[i].column == ACCOUNT_TRACKER) {
-			put_padded(canvas, a->tracker, shown[i].width);
+	for (i = 0; i < ARRAY_SIZE(layout); i++) {
+		column = layout[i].column;
+		canvas_print(canvas, A_NORMAL, "%s", i ? " " : "");
+		if (column == ACCOUNT_TRACKER) {
+			canvas_print_padded(canvas, a->tracker,
+					    layout[i].width);
 			continue;
 		}
-		if (shown[i].column == ACCOUNT_NAME) {
-			put(canvas, A_NORMAL, "%s", a->out_name);
+		if (column == ACCOUNT_NAME) {
+			canvas_print(canvas, A_NORMAL, "%s", a->out_name);
 			continue;
 		}
-		number = shown[i].column == ACCOUNT_ID ? a->out_id :
-			 account_number(a, shown[i].column);
-		put(canvas, A_NORMAL, "%*s", shown[i].width,
-		    size_text(text, number,
-			      account_columns[shown[i].column].type != BYTES));
+		exact = account_columns[column].type != BYTES;
+		number = column == ACCOUNT_ID ? a->out_id :
+			 account_value(a, column);
+		canvas_print(canvas, A_NORMAL, "%*s", layout[i].width,
+			     format_size(text, number, exact));
 	}
-	next_line(canvas);
+	canvas_next_line(canvas);
 }
 
-static void draw(struct canvas *canvas, struct top *top)
+static void top_draw(struct canvas *canvas, struct top *top)
 {
 	time_t now = time(NULL);
 	char clock[16];
@@ -347,16 +372,16 @@ static void draw(struct canvas *canvas, struct top *top)
 	canvas->row = 0;
 	canvas->column = 0;
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
-	put(canvas, A_NORMAL, "%s  %zu tracker%s, %zu account%s", clock,
-	    top->trackers.count, top->trackers.count == 1 ? "" : "s",
+	canvas_print(canvas, A_NORMAL, "%s  %zu tracker%s, %zu account%s", clock,
+		     top->trackers.count, top->trackers.count == 1 ? "" : "s",
 	    top->accounts.count, top->accounts.count == 1 ? "" : "s");
 	if (canvas->curses)
-		put(canvas, A_NORMAL,
-		    "   q quit  s, S sort  arrows scroll");
-	next_line(canvas);
-	put_trackers(canvas, top);
-	next_line(canvas);
-	put_heading(canvas, top);
+		canvas_print(canvas, A_NORMAL,
+			     "   q quit  s, S sort  arrows scroll");
+	canvas_next_line(canvas);
+	top_print_trackers(canvas, top);
+	canvas_next_line(canvas);
+	top_print_heading(canvas, top);
 
 	if (top->first >= top->accounts.count)
 		top->first = top->accounts.count ? top->accounts.count - 1 : 0;
@@ -365,24 +390,22 @@ static void draw(struct canvas *canvas, struct top *top)
 	if (last > top->accounts.count)
 		last = top->accounts.count;
 	for (i = top->first; i < last; i++)
-		put_account(canvas, &top->accounts.list[i]);
+		top_print_account(canvas, &top->accounts.list[i]);
 }
 
-static void next_sort(struct top *top, int step)
+static void top_change_sort(struct top *top, int step)
 {
-	size_t i, n = ARRAY_SIZE(shown);
+	size_t i, n = ARRAY_SIZE(layout);
 
 	for (i = 0; i < n; i++)
-		if (shown[i].column == top->sort)
+		if (layout[i].column == top->sort)
 			break;
-	/* One that is not shown comes before the first. */
-	top->sort = shown[(i + n + step) % n].column;
-	if (top->accounts.count)
-		qsort_r(top->accounts.list, top->accounts.count,
-			sizeof(*top->accounts.list), compare, &top->sort);
+	/* One that is not layout comes before the first. */
+	top->sort = layout[(i + n + step) % n].column;
+	top_sort_accounts(top);
 }
 
-static void scroll_by(struct top *top, int lines)
+static void top_scroll(struct top *top, int lines)
 {
 	if (lines < 0 && top->first < (size_t)-lines)
 		top->first = 0;
@@ -391,28 +414,28 @@ static void scroll_by(struct top *top, int lines)
 }
 
 /* Whether to go on. */
-static bool press(struct top *top, int key, int rows)
+static bool top_handle_key(struct top *top, int key, int rows)
 {
 	switch (key) {
 	case 'q':
 		return false;
 	case 's':
-		next_sort(top, 1);
+		top_change_sort(top, 1);
 		break;
 	case 'S':
-		next_sort(top, -1);
+		top_change_sort(top, -1);
 		break;
 	case KEY_DOWN:
-		scroll_by(top, 1);
+		top_scroll(top, 1);
 		break;
 	case KEY_UP:
-		scroll_by(top, -1);
+		top_scroll(top, -1);
 		break;
 	case KEY_NPAGE:
-		scroll_by(top, rows / 2);
+		top_scroll(top, rows / 2);
 		break;
 	case KEY_PPAGE:
-		scroll_by(top, -rows / 2);
+		top_scroll(top, -rows / 2);
 		break;
 	case KEY_HOME:
 		top->first = 0;
@@ -421,24 +444,24 @@ static bool press(struct top *top, int key, int rows)
 	return true;
 }
 
-static void end_screen(void)
+static void screen_end(void)
 {
 	if (!isendwin())
 		endwin();
 }
 
-static void begin_screen(void)
+static void screen_begin(void)
 {
 	char *type = getenv("TERM");
 
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		usage("top takes a terminal: --once prints what is there and ends");
+		die_usage("top takes a terminal: --once prints what is there and ends");
 	if (!newterm(NULL, stdout, stdin))
 		die(EXIT_FAILED,
 		    "no description of the terminal '%s': try TERM=linux, or --once",
 		    type ? type : "");
-	leave_screen = end_screen;
-	atexit(end_screen);
+	restore_terminal = screen_end;
+	atexit(screen_end);
 	cbreak();
 	noecho();
 	curs_set(0);
@@ -452,26 +475,26 @@ static void begin_screen(void)
 	init_pair(RED, COLOR_RED, -1);
 }
 
-static void show_live(struct top *top)
+static void top_run_live(struct top *top)
 {
 	struct canvas canvas = { .curses = true };
 	uint64_t next_ns, now_ns;
 	struct pollfd fds[] = {
-		{ .fd = catch_signals(), .events = POLLIN },
+		{ .fd = open_signalfd(), .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 	};
 	int key;
 
-	begin_screen();
+	screen_begin();
 	for (next_ns = 0; ;) {
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		if (now_ns >= next_ns) {
-			look(top);
+			top_update(top);
 			next_ns = now_ns + top->delay * 1e9;
 		}
 		getmaxyx(stdscr, canvas.rows, canvas.columns);
 		erase();
-		draw(&canvas, top);
+		top_draw(&canvas, top);
 		refresh();
 		/* A new size of the terminal interrupts it, and is a key. */
 		if (poll(fds, ARRAY_SIZE(fds), (next_ns - now_ns) / 1000000 + 1) < 0 &&
@@ -480,12 +503,12 @@ static void show_live(struct top *top)
 		if (fds[0].revents || fds[1].revents & (POLLHUP | POLLERR))
 			return;
 		while ((key = getch()) != ERR)
-			if (!press(top, key, canvas.rows))
+			if (!top_handle_key(top, key, canvas.rows))
 				return;
 	}
 }
 
-static int number_of_rows(const char *name, int otherwise)
+static int getenv_size(const char *name, int otherwise)
 {
 	const char *text = getenv(name);
 	int rows = text ? atoi(text) : 0;
@@ -493,20 +516,21 @@ static int number_of_rows(const char *name, int otherwise)
 	return rows > 0 && rows < 10000 ? rows : otherwise;
 }
 
-static void print_once(struct top *top)
+static void top_print_once(struct top *top)
 {
 	struct canvas canvas = {
 		.columns = terminal_columns(),
-		.rows = number_of_rows("LINES", 24),
+		.rows = getenv_size("LINES", 24),
 	};
 
 	if (!canvas.columns)
-		canvas.columns = number_of_rows("COLUMNS", 80);
-	look(top);
-	draw(&canvas, top);
+		canvas.columns = getenv_size("COLUMNS", 80);
+	top_update(top);
+	top_draw(&canvas, top);
 }
 
-static void print_number(const char *key, uint64_t number, const char *behind)
+static void json_print_number(const char *key, uint64_t number,
+			      const char *behind)
 {
 	if (number == MEMQUOTA_IOCTL_UNLIMITED)
 		printf("\"%s\": null%s", key, behind);
@@ -514,41 +538,41 @@ static void print_number(const char *key, uint64_t number, const char *behind)
 		printf("\"%s\": %" PRIu64 "%s", key, number, behind);
 }
 
-static void print_json_tracker(const struct memquota_ioctl_tracker *t)
+static void json_print_tracker(const struct memquota_ioctl_tracker *t)
 {
 	printf("{\"name\": ");
-	json_string(stdout, t->name);
+	print_json_string(stdout, t->name);
 	printf(", \"state\": \"%s\", ", state_name(t->out_state));
-	print_number("total", t->out_total, ", ");
-	print_number("high", t->out_high, ", ");
-	print_number("low_water", t->out_low_water, ", ");
-	print_number("max", t->out_max, ", ");
-	print_number("peak", t->out_peak, ", ");
-	print_number("reclaims", t->out_reclaims, "}");
+	json_print_number("total", t->out_total, ", ");
+	json_print_number("high", t->out_high, ", ");
+	json_print_number("low_water", t->out_low_water, ", ");
+	json_print_number("max", t->out_max, ", ");
+	json_print_number("peak", t->out_peak, ", ");
+	json_print_number("reclaims", t->out_reclaims, "}");
 }
 
-static void print_json_account(const struct memquota_ioctl_account_list *a)
+static void json_print_account(const struct memquota_ioctl_account_list *a)
 {
 	size_t i;
 
 	printf("{\"tracker\": ");
-	json_string(stdout, a->tracker);
+	print_json_string(stdout, a->tracker);
 	printf(", \"name\": ");
-	json_string(stdout, a->out_name);
+	print_json_string(stdout, a->out_name);
 	printf(", ");
-	print_number("id", a->out_id, "");
-	for (i = 0; i < ARRAY_SIZE(shown); i++) {
-		const struct column *c = &account_columns[shown[i].column];
+	json_print_number("id", a->out_id, "");
+	for (i = 0; i < ARRAY_SIZE(layout); i++) {
+		const struct column *c = &account_columns[layout[i].column];
 
-		if (c->type == TEXT || shown[i].column == ACCOUNT_ID)
+		if (c->type == TEXT || layout[i].column == ACCOUNT_ID)
 			continue;
 		printf(", ");
-		print_number(c->key, account_number(a, shown[i].column), "");
+		json_print_number(c->key, account_value(a, layout[i].column), "");
 	}
 	putchar('}');
 }
 
-static void print_json(const struct top *top)
+static void json_print_top(const struct top *top)
 {
 	size_t i;
 
@@ -556,40 +580,40 @@ static void print_json(const struct top *top)
 	       clock_ns(CLOCK_REALTIME) / 1e9);
 	for (i = 0; i < top->trackers.count; i++) {
 		printf("%s", i ? ", " : "");
-		print_json_tracker(&top->trackers.list[i]);
+		json_print_tracker(&top->trackers.list[i]);
 	}
 	printf("], \"accounts\": [");
 	for (i = 0; i < top->accounts.count; i++) {
 		printf("%s", i ? ", " : "");
-		print_json_account(&top->accounts.list[i]);
+		json_print_account(&top->accounts.list[i]);
 	}
 	printf("]}\n");
 }
 
-static void show_json(struct top *top, bool once)
+static void top_run_json(struct top *top, bool once)
 {
-	struct pollfd signals = { .fd = catch_signals(), .events = POLLIN };
+	struct pollfd signals = { .fd = open_signalfd(), .events = POLLIN };
 
 	do {
-		look(top);
-		print_json(top);
+		top_update(top);
+		json_print_top(top);
 		if (fflush(stdout))
 			return;
 	} while (!once && poll(&signals, 1, top->delay * 1000) == 0);
 }
 
-static double delay_option(const char *text)
+static double top_parse_delay(const char *text)
 {
 	char *end;
 	double delay = strtod(text, &end);
 
 	if (end == text || *end || !(delay >= 0.1 && delay <= 3600))
-		usage("'%s' is no delay: it is a number of seconds, from 0.1 to 3600",
-		      text);
+		die_usage("'%s' is no delay: it is a number of seconds, from 0.1 to 3600",
+			  text);
 	return delay;
 }
 
-static int run(int argc, char **argv)
+static int top_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "delay", required_argument, NULL, 'd' },
@@ -610,27 +634,27 @@ static int run(int argc, char **argv)
 	while ((option = next_option(&top_command, argc, argv, ":d:x:1Jh",
 				     options)) != -1) {
 		if (option == 'd')
-			top.delay = delay_option(optarg);
+			top.delay = top_parse_delay(optarg);
 		else if (option == 'x')
-			top.sort = sort_column(optarg);
+			top.sort = parse_sort_column(optarg);
 		else if (option == '1')
 			once = true;
 		else
 			json = true;
 	}
 	if (argc - optind > 1)
-		usage("there is one argument too many: '%s'", argv[optind + 1]);
+		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
 	top.tracker = argv[optind];
 	top.device = open_device();
 	if (json)
-		show_json(&top, once);
+		top_run_json(&top, once);
 	else if (once)
-		print_once(&top);
+		top_print_once(&top);
 	else
-		show_live(&top);
+		top_run_live(&top);
 	free(top.trackers.list);
 	free(top.accounts.list);
-	free(top.past);
+	free(top.histories);
 	return EXIT_DONE;
 }
 
@@ -642,12 +666,12 @@ const struct command top_command = {
 		"  -d, --delay SECONDS  between two looks; 1 unless told\n"
 		"  -x, --sort COLUMN    of 'accounts'; HELD unless told\n"
 		"  -1, --once           print what is there, and end\n"
-		"  -J, --json           each look as JSON, on a line of its own\n",
+		"  -J, --json           each top_update as JSON, on a line of its own\n",
 	.notes =
 		"Of each tracker there is a bar, full at high, with a ':' at low-water; and\n"
-		"below it its total over time, one column a look, on the same scale. Keys:\n"
+		"below it its total over time, one column a top_update, on the same scale. Keys:\n"
 		"  q                    quit\n"
 		"  s, S                 sort by the next column, the one before\n"
 		"  arrows, page, home   scroll the accounts\n",
-	.run = run,
+	.run = top_run,
 };

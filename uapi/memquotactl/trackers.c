@@ -53,8 +53,9 @@ uint64_t use_percent(const struct memquota_ioctl_tracker *t)
 	return (double)t->out_total * 100 / t->out_high;
 }
 
-static void color_line(const struct view *view, struct libscols_line *line,
-		       const struct memquota_ioctl_tracker *t)
+static void tracker_color_line(const struct view *view,
+			       struct libscols_line *line,
+			       const struct memquota_ioctl_tracker *t)
 {
 	if (t->out_state == MEMQUOTA_STATE_POISONED)
 		cell_color(view, line, COL_STATE, "red");
@@ -69,8 +70,9 @@ static void color_line(const struct view *view, struct libscols_line *line,
 	}
 }
 
-static void add_line(const struct view *view, struct libscols_table *table,
-		     const struct memquota_ioctl_tracker *t)
+static void tracker_add_line(const struct view *view,
+			     struct libscols_table *table,
+			     const struct memquota_ioctl_tracker *t)
 {
 	struct libscols_line *line = table_line(table, NULL);
 
@@ -89,7 +91,7 @@ static void add_line(const struct view *view, struct libscols_table *table,
 	cell_text(view, line, COL_PROGRAMS,
 		  t->out_flags & MEMQUOTA_TRACKER_PROGRAMS ? "1" : "0");
 	cell_number(view, line, COL_ID, t->out_id);
-	color_line(view, line, t);
+	tracker_color_line(view, line, t);
 }
 
 static void print_trackers(struct view *view, const struct trackers *trackers)
@@ -99,11 +101,11 @@ static void print_trackers(struct view *view, const struct trackers *trackers)
 
 	table = table_new(view, "trackers");
 	for (i = 0; i < trackers->count; i++)
-		add_line(view, table, &trackers->list[i]);
+		tracker_add_line(view, table, &trackers->list[i]);
 	table_print(table);
 }
 
-static int run_trackers(int argc, char **argv)
+static int trackers_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		VIEW_OPTIONS,
@@ -117,9 +119,9 @@ static int run_trackers(int argc, char **argv)
 	view_init(&view, columns, ARRAY_SIZE(columns));
 	while ((option = next_option(&trackers_command, argc, argv,
 				     ":h" VIEW_LETTERS, options)) != -1)
-		view_option(&view, option, optarg);
+		view_parse_option(&view, option, optarg);
 	if (optind < argc)
-		usage("there is one argument too many: '%s'", argv[optind]);
+		die_usage("there is one argument too many: '%s'", argv[optind]);
 	view_complete(&view);
 	get_trackers(open_device(), &trackers);
 	print_trackers(&view, &trackers);
@@ -134,7 +136,7 @@ const struct command trackers_command = {
 	.options = VIEW_HELP,
 	.columns = columns,
 	.nr_columns = ARRAY_SIZE(columns),
-	.run = run_trackers,
+	.run = trackers_run,
 };
 
 /* A limit as it is given: a text, or NULL. */
@@ -165,7 +167,7 @@ struct limits {
 	"for --high, of high for --low-water; or 'unlimited'; or 'default': unlimited\n" \
 	"for --max, as max for --high, 75 % of high for --low-water.\n"
 
-static bool limit_option(struct limits *limits, int option)
+static bool limits_parse_option(struct limits *limits, int option)
 {
 	switch (option) {
 	case 'm':
@@ -195,27 +197,27 @@ static uint64_t parse_limit(const char *text, const char *what, uint64_t whole,
 		return 0;
 	if (parse_percent(text, &percent)) {
 		if (whole == MEMQUOTA_IOCTL_UNLIMITED)
-			usage("--%s %s is a part of %s, which is unlimited",
-			      what, text, whole_name);
+			die_usage("--%s %s is a part of %s, which is unlimited",
+				  what, text, whole_name);
 		bytes = (double)whole * percent / 100;
 	} else if (!parse_bytes(text, &bytes)) {
-		usage("--%s: '%s' is no size, such as 512M, 1.5G or 75%%", what,
-		      text);
+		die_usage("--%s: '%s' is no size, such as 512M, 1.5G or 75%%", what,
+			  text);
 	}
 	/* The kernel would take it for the default, which can be unlimited. */
 	if (!bytes)
-		usage("--%s: '%s' is nothing; there is 'default', and 'unlimited'",
-		      what, text);
+		die_usage("--%s: '%s' is nothing; there is 'default', and 'unlimited'",
+			  what, text);
 	return bytes;
 }
 
-static uint64_t or_default(uint64_t limit, uint64_t derived)
+static uint64_t limit_or_default(uint64_t limit, uint64_t derived)
 {
 	return limit ? limit : derived;
 }
 
-static void apply_limits(struct memquota_ioctl_tracker_config *config,
-			 const struct limits *limits)
+static void config_apply_limits(struct memquota_ioctl_tracker_config *config,
+				const struct limits *limits)
 {
 	uint64_t max, high;
 
@@ -223,18 +225,18 @@ static void apply_limits(struct memquota_ioctl_tracker_config *config,
 		config->max = parse_limit(limits->max, "max",
 					  (uint64_t)sysconf(_SC_PHYS_PAGES) *
 					  sysconf(_SC_PAGESIZE), "memory");
-	max = or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
+	max = limit_or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
 	if (limits->high)
 		config->high = parse_limit(limits->high, "high", max, "max");
-	high = or_default(config->high, max);
+	high = limit_or_default(config->high, max);
 	if (limits->low_water)
 		config->low_water = parse_limit(limits->low_water, "low-water",
 						high, "high");
 }
 
 /* What bears the value of its default goes on to follow it. */
-static void keep_limits(struct memquota_ioctl_tracker_config *config,
-			const struct memquota_ioctl_tracker *t)
+static void config_keep_limits(struct memquota_ioctl_tracker_config *config,
+			       const struct memquota_ioctl_tracker *t)
 {
 	config->max = t->out_max;
 	if (t->out_high != t->out_max)
@@ -244,12 +246,12 @@ static void keep_limits(struct memquota_ioctl_tracker_config *config,
 		config->low_water = t->out_low_water;
 }
 
-/* What the limits would be, as the kernel derives them. */
-static void pretend_limits(struct memquota_ioctl_tracker *t,
-			   const struct memquota_ioctl_tracker_config *config)
+/* Set the limits in @t to what the kernel would derive from @config. */
+static void derive_limits(struct memquota_ioctl_tracker *t,
+			  const struct memquota_ioctl_tracker_config *config)
 {
-	t->out_max = or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
-	t->out_high = or_default(config->high, t->out_max);
+	t->out_max = limit_or_default(config->max, MEMQUOTA_IOCTL_UNLIMITED);
+	t->out_high = limit_or_default(config->high, t->out_max);
 	t->out_low_water = config->low_water;
 	if (!config->low_water)
 		t->out_low_water = t->out_high == MEMQUOTA_IOCTL_UNLIMITED ?
@@ -257,24 +259,24 @@ static void pretend_limits(struct memquota_ioctl_tracker *t,
 			t->out_high - t->out_high / 4;
 }
 
-static void die_of_limits(int error, const char *what,
+static void die_of_config(int error, const char *what,
 			  const struct memquota_ioctl_tracker_config *config)
 {
 	if (error == EINVAL && *config->out_reason)
 		die(EXIT_FAILED, "%s: '%s' is refused: %s", what, config->name,
 		    config->out_reason);
-	die_of_errno(error, what, config->name);
+	die_of_ioctl(error, what, config->name);
 }
 
-static const char *limit_text(char *text, uint64_t bytes, bool exact)
+static const char *format_limit(char *text, uint64_t bytes, bool exact)
 {
 	if (bytes == MEMQUOTA_IOCTL_UNLIMITED)
 		return "unlimited";
-	return size_text(text, bytes, exact);
+	return format_size(text, bytes, exact);
 }
 
 /* What became of it, or would. */
-static void report(struct memquota_ioctl_tracker *t, struct view *view)
+static void print_limits(struct memquota_ioctl_tracker *t, struct view *view)
 {
 	char max[SIZE_TEXT], high[SIZE_TEXT], low_water[SIZE_TEXT];
 
@@ -284,12 +286,12 @@ static void report(struct memquota_ioctl_tracker *t, struct view *view)
 		return;
 	}
 	printf("%s: max %s, high %s, low-water %s\n", t->name,
-	       limit_text(max, t->out_max, view->exact),
-	       limit_text(high, t->out_high, view->exact),
-	       limit_text(low_water, t->out_low_water, view->exact));
+	       format_limit(max, t->out_max, view->exact),
+	       format_limit(high, t->out_high, view->exact),
+	       format_limit(low_water, t->out_low_water, view->exact));
 }
 
-static int run_set(int argc, char **argv)
+static int set_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		LIMIT_OPTIONS,
@@ -307,28 +309,28 @@ static int run_set(int argc, char **argv)
 				     options)) != -1) {
 		if (option == 'd')
 			config.flags = MEMQUOTA_CONFIGURE_CHECK_ONLY;
-		else if (!limit_option(&limits, option))
-			view_option(&view, option, optarg);
+		else if (!limits_parse_option(&limits, option))
+			view_parse_option(&view, option, optarg);
 	}
 	if (argc - optind != 1)
-		usage("which tracker? It takes the name of one");
+		die_usage("which tracker? It takes the name of one");
 	if (!limits.max && !limits.high && !limits.low_water)
-		usage("which limit? --max, --high or --low-water");
+		die_usage("which limit? --max, --high or --low-water");
 
-	put_name(config.name, argv[optind], "a tracker");
+	copy_name(config.name, argv[optind], "a tracker");
 	device = open_device();
 	get_tracker(device, config.name, &tracker);
 	if (tracker.out_state != MEMQUOTA_STATE_DISABLED)
-		keep_limits(&config, &tracker);
-	apply_limits(&config, &limits);
+		config_keep_limits(&config, &tracker);
+	config_apply_limits(&config, &limits);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, &config);
 	if (err)
-		die_of_limits(err, "set", &config);
+		die_of_config(err, "set", &config);
 	if (config.flags)
-		pretend_limits(&tracker, &config);
+		derive_limits(&tracker, &config);
 	else
 		get_tracker(device, config.name, &tracker);
-	report(&tracker, &view);
+	print_limits(&tracker, &view);
 	if (config.flags && !view.json)
 		puts("This is possible; nothing was changed.");
 	return EXIT_DONE;
@@ -343,10 +345,10 @@ const struct command set_command = {
 	.notes = SIZE_HELP
 		"\nWhat is not given stays; what has the value of its default goes on to follow\n"
 		"max or high.\n",
-	.run = run_set,
+	.run = set_run,
 };
 
-static int run_create(int argc, char **argv)
+static int create_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		LIMIT_OPTIONS,
@@ -367,20 +369,20 @@ static int run_create(int argc, char **argv)
 			config.flags |= MEMQUOTA_TRACKER_PROGRAMS;
 		else if (option == 'd')
 			config.flags |= MEMQUOTA_TRACKER_DISABLED;
-		else if (!limit_option(&limits, option))
-			view_option(&view, option, optarg);
+		else if (!limits_parse_option(&limits, option))
+			view_parse_option(&view, option, optarg);
 	}
 	if (argc - optind != 1)
-		usage("which tracker? It takes the name of one");
+		die_usage("which tracker? It takes the name of one");
 
-	put_name(config.name, argv[optind], "a tracker");
-	apply_limits(&config, &limits);
+	copy_name(config.name, argv[optind], "a tracker");
+	config_apply_limits(&config, &limits);
 	device = open_device();
 	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CREATE, &config);
 	if (err)
-		die_of_limits(err, "create", &config);
+		die_of_config(err, "create", &config);
 	get_tracker(device, config.name, &tracker);
-	report(&tracker, &view);
+	print_limits(&tracker, &view);
 	return EXIT_DONE;
 }
 
@@ -393,10 +395,10 @@ const struct command create_command = {
 		"  -d, --disabled       it counts nothing, for good\n",
 	.notes = SIZE_HELP
 		"\nIt lasts until it is destroyed, or the module is unloaded.\n",
-	.run = run_create,
+	.run = create_run,
 };
 
-static int run_destroy(int argc, char **argv)
+static int destroy_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
@@ -410,12 +412,12 @@ static int run_destroy(int argc, char **argv)
 	while (next_option(&destroy_command, argc, argv, ":h", options) != -1)
 		;
 	if (argc - optind != 1)
-		usage("which tracker? It takes the name of one");
-	put_name(destroy.name, argv[optind], "a tracker");
+		die_usage("which tracker? It takes the name of one");
+	copy_name(destroy.name, argv[optind], "a tracker");
 	err = try_ioctl(open_device(), MEMQUOTA_IOCTL_TRACKER_DESTROY,
 			&destroy);
 	if (err)
-		die_of_errno(err, "destroy", destroy.name);
+		die_of_ioctl(err, "destroy", destroy.name);
 	return EXIT_DONE;
 }
 
@@ -425,5 +427,5 @@ const struct command destroy_command = {
 	.summary = "Destroy a tracker; its accounts close",
 	.options = "",
 	.notes = "Only a tracker that was made with 'create'; others belong to kernel modules.\n",
-	.run = run_destroy,
+	.run = destroy_run,
 };
