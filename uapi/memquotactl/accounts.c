@@ -34,17 +34,17 @@ const struct column account_columns[ACCOUNT_COLUMNS] = {
 		"1 if the tree had it before, under another parent" },
 };
 
-/* Accounts that are deeper in the tree begin again at the left. */
+/* Print deeper accounts as further trees, which begin at the left. */
 #define MAX_DEPTH	32
 
 typedef struct memquota_ioctl_account_list account_t;
 
-/* An account in a tree: those below it, in the order in which they are shown. */
+/* An account in the tree. */
 struct node {
 	const account_t *account;
-	struct edge *first, *last;
-	unsigned int nr_positions;	/* under how many it is to be shown */
-	unsigned int shown;		/* under how many it was */
+	struct edge *first, *last;	/* to its children, in printing order */
+	unsigned int nr_positions;	/* parents to print it under */
+	unsigned int shown;		/* parents printed under so far */
 };
 
 struct edge {
@@ -53,7 +53,7 @@ struct edge {
 	struct edge *next_deep;
 };
 
-/* Links that are too deep to be shown where they belong, in order. */
+/* Links deeper than MAX_DEPTH, in the order of their trees. */
 struct edge_queue {
 	struct edge *first, *last;
 };
@@ -122,12 +122,7 @@ uint64_t account_value(const account_t *a, int column)
 	}
 }
 
-static int compare_ids(const account_t *a, const account_t *b)
-{
-	return (a->out_id > b->out_id) - (a->out_id < b->out_id);
-}
-
-/* The oldest first, the largest first, or by the alphabet. */
+/* Sort by @column: numbers largest first, ids and names ascending. */
 int compare_accounts(const account_t *a, const account_t *b, int column)
 {
 	uint64_t of_a = account_value(a, column);
@@ -138,7 +133,7 @@ int compare_accounts(const account_t *a, const account_t *b, int column)
 		order = strcmp(a->out_name, b->out_name);
 	else if (column == ACCOUNT_TRACKER)
 		order = strcmp(a->tracker, b->tracker);
-	return order ? order : compare_ids(a, b);
+	return order ? order : compare_account_ids(a, b);
 }
 
 static int compare_nodes(const void *left, const void *right, void *column)
@@ -153,7 +148,7 @@ static int compare_nodes_by_id(const void *left, const void *right)
 	const struct node *a = *(struct node * const *)left;
 	const struct node *b = *(struct node * const *)right;
 
-	return compare_ids(a->account, b->account);
+	return compare_account_ids(a->account, b->account);
 }
 
 static struct node *find_node(struct node **by_id, size_t count, uint64_t id)
@@ -181,7 +176,7 @@ static void node_add_child(struct node *parent, struct node *child,
 	child->nr_positions++;
 }
 
-/* Children come below their parents in the order that @nodes have. */
+/* Link children to their parents, in the order of @nodes. */
 static struct edge *link_all_nodes(struct node *nodes, size_t count)
 {
 	struct node **by_id = xrealloc(NULL, (count + 1) * sizeof(*by_id));
@@ -199,8 +194,10 @@ static struct edge *link_all_nodes(struct node *nodes, size_t count)
 	for (i = 0; i < count; i++) {
 		const account_t *a = nodes[i].account;
 
-		for (j = 0; j < MEMQUOTA_IOCTL_PARENTS && a->out_parents[j]; j++) {
-			/* It may have closed since, or be too young. */
+		for (j = 0; j < MEMQUOTA_IOCTL_PARENTS; j++) {
+			if (!a->out_parents[j])
+				break;
+			/* It may have been closed or created meanwhile. */
 			parent = find_node(by_id, count, a->out_parents[j]);
 			if (parent)
 				node_add_child(parent, &nodes[i], edge++);
@@ -238,8 +235,8 @@ static void cell_tree_name(const struct view *view, struct libscols_line *line,
 }
 
 /*
- * What is below an account that has several parents is shown once, so that
- * there are no more lines than links.
+ * Print the children of an account with several parents only once, so that
+ * there are at most as many lines as links.
  */
 static void tree_add_node(const struct view *view, struct libscols_table *table,
 			  struct libscols_line *above, struct node *node,
@@ -264,7 +261,7 @@ static void tree_add_node(const struct view *view, struct libscols_table *table,
 	}
 }
 
-/* One that has no parents, and all below it. */
+/* Add @node, which has no parents, and its descendants. */
 static void tree_add_root(const struct view *view, struct libscols_table *table,
 			  struct node *node)
 {
@@ -272,7 +269,7 @@ static void tree_add_root(const struct view *view, struct libscols_table *table,
 	struct edge *edge;
 
 	tree_add_node(view, table, NULL, node, 0, &deep);
-	/* A tree can queue further edges, which come behind. */
+	/* tree_add_node() can append to the queue. */
 	for (edge = deep.first; edge; edge = edge->next_deep)
 		tree_add_node(view, table, NULL, edge->child, 0, &deep);
 }
@@ -306,9 +303,9 @@ int parse_sort_column(const char *name)
 	int column = find_column(account_columns, ACCOUNT_COLUMNS, name);
 
 	if (column < 0)
-		die_usage("there is no column '%s'", name);
+		die_usage("unknown column '%s'", name);
 	if (column == ACCOUNT_PARENTS || column == ACCOUNT_AGAIN)
-		die_usage("nothing can be sorted by '%s'", name);
+		die_usage("column '%s': cannot sort by it", name);
 	return column;
 }
 
@@ -329,7 +326,7 @@ static int accounts_run(int argc, char **argv)
 	view_init(&view, account_columns, ACCOUNT_COLUMNS);
 	view.tree = true;
 	while ((option = next_option(&accounts_command, argc, argv,
-				     ":hlx:" VIEW_LETTERS, options)) != -1) {
+				     "hlx:" VIEW_LETTERS, options)) != -1) {
 		if (option == 'l')
 			view.tree = false;
 		else if (option == 'x')
@@ -337,13 +334,11 @@ static int accounts_run(int argc, char **argv)
 		else
 			view_parse_option(&view, option, optarg);
 	}
-	if (argc - optind > 1)
-		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
-	tracker = argv[optind];
+	tracker = parse_operand(argc, argv, NULL);
 	if (!tracker && !view.chosen)
 		view_add_column(&view, ACCOUNT_TRACKER);
 	view_complete(&view);
-	/* There is no tree without what draws it. */
+	/* The tree is drawn in the column NAME. */
 	if (!view_has_column(&view, ACCOUNT_NAME) && !view.json)
 		view.tree = false;
 	get_accounts(open_device(), tracker, &accounts);
@@ -367,7 +362,7 @@ const struct command accounts_command = {
 	.run = accounts_run,
 };
 
-/* Ids are never used twice, in whatever tracker. */
+/* Ids are unique among all trackers, so the tracker need not be known. */
 static bool find_account(int device, uint64_t id, account_t *account)
 {
 	struct trackers trackers;
@@ -411,19 +406,17 @@ static int show_run(int argc, char **argv)
 	int option;
 	uint64_t id;
 
-	/* Whether a tree had it before is no question. */
+	/* All columns but the last, AGAIN, which is about trees. */
 	view_init(&view, account_columns, ACCOUNT_AGAIN);
-	while ((option = next_option(&show_command, argc, argv, ":Jh",
+	while ((option = next_option(&show_command, argc, argv, "Jh",
 				     options)) != -1)
 		view_parse_option(&view, option, optarg);
-	if (argc - optind != 1)
-		die_usage("which account? It takes the id of one");
-	id = parse_account_id(argv[optind], "id of an account");
+	id = parse_account_id(parse_operand(argc, argv, "an account id"));
 	for (option = 0; option < ACCOUNT_AGAIN; option++)
 		view_add_column(&view, option);
 	if (!id || !find_account(open_device(), id, &account))
 		die(EXIT_ABSENT,
-		    "there is no account %" PRIu64 ": it is closed, or never was",
+		    "account %" PRIu64 ": not found: closed, or never created",
 		    id);
 	print_account(&view, &account);
 	return EXIT_DONE;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /dev/memquota: asking it, and what to do when it refuses. */
+/* Access to /dev/memquota, and messages for its errors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,74 +20,71 @@ int open_device(void)
 	case ENXIO:
 	case ENODEV:
 		die(EXIT_ABSENT,
-		    "there is no " DEVICE ": the module memquota is not loaded.\n"
-		    "Load it, as root, with 'modprobe memquota' or 'insmod PATH/memquota.ko'.");
+		    DEVICE ": %s: load the module with 'modprobe memquota'",
+		    strerror(errno));
 	case EACCES:
 	case EPERM:
 		die(EXIT_FAILED,
-		    "you may not open " DEVICE ".\n"
-		    "Run it as root, or, for 'info' and 'hold', as a member of the group memquota:\n"
-		    "'usermod -a -G memquota USER', and log in again; see memquota(4).");
+		    DEVICE ": %s: run as root or, for 'info' and 'hold', "
+		    "join the group memquota with 'usermod -a -G memquota USER'",
+		    strerror(errno));
 	default:
 		die(EXIT_FAILED, DEVICE ": %s", strerror(errno));
 	}
 }
 
-/* 0, or the errno. All structures begin with their size. */
+/* Return 0 or the errno. */
 int try_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) < 0 ? errno : 0;
 }
 
-/* What an errno of an ioctl means, and what can be done. */
-void die_of_ioctl(int error, const char *what, const char *name)
+/* Return what @error of an ioctl on a tracker means and how to solve it. */
+static const char *explain_error(int error)
 {
 	switch (error) {
-	case ENOTTY:
-		die(EXIT_ABSENT,
-		    "%s: the module memquota that is loaded is too old for it",
-		    what);
-	case EPERM:
-		die(EXIT_FAILED,
-		    "%s: this needs root (CAP_SYS_RESOURCE): try it with sudo",
-		    what);
 	case EACCES:
-		die(EXIT_FAILED,
-		    "%s: '%s' is not for programs. Create a tracker that is with\n"
-		    "'memquotactl create NAME --programs', or load the module with programs=1.",
-		    what, name);
+		return "not open to programs: use one made with 'memquotactl "
+		       "create --programs', or load the module with programs=1";
 	case ENOENT:
-		die(EXIT_ABSENT,
-		    "%s: there is no tracker '%s'; 'memquotactl trackers' lists them",
-		    what, name);
+		return "not found: run 'memquotactl trackers' for a list";
 	case EEXIST:
-		die(EXIT_FAILED, "%s: '%s' is there already", what, name);
+		return "already exists: choose another name";
 	case EBUSY:
-		die(EXIT_FAILED,
-		    "%s: '%s' belongs to a kernel module, and goes with it",
-		    what, name);
+		return "owned by a kernel module, or being destroyed";
 	case EOPNOTSUPP:
-		die(EXIT_FAILED,
-		    "%s: '%s' was created disabled, or this kernel cannot do that",
-		    what, name);
+		return "created disabled, or not supported by the loaded module";
 	case ESHUTDOWN:
-		die(EXIT_ABSENT, "%s: '%s' was destroyed", what, name);
+		return "destroyed";
 	case ENOTRECOVERABLE:
-		die(EXIT_FAILED,
-		    "%s: '%s' is poisoned: its bookkeeping contradicted itself.\n"
-		    "The kernel's log says how. Loading the module again is the way out.",
-		    what, name);
+		return "poisoned by inconsistent counters: see the kernel log "
+		       "and reload the module";
 	case EDQUOT:
-		die(EXIT_FAILED,
-		    "%s: '%s': a limit is reached: max of the tracker, or what\n"
-		    "a user may have (the module's parameters user_objects, user_bytes)",
-		    what, name);
-	case EINVAL:
-		die(EXIT_FAILED, "%s: '%s' is refused: it is not valid", what,
-		    name);
+		return "limit reached: raise its max, or user_objects or "
+		       "user_bytes of the module";
 	default:
-		die(EXIT_FAILED, "%s: '%s': %s", what, name, strerror(error));
+		return strerror(error);
 	}
+}
+
+/* Report @error of an ioctl on @tracker, or on the device if it is NULL. */
+void die_of_ioctl(int error, const char *tracker)
+{
+	int status = EXIT_FAILED;
+
+	if (error == ENOTTY)
+		die(EXIT_ABSENT,
+		    DEVICE ": %s: load a newer version of the module",
+		    strerror(error));
+	if (error == EPERM)
+		die(EXIT_FAILED,
+		    DEVICE ": %s: run as root (needs CAP_SYS_RESOURCE)",
+		    strerror(error));
+	if (error == ENOENT || error == ESHUTDOWN)
+		status = EXIT_ABSENT;
+	if (tracker)
+		die(status, "tracker '%s': %s", tracker, explain_error(error));
+	die(status, DEVICE ": %s", strerror(error));
 }
 
 const char *state_name(uint32_t state)
@@ -110,10 +107,10 @@ void get_info(int device, struct memquota_ioctl_info *info)
 	info->size = sizeof(*info);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_INFO, info);
 	if (err)
-		die_of_ioctl(err, "info", DEVICE);
+		die_of_ioctl(err, NULL);
 }
 
-/* False if there is none of that name, or it is on its way out. */
+/* Return false if there is no such tracker or it is being destroyed. */
 bool find_tracker(int device, const char *name,
 		  struct memquota_ioctl_tracker *tracker)
 {
@@ -121,12 +118,12 @@ bool find_tracker(int device, const char *name,
 
 	memset(tracker, 0, sizeof(*tracker));
 	tracker->size = sizeof(*tracker);
-	copy_name(tracker->name, name, "a tracker");
+	copy_name(tracker->name, name, "tracker");
 	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER, tracker);
 	if (err == ENOENT || err == ESHUTDOWN)
 		return false;
 	if (err)
-		die_of_ioctl(err, "tracker", name);
+		die_of_ioctl(err, name);
 	return true;
 }
 
@@ -134,7 +131,7 @@ void get_tracker(int device, const char *name,
 		 struct memquota_ioctl_tracker *tracker)
 {
 	if (!find_tracker(device, name, tracker))
-		die_of_ioctl(ENOENT, "tracker", name);
+		die_of_ioctl(ENOENT, name);
 }
 
 void get_trackers(int device, struct trackers *trackers)
@@ -149,18 +146,18 @@ void get_trackers(int device, struct trackers *trackers)
 		if (err == ENOENT)
 			return;
 		if (err)
-			die_of_ioctl(err, "trackers", DEVICE);
+			die_of_ioctl(err, NULL);
 		trackers->list = xrealloc(trackers->list,
 					  (trackers->count + 1) *
 					  sizeof(*trackers->list));
 		tracker = &trackers->list[trackers->count];
-		/* It may have gone since. */
+		/* It may have been destroyed since. */
 		trackers->count += find_tracker(device, next.out_name, tracker);
 		next.after_id = next.out_id;
 	}
 }
 
-/* The account after the one with the id @after; false if there is none. */
+/* Get the account with the lowest id above @after; false if there is none. */
 bool next_account(int device, const char *tracker, uint64_t after,
 		  struct memquota_ioctl_account_list *account)
 {
@@ -169,12 +166,12 @@ bool next_account(int device, const char *tracker, uint64_t after,
 	memset(account, 0, sizeof(*account));
 	account->size = sizeof(*account);
 	account->after_id = after;
-	copy_name(account->tracker, tracker, "a tracker");
+	copy_name(account->tracker, tracker, "tracker");
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_LIST, account);
 	if (err == ENOENT || err == ESHUTDOWN)
 		return false;
 	if (err)
-		die_of_ioctl(err, "accounts", tracker);
+		die_of_ioctl(err, tracker);
 	clean_text(account->out_name);
 	return true;
 }
@@ -186,7 +183,7 @@ static void fetch_accounts(int device, const char *tracker,
 	uint64_t after = 0;
 
 	while (next_account(device, tracker, after, &next)) {
-		/* It doubles where it is full: at powers of two. */
+		/* The list is full when its length is a power of two. */
 		if (!(accounts->count & (accounts->count - 1)))
 			accounts->list = xrealloc(accounts->list,
 						  (accounts->count * 2 + 1) *
@@ -196,14 +193,14 @@ static void fetch_accounts(int device, const char *tracker,
 	}
 }
 
-static int compare_account_ids(const void *left, const void *right)
+int compare_account_ids(const void *left, const void *right)
 {
 	const struct memquota_ioctl_account_list *a = left, *b = right;
 
 	return (a->out_id > b->out_id) - (a->out_id < b->out_id);
 }
 
-/* Those of one tracker, or of all if @tracker is NULL. */
+/* Get the accounts of one tracker, or of all if @tracker is NULL, by id. */
 void get_accounts(int device, const char *tracker, struct accounts *accounts)
 {
 	struct memquota_ioctl_tracker known;

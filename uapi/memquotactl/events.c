@@ -2,9 +2,9 @@
 /*
  * memquotactl events: reclaims as they happen, from the kernel's tracepoints.
  *
- * They come through an instance of tracefs of our own: nobody else's tracing
- * is changed, nobody else takes events away, and the kernel says how many it
- * lost where we are too slow. debugfs would show the last few runs only.
+ * The events are read from a tracefs instance of our own. It leaves other
+ * tracers' settings alone, other readers cannot consume its events, and the
+ * kernel counts the events that were lost. debugfs has the last few runs only.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -33,10 +33,10 @@ struct event {
 struct watch {
 	const char *tracker;		/* or NULL for all */
 	bool json;
-	double offset;			/* from CLOCK_MONOTONIC to time of day */
+	double offset;			/* CLOCK_REALTIME - CLOCK_MONOTONIC */
 };
 
-/* The instance, while there is one. */
+/* The path of the instance, NULL until it is created. */
 static char *instance;
 static int pipe_fd = -1;
 
@@ -48,7 +48,10 @@ static void instance_remove(void)
 		rmdir(instance);
 }
 
-/* What was left by those who were killed. One that is read stays. */
+/*
+ * Remove the instances of killed processes. rmdir() fails on an instance that
+ * is being read.
+ */
 static void instance_remove_stale(const char *folder)
 {
 	DIR *dir = opendir(folder);
@@ -74,14 +77,14 @@ static void __attribute__((noreturn)) die_of_tracing(const char *what)
 	case EACCES:
 	case EPERM:
 		die(EXIT_FAILED,
-		    "events: this needs root, and a kernel that lets root trace: try it with sudo");
+		    "%s: %s: run as root, on a kernel that lets root trace",
+		    what, strerror(errno));
 	case ENOENT:
 		die(EXIT_ABSENT,
-		    "events: the kernel does not trace memquota: there is no %s.\n"
-		    "Mount tracefs, as root, with 'mount -t tracefs none /sys/kernel/tracing'.",
-		    what);
+		    "%s: %s: mount tracefs with 'mount -t tracefs none /sys/kernel/tracing'",
+		    what, strerror(errno));
 	default:
-		die(EXIT_FAILED, "events: %s: %s", what, strerror(errno));
+		die(EXIT_FAILED, "%s: %s", what, strerror(errno));
 	}
 }
 
@@ -113,9 +116,9 @@ static void instance_open(void)
 	instance = path;
 	atexit(instance_remove);
 
-	/* No end without a beginning: all of them at once, below. */
+	/* Trace no end without its start: begin with all events enabled. */
 	instance_write("tracing_on", "0");
-	/* Wake us for the first event, not when the buffer is half full. */
+	/* Wake the reader at the first event, not at a half full buffer. */
 	instance_write("buffer_percent", "0");
 	instance_write("trace_clock", "mono");
 	path = xasprintf("%s/trace_pipe", instance);
@@ -131,8 +134,8 @@ static void instance_open(void)
 }
 
 /*
- * Take " KEY=NUMBER" from the end of @text. Numbers come behind the names, so
- * that no name can pretend to be one.
+ * Cut " KEY=NUMBER" off the end of @text and return the number. Numbers are
+ * parsed from the end because names, which come first, can look like them.
  */
 static uint64_t trace_take_number(char *text, const char *key)
 {
@@ -145,7 +148,7 @@ static uint64_t trace_take_number(char *text, const char *key)
 	return strtoull(space + 2 + len, NULL, 10);
 }
 
-/* Take @word from the end of @text, if it is there. */
+/* Cut @word off the end of @text; return false if @text ends otherwise. */
 static bool trace_take_word(char *text, const char *word)
 {
 	size_t len = strlen(text), word_len = strlen(word);
@@ -157,9 +160,10 @@ static bool trace_take_word(char *text, const char *word)
 }
 
 /*
- * What is left of "tracker=NAME account=ID:NAME participant=NAME" when the
- * numbers are gone. Where names contain such words, the tracker's name, which
- * takes root, and the id are right, and the other two may be cut elsewhere.
+ * Parse "tracker=NAME account=ID:NAME participant=NAME", the rest after the
+ * numbers were cut off. If names contain such words, the tracker's name, which
+ * only root can choose, and the id are right, but the border between the other
+ * two names may be wrong.
  */
 static void trace_take_names(char *text, struct event *event)
 {
@@ -179,7 +183,7 @@ static void trace_take_names(char *text, struct event *event)
 	event->participant = participant + strlen(" participant=");
 }
 
-/* Print the beginning of an event; false if it is not wanted. */
+/* Print the beginning of an event; return false if it is filtered out. */
 static bool event_print_prefix(const struct watch *watch,
 			       const struct event *event, const char *kind,
 			       FILE *out)
@@ -216,7 +220,7 @@ static bool event_print_prefix(const struct watch *watch,
 	return true;
 }
 
-/* A member of an object, if in JSON; else @before, the size, and @behind. */
+/* Print a size: in JSON as a member, else between @before and @behind. */
 static void event_print_size(const struct watch *watch, FILE *out,
 			     const char *key, uint64_t bytes,
 			     const char *before, const char *behind)
@@ -312,7 +316,7 @@ static void event_print_end(const struct watch *watch, struct event *event,
 }
 
 static const struct {
-	const char *mark;	/* 16 bytes of a process's name cannot hold it */
+	const char *mark;		/* longer than a task's name can be */
 	void (*print)(const struct watch *watch, struct event *event,
 		      char *text, FILE *out);
 } kinds[] = {
@@ -339,7 +343,7 @@ static void event_print_lost(const struct watch *watch, const char *line,
 			(int)strspn(count, "0123456789"), count);
 }
 
-/* The moment before @mark: seconds since the system's start. */
+/* Return the number that ends at @mark, the seconds since boot. */
 static double parse_timestamp(const char *line, const char *mark)
 {
 	const char *start = mark;
@@ -361,7 +365,7 @@ static void event_print_line(const struct watch *watch, char *line, FILE *out)
 		event_print_lost(watch, line, out);
 		return;
 	}
-	/* Names come behind the first, and may look like another. */
+	/* The first mark counts: later ones may be part of a name. */
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		mark = strstr(line, kinds[i].mark);
 		if (mark && (!first || mark < first)) {
@@ -383,7 +387,7 @@ static void print_trace_line(const struct watch *watch, char *line)
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
-		die(EXIT_FAILED, "there is no memory");
+		die_no_memory();
 	event_print_line(watch, line, out);
 	fclose(out);
 	if (!size) {
@@ -402,7 +406,7 @@ static void print_trace_line(const struct watch *watch, char *line)
 	free(text);
 }
 
-/* All lines that are there. */
+/* Print all complete lines that the kernel has. */
 static void read_trace_lines(const struct watch *watch)
 {
 	static char buffer[65536];
@@ -414,9 +418,11 @@ static void read_trace_lines(const struct watch *watch)
 			   sizeof(buffer) - 1 - used)) > 0) {
 		used += len;
 		buffer[used] = '\0';
-		for (line = buffer; (end = strchr(line, '\n')); line = end + 1) {
+		line = buffer;
+		while ((end = strchr(line, '\n'))) {
 			*end = '\0';
 			print_trace_line(watch, line);
+			line = end + 1;
 		}
 		used -= line - buffer;
 		memmove(buffer, line, used);
@@ -433,19 +439,19 @@ static int watch_events(const struct watch *watch, int signals)
 	struct pollfd fds[] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = pipe_fd, .events = POLLIN },
-		/* That nobody reads it is told without being asked for. */
+		/* poll() always reports POLLERR, that the reader is gone. */
 		{ .fd = STDOUT_FILENO },
 	};
 
 	while (!fds[0].revents && !fds[2].revents) {
 		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0)
-			die(EXIT_FAILED, "events: poll: %s", strerror(errno));
+			die(EXIT_FAILED, "poll: %s", strerror(errno));
 		read_trace_lines(watch);
-		/* Whoever read it has seen enough. */
+		/* EPIPE: the reader is gone. */
 		if (fflush(stdout))
 			break;
 		if (access(events, F_OK))
-			die(EXIT_ABSENT, "events: the module memquota was unloaded");
+			die(EXIT_ABSENT, "module memquota: unloaded");
 	}
 	free(events);
 	return EXIT_DONE;
@@ -464,20 +470,18 @@ static int events_run(int argc, char **argv)
 	int option, device, signals;
 	bool noheadings = false;
 
-	while ((option = next_option(&events_command, argc, argv, ":Jnh",
+	while ((option = next_option(&events_command, argc, argv, "Jnh",
 				     options)) != -1) {
 		if (option == 'J')
 			watch.json = true;
 		else
 			noheadings = true;
 	}
-	if (argc - optind > 1)
-		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
-	watch.tracker = argv[optind];
+	watch.tracker = parse_operand(argc, argv, NULL);
 	device = open_device();
 	if (watch.tracker)
 		get_tracker(device, watch.tracker, &tracker);
-	/* The module may be unloaded while we look on. */
+	/* Do not keep the module from being unloaded. */
 	close(device);
 
 	signal(SIGPIPE, SIG_IGN);

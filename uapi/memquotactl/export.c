@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* memquotactl export: for the textfile collector of Prometheus' node_exporter. */
+/* memquotactl export: metrics for Prometheus. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 	}
 
 struct metric {
-	size_t offset;			/* of a 64-bit number */
+	size_t offset;			/* of a u64 in the ioctl's structure */
 	const char *name;
 	const char *type;
 	const char *help;
@@ -80,7 +80,7 @@ static void print_value(FILE *file, uint64_t value)
 		fprintf(file, " %" PRIu64 "\n", value);
 }
 
-/* What a disabled tracker does not count has no value. */
+/* A disabled tracker has no total and no peak. */
 static bool metric_is_uncounted(const struct memquota_ioctl_tracker *t,
 				const struct metric *metric)
 {
@@ -165,7 +165,10 @@ static void print_accounts(FILE *file, const struct accounts *accounts)
 	}
 }
 
-/* The collector reads all files that end in .prom: this one does not. */
+/*
+ * Open a temporary file in the directory of @path. Its name does not end in
+ * .prom, so the textfile collector of node_exporter ignores it.
+ */
 static FILE *open_output(const char *path, char **temporary)
 {
 	mode_t mask = umask(0);
@@ -174,22 +177,20 @@ static FILE *open_output(const char *path, char **temporary)
 	int fd;
 
 	umask(mask);
-	/* Root could replace /dev/null, and whatever /dev/stdout leads to. */
+	/* As root, rename() would replace /dev/null or /dev/stdout. */
 	if (!lstat(path, &old) && !S_ISREG(old.st_mode))
-		die(EXIT_FAILED, "%s cannot be written: it is no regular file",
-		    path);
+		die(EXIT_FAILED, "%s: not a regular file", path);
 	*temporary = xasprintf("%s.XXXXXX", path);
 	fd = mkstemp(*temporary);
 	if (fd < 0 || fchmod(fd, 0666 & ~mask))
-		die(EXIT_FAILED, "%s cannot be written: %s", path,
-		    strerror(errno));
+		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
 	file = fdopen(fd, "w");
 	if (!file)
-		die(EXIT_FAILED, "there is no memory");
+		die_no_memory();
 	return file;
 }
 
-/* Whoever reads it sees all of the old or all of the new. */
+/* Rename @temporary to @path: readers see the whole old or the whole new. */
 static void close_output(FILE *file, const char *path, const char *temporary)
 {
 	int err = 0;
@@ -204,7 +205,7 @@ static void close_output(FILE *file, const char *path, const char *temporary)
 	if (!err)
 		return;
 	unlink(temporary);
-	die(EXIT_FAILED, "%s cannot be written: %s", path, strerror(err));
+	die(EXIT_FAILED, "%s: %s", path, strerror(err));
 }
 
 static int export_run(int argc, char **argv)
@@ -222,15 +223,14 @@ static int export_run(int argc, char **argv)
 	FILE *file = stdout;
 	int option, device;
 
-	while ((option = next_option(&export_command, argc, argv, ":ao:h",
+	while ((option = next_option(&export_command, argc, argv, "ao:h",
 				     options)) != -1) {
 		if (option == 'a')
 			with_accounts = true;
 		else
 			path = optarg;
 	}
-	if (optind < argc)
-		die_usage("there is one argument too many: '%s'", argv[optind]);
+	reject_operands(argc, argv);
 
 	device = open_device();
 	get_trackers(device, &trackers);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* memquotactl hold: an account that holds something, for scripts and tests. */
+/* memquotactl hold: an account with a charge, for scripts and tests. */
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -15,7 +16,7 @@ struct hold {
 	uint64_t *parents;
 	size_t nr_parents;
 	uint64_t held;
-	double age;			/* in s; negative: not told */
+	double age;			/* in s; negative without --age */
 	bool partial;
 	bool json;
 	int account;
@@ -28,19 +29,20 @@ static int hold_open_parent(int device, const struct hold *hold, uint64_t id)
 	struct memquota_ioctl_account_open open = { .size = sizeof(open) };
 	int err;
 
-	copy_name(open.tracker, hold->tracker, "a tracker");
+	copy_name(open.tracker, hold->tracker, "tracker");
 	open.id = id;
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open);
 	if (err == ESTALE)
 		die(EXIT_ABSENT,
-		    "there is no account %" PRIu64 " in '%s': it is closed, or never was",
+		    "account %" PRIu64 ": not found in tracker '%s': "
+		    "closed, or never created",
 		    id, hold->tracker);
 	if (err == EPERM)
 		die(EXIT_FAILED,
-		    "account %" PRIu64 " is another user's: only root may use it",
+		    "account %" PRIu64 ": owned by another user: run as root",
 		    id);
 	if (err)
-		die_of_ioctl(err, "hold", hold->tracker);
+		die_of_ioctl(err, hold->tracker);
 	return open.out_fd;
 }
 
@@ -54,17 +56,18 @@ static void hold_create_account(int device, struct hold *hold)
 	size_t i;
 	int err;
 
-	copy_name(create.tracker, hold->tracker, "a tracker");
-	copy_name(create.name, hold->name, "an account");
+	copy_name(create.tracker, hold->tracker, "tracker");
+	copy_name(create.name, hold->name, "account");
 	if (hold->nr_parents)
 		create.parent_fd = hold_open_parent(device, hold,
 						    hold->parents[0]);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create);
 	if (err == EINVAL)
-		die(EXIT_USAGE, "'%s' is no name: control characters are refused",
+		die(EXIT_USAGE,
+		    "invalid account name '%s': expected printable UTF-8",
 		    hold->name);
 	if (err)
-		die_of_ioctl(err, "hold", hold->tracker);
+		die_of_ioctl(err, hold->tracker);
 	hold->account = create.out_fd;
 	hold->id = create.out_id;
 	if (hold->nr_parents)
@@ -73,13 +76,13 @@ static void hold_create_account(int device, struct hold *hold)
 	for (i = 1; i < hold->nr_parents; i++) {
 		add.parent_fd = hold_open_parent(device, hold,
 						 hold->parents[i]);
-		err = try_ioctl(hold->account, MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT,
-				&add);
+		err = try_ioctl(hold->account,
+				MEMQUOTA_IOCTL_ACCOUNT_ADD_PARENT, &add);
 		if (err == EEXIST)
-			die_usage("account %" PRIu64 " is named twice",
-				  hold->parents[i]);
+			die_usage("option '--parent': account %" PRIu64
+				  " given twice", hold->parents[i]);
 		if (err)
-			die_of_ioctl(err, "hold", hold->tracker);
+			die_of_ioctl(err, hold->tracker);
 		close(add.parent_fd);
 	}
 }
@@ -92,7 +95,7 @@ static void hold_set_oldest(const struct hold *hold, uint64_t oldest_ns)
 	};
 
 	if (try_ioctl(hold->participant, MEMQUOTA_IOCTL_OLDEST, &oldest))
-		die(EXIT_FAILED, "the age is refused: %s", strerror(errno));
+		die(EXIT_FAILED, "option '--age': %s", strerror(errno));
 }
 
 static void hold_join_and_charge(struct hold *hold)
@@ -102,16 +105,16 @@ static void hold_join_and_charge(struct hold *hold)
 	uint64_t age_ns, now_ns;
 	int err;
 
-	copy_name(join.name, hold->name, "a participant");
+	copy_name(join.name, hold->name, "participant");
 	if (!hold->partial)
 		join.flags = MEMQUOTA_JOIN_COLLAPSING;
 	err = try_ioctl(hold->account, MEMQUOTA_IOCTL_JOIN, &join);
 	if (err)
-		die_of_ioctl(err, "hold", hold->tracker);
+		die_of_ioctl(err, hold->tracker);
 	hold->participant = join.out_fd;
 
 	if (hold->age >= 0) {
-		/* Nothing is older than the machine's start. */
+		/* Data cannot be older than the boot. */
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 		age_ns = hold->age * 1e9;
 		hold_set_oldest(hold, age_ns < now_ns ? now_ns - age_ns : 0);
@@ -121,11 +124,11 @@ static void hold_join_and_charge(struct hold *hold)
 				     &charge) : 0;
 	if (err == EDQUOT)
 		die(EXIT_FAILED,
-		    "hold: the charge is refused: it would pass max of '%s', or user_bytes\n"
-		    "(parameter of the module) for your user",
+		    "tracker '%s': charge refused: raise its max, or "
+		    "user_bytes of the module",
 		    hold->tracker);
 	if (err)
-		die_of_ioctl(err, "hold", hold->tracker);
+		die_of_ioctl(err, hold->tracker);
 }
 
 static void hold_print_id(const struct hold *hold)
@@ -140,7 +143,10 @@ static void hold_print_id(const struct hold *hold)
 	fflush(stdout);
 }
 
-/* Give up what is asked, or say that all is gone: then the account closes. */
+/*
+ * Answer that what @request wants was freed. A collapsing participant answers
+ * that it freed all, and the kernel closes its account.
+ */
 static void hold_answer_request(struct hold *hold,
 				const struct memquota_reclaim_request *request)
 {
@@ -149,19 +155,19 @@ static void hold_answer_request(struct hold *hold,
 		.id = request->id,
 		.freed_bytes = hold->held,
 	};
-	char gave[SIZE_TEXT], left[SIZE_TEXT];
+	char freed[SIZE_TEXT], left[SIZE_TEXT];
 	int err;
 
 	if (hold->partial && request->want_bytes < hold->held)
 		answer.freed_bytes = request->want_bytes;
 	err = try_ioctl(hold->participant, MEMQUOTA_IOCTL_ANSWER, &answer);
-	/* The tracker or the request may be gone: that is no failure of ours. */
+	/* The tracker or the request may be gone. */
 	if (err)
 		return;
 	hold->held -= answer.freed_bytes;
-	fprintf(stderr, "memquotactl: gave up %s, %s left\n",
-		format_size(gave, answer.freed_bytes, false),
-		format_size(left, hold->held, false));
+	warnx("account %" PRIu64 ": freed %s, %s left", hold->id,
+	      format_size(freed, answer.freed_bytes, false),
+	      format_size(left, hold->held, false));
 	if (!hold->held && hold->age >= 0 && hold->partial)
 		hold_set_oldest(hold, MEMQUOTA_IOCTL_NO_DATA);
 }
@@ -177,15 +183,14 @@ static int hold_wait(struct hold *hold, int signals)
 
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
-			die(EXIT_FAILED, "hold: poll: %s", strerror(errno));
+			die(EXIT_FAILED, "poll: %s", strerror(errno));
 		if (fds[0].revents)
 			return EXIT_DONE;
 		len = read(hold->participant, &request, sizeof(request));
 		if (len == sizeof(request)) {
 			hold_answer_request(hold, &request);
 		} else if (len <= 0) {
-			fprintf(stderr, "memquotactl: account %" PRIu64 " was closed\n",
-				hold->id);
+			warnx("account %" PRIu64 ": closed", hold->id);
 			return EXIT_COLLAPSED;
 		}
 	}
@@ -197,7 +202,8 @@ static double hold_parse_age(const char *text)
 	double age = strtod(text, &end);
 
 	if (end == text || *end || !(age >= 0 && age < 1e9))
-		die_usage("'%s' is no age: it is a number of seconds", text);
+		die_usage("invalid age '%s': expected a number of seconds",
+			  text);
 	return age;
 }
 
@@ -206,7 +212,7 @@ static void hold_add_parent(struct hold *hold, const char *text)
 	hold->parents = xrealloc(hold->parents, (hold->nr_parents + 1) *
 				 sizeof(*hold->parents));
 	hold->parents[hold->nr_parents++] =
-		parse_account_id(text, "id of an account");
+		parse_account_id(text);
 }
 
 static int hold_run(int argc, char **argv)
@@ -223,8 +229,9 @@ static int hold_run(int argc, char **argv)
 	};
 	struct hold hold = { .tracker = "default", .name = "hold", .age = -1 };
 	int option, device, signals;
+	const char *size;
 
-	while ((option = next_option(&hold_command, argc, argv, ":t:n:p:a:PJh",
+	while ((option = next_option(&hold_command, argc, argv, "t:n:p:a:PJh",
 				     options)) != -1) {
 		switch (option) {
 		case 't':
@@ -247,10 +254,9 @@ static int hold_run(int argc, char **argv)
 			break;
 		}
 	}
-	if (argc - optind != 1)
-		die_usage("how much? It takes one size, such as 16M");
-	if (!parse_bytes(argv[optind], &hold.held))
-		die_usage("'%s' is no size, such as 4096 or 16M", argv[optind]);
+	size = parse_operand(argc, argv, "a size");
+	if (!parse_bytes(size, &hold.held))
+		die_usage("invalid size '%s': " SIZE_EXPECTED, size);
 
 	device = open_device();
 	signals = open_signalfd();

@@ -65,15 +65,14 @@ static int info_run(int argc, char **argv)
 	struct memquota_ioctl_info info;
 	int option;
 
-	while ((option = next_option(&info_command, argc, argv, ":Jh",
+	while ((option = next_option(&info_command, argc, argv, "Jh",
 				     options)) != -1) {
 		if (option == 'J')
 			json = true;
 		else
 			exact = true;
 	}
-	if (optind < argc)
-		die_usage("there is one argument too many: '%s'", argv[optind]);
+	reject_operands(argc, argv);
 	get_info(open_device(), &info);
 	if (json)
 		info_print_json(&info);

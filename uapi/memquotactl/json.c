@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Strings in JSON, where no table is printed. */
+/* JSON that does not come from a table. */
 #include "memquotactl.h"
 
 void print_json_string(FILE *file, const char *text)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * memquotactl: look at the trackers and accounts of memquota, and manage them.
+ * memquotactl: show and manage the trackers and accounts of memquota.
  */
 #include <ctype.h>
+#include <err.h>
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -22,18 +23,16 @@ static const struct command * const commands[] = {
 
 static const struct command *current;
 
-/* To give the terminal back before something is said. */
+/* Set while a full-screen display is on; called before an error is printed. */
 void (*restore_terminal)(void);
 
 static void print_error(const char *format, va_list args)
 {
 	if (restore_terminal)
 		restore_terminal();
-	/* What was printed before comes first. */
+	/* Keep the order of output and error on a terminal. */
 	fflush(stdout);
-	fputs("memquotactl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vwarnx(format, args);
 }
 
 void die(int status, const char *format, ...)
@@ -46,6 +45,18 @@ void die(int status, const char *format, ...)
 	exit(status);
 }
 
+void die_no_memory(void)
+{
+	die(EXIT_FAILED, "out of memory");
+}
+
+static void __attribute__((noreturn)) exit_with_hint(void)
+{
+	fprintf(stderr, "Try 'memquotactl %s%s--help' for more information.\n",
+		current ? current->name : "", current ? " " : "");
+	exit(EXIT_USAGE);
+}
+
 void die_usage(const char *format, ...)
 {
 	va_list args;
@@ -53,9 +64,7 @@ void die_usage(const char *format, ...)
 	va_start(args, format);
 	print_error(format, args);
 	va_end(args);
-	fprintf(stderr, "Try 'memquotactl %s%s--help'.\n",
-		current ? current->name : "", current ? " " : "");
-	exit(EXIT_USAGE);
+	exit_with_hint();
 }
 
 void *xrealloc(void *old, size_t size)
@@ -63,7 +72,7 @@ void *xrealloc(void *old, size_t size)
 	void *memory = realloc(old, size);
 
 	if (!memory)
-		die(EXIT_FAILED, "there is no memory");
+		die_no_memory();
 	return memory;
 }
 
@@ -74,32 +83,57 @@ char *xstrdup(const char *text)
 	return memcpy(xrealloc(NULL, size), text, size);
 }
 
+char *xvasprintf(const char *format, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0)
+		die_no_memory();
+	return text;
+}
+
 char *xasprintf(const char *format, ...)
 {
 	va_list args;
 	char *text;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	text = xvasprintf(format, args);
 	va_end(args);
-	if (len < 0)
-		die(EXIT_FAILED, "there is no memory");
 	return text;
 }
 
-/* A name into a field of MEMQUOTA_IOCTL_NAME_SIZE bytes that are zero. */
-void copy_name(char *field, const char *name, const char *what)
+/* Copy @name to @field, MEMQUOTA_IOCTL_NAME_SIZE bytes that are zero. */
+void copy_name(char *field, const char *name, const char *object)
 {
 	size_t len = strlen(name);
 
 	if (!len || len >= MEMQUOTA_IOCTL_NAME_SIZE)
-		die_usage("'%s' is no name of %s: names have 1 to %d bytes",
-			  name, what, MEMQUOTA_IOCTL_NAME_SIZE - 1);
+		die_usage("invalid %s name '%s': expected 1 to %d bytes",
+			  object, name, MEMQUOTA_IOCTL_NAME_SIZE - 1);
 	memcpy(field, name, len);
 }
 
-uint64_t parse_account_id(const char *text, const char *what)
+/*
+ * Return the only operand, or NULL if there is none. @required names what is
+ * missing then; NULL if the operand is optional.
+ */
+const char *parse_operand(int argc, char **argv, const char *required)
+{
+	if (argc - optind > 1)
+		die_usage("extra operand '%s'", argv[optind + 1]);
+	if (required && optind == argc)
+		die_usage("missing operand: expected %s", required);
+	return argv[optind];
+}
+
+void reject_operands(int argc, char **argv)
+{
+	if (optind < argc)
+		die_usage("extra operand '%s'", argv[optind]);
+}
+
+uint64_t parse_account_id(const char *text)
 {
 	char *end;
 	uint64_t number;
@@ -107,7 +141,7 @@ uint64_t parse_account_id(const char *text, const char *what)
 	errno = 0;
 	number = strtoull(text, &end, 10);
 	if (errno || *end || !isdigit((unsigned char)*text))
-		die_usage("'%s' is no %s: it is a number", text, what);
+		die_usage("invalid account id '%s': expected a number", text);
 	return number;
 }
 
@@ -128,7 +162,7 @@ uint64_t clock_ns(int clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* A descriptor that tells the signals by which one ends a program. */
+/* Return a descriptor that is readable when a signal asks to terminate. */
 int open_signalfd(void)
 {
 	sigset_t set;
@@ -174,33 +208,24 @@ void print_help(const struct command *command)
 	exit(EXIT_DONE);
 }
 
-/* The next option of a command, or -1; those that are wrong end here. */
+/* Return the next option of @command, or -1; getopt reports an invalid one. */
 int next_option(const struct command *command, int argc, char **argv,
 		const char *letters, const struct option *options)
 {
-	int option;
+	int option = getopt_long(argc, argv, letters, options, NULL);
 
-	opterr = 0;
-	option = getopt_long(argc, argv, letters, options, NULL);
 	if (option == 'h')
 		print_help(command);
-	if (option == ':')
-		die_usage("option '%s' lacks its argument", argv[optind - 1]);
-	if (option != '?')
-		return option;
-	if (optopt && !strncmp(argv[optind - 1], "--", 2))
-		die_usage("option '%s' takes no argument", argv[optind - 1]);
-	if (optopt)
-		die_usage("there is no option '-%c'", optopt);
-	die_usage("there is no option '%s', or it is one of several",
-		  argv[optind - 1]);
+	if (option == '?')
+		exit_with_hint();
+	return option;
 }
 
 static void flush_output(void)
 {
-	/* A reader that has seen enough is no failure. */
+	/* It is no error if the reader closes its end of a pipe. */
 	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
-		perror("memquotactl: output");
+		warn("write error");
 		_exit(EXIT_FAILED);
 	}
 }
@@ -209,7 +234,7 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
-	/* Numbers are written with a point everywhere. */
+	/* LC_NUMERIC stays "C": the decimal separator is a point. */
 	setlocale(LC_CTYPE, "");
 	atexit(flush_output);
 
@@ -231,7 +256,9 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i]->name))
 			continue;
 		current = commands[i];
+		/* getopt begins its messages with it. */
+		argv[1] = program_invocation_short_name;
 		return current->run(argc - 1, argv + 1);
 	}
-	die_usage("there is no command '%s'", argv[1]);
+	die_usage("unknown command '%s'", argv[1]);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* memquotactl: what its files share. */
+/* Declarations shared by the files of memquotactl. */
 #ifndef _MEMQUOTACTL_H
 #define _MEMQUOTACTL_H
 
 #include <getopt.h>
 #include <linux/memquota.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 #define VERSION		"0.1"
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* Exit statuses; the manual page explains them. */
+/* Exit statuses, see memquotactl(8). */
 enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
@@ -29,7 +30,7 @@ struct command {
 	const char *arguments;
 	const char *summary;
 	const char *options;
-	const char *notes;		/* what else there is to say, or NULL */
+	const char *notes;		/* printed below the options, or NULL */
 	const struct column *columns;	/* for --help; NULL without */
 	int nr_columns;
 	int (*run)(int argc, char **argv);
@@ -48,11 +49,16 @@ void __attribute__((noreturn, format(printf, 1, 2)))
 die_usage(const char *format, ...);
 void __attribute__((noreturn, format(printf, 2, 3)))
 die(int status, const char *format, ...);
+void die_no_memory(void);
 void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
+char *__attribute__((format(printf, 1, 0)))
+xvasprintf(const char *format, va_list args);
 char *__attribute__((format(printf, 1, 2))) xasprintf(const char *format, ...);
-void copy_name(char *field, const char *name, const char *what);
-uint64_t parse_account_id(const char *text, const char *what);
+void copy_name(char *field, const char *name, const char *object);
+const char *parse_operand(int argc, char **argv, const char *required);
+void reject_operands(int argc, char **argv);
+uint64_t parse_account_id(const char *text);
 bool use_colors(FILE *file);
 uint64_t clock_ns(int clock);
 int open_signalfd(void);
@@ -65,6 +71,7 @@ void clean_text(char *text);
 
 /* size.c */
 #define SIZE_TEXT	32
+#define SIZE_EXPECTED	"expected bytes with an optional K, M, G or T"
 const char *format_size(char *text, uint64_t bytes, bool exact);
 bool parse_bytes(const char *text, uint64_t *bytes);
 bool parse_percent(const char *text, double *percent);
@@ -86,7 +93,7 @@ struct accounts {
 int open_device(void);
 int try_ioctl(int fd, unsigned long cmd, void *arg);
 void __attribute__((noreturn))
-die_of_ioctl(int error, const char *what, const char *name);
+die_of_ioctl(int error, const char *tracker);
 const char *state_name(uint32_t state);
 void get_info(int device, struct memquota_ioctl_info *info);
 bool find_tracker(int device, const char *name,
@@ -96,6 +103,7 @@ void get_tracker(int device, const char *name,
 void get_trackers(int device, struct trackers *trackers);
 bool next_account(int device, const char *tracker, uint64_t after,
 		  struct memquota_ioctl_account_list *account);
+int compare_account_ids(const void *left, const void *right);
 void get_accounts(int device, const char *tracker, struct accounts *accounts);
 
 /* table.c */
@@ -105,24 +113,24 @@ struct column {
 	const char *name;
 	const char *key;		/* in JSON */
 	enum column_type type;
-	double width;			/* as libsmartcols takes it: a hint */
+	double width;			/* hint, see scols_table_new_column() */
 	int flags;			/* SCOLS_FL_* */
-	bool by_default;		/* unless --output says otherwise */
+	bool by_default;		/* shown without --output */
 	const char *help;
 };
 
 #define MAX_COLUMNS	16
 
-/* What a table looks like: from the options of a command. */
+/* The layout of a table, from the options of a command. */
 struct view {
 	const struct column *columns;
 	int count;
 	int shown[MAX_COLUMNS];
 	int nr_shown;
-	bool chosen;			/* by --output */
+	bool chosen;			/* with --output */
 	bool json;
 	bool exact;
-	bool noheadings;			/* without a heading */
+	bool noheadings;
 	bool tree;
 };
 

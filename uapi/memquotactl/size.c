@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sizes, as people read and write them. */
+/* Sizes with units: parsing and formatting. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 static const char units[] = "KMGTPE";
 
 /*
- * At most five characters beside "-", which is no limit, unless @exact.
- * Returns @text, of SIZE_TEXT bytes.
+ * Format @bytes in @text, SIZE_TEXT bytes, and return it: with a unit and at
+ * most one decimal, or exactly in bytes; "-" if there is no limit.
  */
 const char *format_size(char *text, uint64_t bytes, bool exact)
 {
@@ -25,7 +25,7 @@ const char *format_size(char *text, uint64_t bytes, bool exact)
 		snprintf(text, SIZE_TEXT, "%llu", (unsigned long long)bytes);
 		return text;
 	}
-	/* 1023.96K would be written as 1024.0K. */
+	/* Rounding 1023.96K would give 1024K. */
 	while (value >= 1023.95 && units[unit + 1]) {
 		value /= 1024;
 		unit++;
@@ -36,7 +36,7 @@ const char *format_size(char *text, uint64_t bytes, bool exact)
 	return text;
 }
 
-/* A number at the start of @text, digits and at most one point. */
+/* Parse the digits, with at most one point, at the start of @text. */
 static bool parse_number(const char *text, double *number, const char **end)
 {
 	size_t len = strspn(text, "0123456789.");
@@ -49,7 +49,7 @@ static bool parse_number(const char *text, double *number, const char **end)
 	return stop == *end;
 }
 
-/* 4096, 512M, 1.5G, 2TiB: false if it is no size. */
+/* Parse a size such as 4096, 512M, 1.5G or 2TiB; false if it is invalid. */
 bool parse_bytes(const char *text, uint64_t *bytes)
 {
 	const char *end = text + strspn(text, "0123456789");
@@ -57,7 +57,7 @@ bool parse_bytes(const char *text, uint64_t *bytes)
 	const char *unit;
 	char *stop;
 
-	/* Whole numbers of bytes are exact. */
+	/* A double would round large numbers of bytes. */
 	if (end != text && (!*end || !strcasecmp(end, "B"))) {
 		if (end - text > 18)
 			return false;
@@ -78,7 +78,7 @@ bool parse_bytes(const char *text, uint64_t *bytes)
 	return true;
 }
 
-/* 75%: false if it is not a percentage of 100 or less. */
+/* Parse a percentage such as 75%; false if it is 0 or above 100. */
 bool parse_percent(const char *text, double *percent)
 {
 	const char *end;

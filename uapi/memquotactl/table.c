@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tables, trees and JSON, by libsmartcols. */
+/* Tables, trees and JSON, printed by libsmartcols. */
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
@@ -43,13 +43,13 @@ static void view_choose_columns(struct view *view, const char *list)
 	while ((name = strsep(&rest, ","))) {
 		column = find_column(view->columns, view->count, name);
 		if (column < 0)
-			die_usage("there is no column '%s'", name);
+			die_usage("unknown column '%s'", name);
 		view_add_column(view, column);
 	}
 	free(names);
 }
 
-/* Whether it is an option of all tables. */
+/* Apply an option from VIEW_OPTIONS; return false if it is none. */
 bool view_parse_option(struct view *view, int option, const char *argument)
 {
 	switch (option) {
@@ -70,24 +70,30 @@ bool view_parse_option(struct view *view, int option, const char *argument)
 	}
 }
 
-bool view_has_column(const struct view *view, int column)
+/* Return the position of @column from the left, or -1 if it is not shown. */
+static int view_find_column(const struct view *view, int column)
 {
 	int i;
 
 	for (i = 0; i < view->nr_shown; i++)
 		if (view->shown[i] == column)
-			return true;
-	return false;
+			return i;
+	return -1;
 }
 
-/* Add a column, as the last, unless it is there. */
+bool view_has_column(const struct view *view, int column)
+{
+	return view_find_column(view, column) >= 0;
+}
+
+/* Append @column unless it is shown. */
 void view_add_column(struct view *view, int column)
 {
 	if (!view_has_column(view, column))
 		view->shown[view->nr_shown++] = column;
 }
 
-/* When the options are known: programs that read JSON choose themselves. */
+/* Show all columns in JSON unless --output chose some. */
 void view_complete(struct view *view)
 {
 	int i;
@@ -108,11 +114,6 @@ void print_columns_help(const struct column *columns, int count)
 		       columns[i].by_default ? '*' : ' ', columns[i].help);
 }
 
-static void die_no_memory(void)
-{
-	die(EXIT_FAILED, "there is no memory");
-}
-
 static void table_add_column(struct libscols_table *table,
 			     const struct view *view,
 			     const struct column *column)
@@ -122,7 +123,7 @@ static void table_add_column(struct libscols_table *table,
 		[NUMBER] = SCOLS_JSON_NUMBER,
 		[BYTES] = SCOLS_JSON_NUMBER,
 		[FLAG] = SCOLS_JSON_BOOLEAN,
-		/* As it is: it takes an empty list for one of nothing. */
+		/* The text is a JSON array already: print it as it is. */
 		[NUMBERS] = SCOLS_JSON_NUMBER,
 	};
 	int flags = column->flags;
@@ -167,16 +168,6 @@ struct libscols_line *table_line(struct libscols_table *table,
 	return line;
 }
 
-static int view_find_column(const struct view *view, int column)
-{
-	int i;
-
-	for (i = 0; i < view->nr_shown; i++)
-		if (view->shown[i] == column)
-			return i;
-	return -1;
-}
-
 void cell_text(const struct view *view, struct libscols_line *line, int column,
 	       const char *text)
 {
@@ -186,7 +177,7 @@ void cell_text(const struct view *view, struct libscols_line *line, int column,
 		die_no_memory();
 }
 
-/* Where there is no number (MEMQUOTA_IOCTL_UNLIMITED) it is - or null. */
+/* Print MEMQUOTA_IOCTL_UNLIMITED, no number, as "-", in JSON as null. */
 void cell_number(const struct view *view, struct libscols_line *line,
 		 int column, uint64_t number)
 {
@@ -212,8 +203,7 @@ void cell_color(const struct view *view, struct libscols_line *line,
 
 void table_print(struct libscols_table *table)
 {
-	/* Nothing is an answer in JSON, and a heading with nothing below. */
 	if (scols_print_table(table))
-		die(EXIT_FAILED, "output: %s", strerror(errno));
+		die(EXIT_FAILED, "write error: %s", strerror(errno));
 	scols_unref_table(table);
 }

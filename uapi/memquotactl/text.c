@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Text that fits into the columns of a terminal. */
+/* Text for terminals: width, truncation, unprintable bytes. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -7,7 +7,7 @@
 #include <wchar.h>
 #include "memquotactl.h"
 
-/* Of the terminal that stdout is; 0 if it is none. */
+/* Return the width of the terminal on stdout, or 0 if it is none. */
 int terminal_columns(void)
 {
 	struct winsize size;
@@ -35,7 +35,7 @@ int text_columns(const char *text)
 	return columns;
 }
 
-/* @text, cut to @columns; what cannot be shown is a question mark. */
+/* Return @text cut to @columns, unprintable characters as '?'. Free it. */
 char *fit_text(const char *text, int columns)
 {
 	char *fitted = xrealloc(NULL, strlen(text) + 1), *end = fitted;
@@ -64,7 +64,7 @@ char *fit_text(const char *text, int columns)
 	return fitted;
 }
 
-/* Bytes of the printable utf8_char_bytes of UTF-8 at @s; 0 if there is none. */
+/* Return the length of the printable UTF-8 character at @s, or 0. */
 static size_t utf8_char_bytes(const unsigned char *s)
 {
 	static const uint32_t lowest[] = { 0, 0, 0xa0, 0x800, 0x10000 };
@@ -78,7 +78,7 @@ static size_t utf8_char_bytes(const unsigned char *s)
 	len = *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
 	c = *s & (0x7f >> len);
 	for (i = 1; i < len; i++) {
-		/* The zero at the end stops it, too. */
+		/* The terminating NUL is no continuation byte either. */
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 		c = c << 6 | (s[i] & 0x3f);
@@ -89,9 +89,9 @@ static size_t utf8_char_bytes(const unsigned char *s)
 }
 
 /*
- * Names that programs give are checked by the kernel. Those of kernel modules
- * can have any bytes, or be cut in the middle of a character, and neither JSON
- * nor metrics may contain that: a question mark for each such byte.
+ * Replace each byte of @text that is not printable UTF-8 by a question mark.
+ * The kernel validates names from programs. Those from kernel modules can have
+ * any bytes or be cut within a character, which JSON and metrics must not have.
  */
 void clean_text(char *text)
 {

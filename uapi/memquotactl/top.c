@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* memquotactl top: trackers and accounts, again and again. */
+/* memquotactl top: a live display of trackers and accounts. */
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
@@ -27,7 +27,7 @@ struct top {
 	const char *tracker;		/* or NULL for all */
 	int sort;
 	double delay;			/* in s */
-	size_t first;			/* account on the screen */
+	size_t first;			/* index of the top account shown */
 	bool utf8;
 	struct trackers trackers;
 	struct accounts accounts;
@@ -35,7 +35,7 @@ struct top {
 	size_t nr_histories;
 };
 
-/* Where the next text goes: to the screen, or, of the same size, to stdout. */
+/* The output: the screen or, with the same layout, stdout. */
 struct canvas {
 	bool curses;
 	int rows, columns;
@@ -49,13 +49,10 @@ canvas_print(struct canvas *canvas, int attributes, const char *format, ...)
 {
 	char *text, *fitted;
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	text = xvasprintf(format, args);
 	va_end(args);
-	if (len < 0)
-		die(EXIT_FAILED, "there is no memory");
 	fitted = fit_text(text, canvas->columns - canvas->column);
 	canvas->column += text_columns(fitted);
 	if (canvas->curses) {
@@ -69,7 +66,7 @@ canvas_print(struct canvas *canvas, int attributes, const char *format, ...)
 	free(text);
 }
 
-/* A name, in just as many columns. */
+/* Print @text cut or padded to @columns. */
 static void canvas_print_padded(struct canvas *canvas, const char *text,
 				int columns)
 {
@@ -283,7 +280,7 @@ static void top_print_tracker(struct canvas *canvas, struct top *top,
 	canvas_next_line(canvas);
 }
 
-/* Half of the screen at most. */
+/* Print the trackers, two lines each, on at most half of the screen. */
 static void top_print_trackers(struct canvas *canvas, struct top *top)
 {
 	size_t room = canvas->rows / 4, i;
@@ -400,7 +397,7 @@ static void top_change_sort(struct top *top, int step)
 	for (i = 0; i < n; i++)
 		if (layout[i].column == top->sort)
 			break;
-	/* One that is not layout comes before the first. */
+	/* A hidden sort column counts as the first. */
 	top->sort = layout[(i + n + step) % n].column;
 	top_sort_accounts(top);
 }
@@ -413,7 +410,7 @@ static void top_scroll(struct top *top, int lines)
 		top->first += lines;
 }
 
-/* Whether to go on. */
+/* Return false if @key ends the program. */
 static bool top_handle_key(struct top *top, int key, int rows)
 {
 	switch (key) {
@@ -455,10 +452,10 @@ static void screen_begin(void)
 	char *type = getenv("TERM");
 
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		die_usage("top takes a terminal: --once prints what is there and ends");
+		die_usage("standard input or output: not a terminal: use --once or --json");
 	if (!newterm(NULL, stdout, stdin))
 		die(EXIT_FAILED,
-		    "no description of the terminal '%s': try TERM=linux, or --once",
+		    "terminal '%s': unknown type: set TERM=linux or use --once",
 		    type ? type : "");
 	restore_terminal = screen_end;
 	atexit(screen_end);
@@ -483,7 +480,7 @@ static void top_run_live(struct top *top)
 		{ .fd = open_signalfd(), .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 	};
-	int key;
+	int key, timeout_ms;
 
 	screen_begin();
 	for (next_ns = 0; ;) {
@@ -496,10 +493,11 @@ static void top_run_live(struct top *top)
 		erase();
 		top_draw(&canvas, top);
 		refresh();
-		/* A new size of the terminal interrupts it, and is a key. */
-		if (poll(fds, ARRAY_SIZE(fds), (next_ns - now_ns) / 1000000 + 1) < 0 &&
+		/* SIGWINCH interrupts poll(); getch() returns KEY_RESIZE. */
+		timeout_ms = (next_ns - now_ns) / 1000000 + 1;
+		if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0 &&
 		    errno != EINTR)
-			die(EXIT_FAILED, "top: poll: %s", strerror(errno));
+			die(EXIT_FAILED, "poll: %s", strerror(errno));
 		if (fds[0].revents || fds[1].revents & (POLLHUP | POLLERR))
 			return;
 		while ((key = getch()) != ERR)
@@ -608,7 +606,7 @@ static double top_parse_delay(const char *text)
 	double delay = strtod(text, &end);
 
 	if (end == text || *end || !(delay >= 0.1 && delay <= 3600))
-		die_usage("'%s' is no delay: it is a number of seconds, from 0.1 to 3600",
+		die_usage("invalid delay '%s': expected 0.1 to 3600 seconds",
 			  text);
 	return delay;
 }
@@ -631,7 +629,7 @@ static int top_run(int argc, char **argv)
 	bool once = false, json = false;
 	int option;
 
-	while ((option = next_option(&top_command, argc, argv, ":d:x:1Jh",
+	while ((option = next_option(&top_command, argc, argv, "d:x:1Jh",
 				     options)) != -1) {
 		if (option == 'd')
 			top.delay = top_parse_delay(optarg);
@@ -642,9 +640,7 @@ static int top_run(int argc, char **argv)
 		else
 			json = true;
 	}
-	if (argc - optind > 1)
-		die_usage("there is one argument too many: '%s'", argv[optind + 1]);
-	top.tracker = argv[optind];
+	top.tracker = parse_operand(argc, argv, NULL);
 	top.device = open_device();
 	if (json)
 		top_run_json(&top, once);

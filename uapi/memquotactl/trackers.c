@@ -44,7 +44,7 @@ static const struct column columns[] = {
 		     "number of the tracker, never used again" },
 };
 
-/* MEMQUOTA_IOCTL_UNLIMITED where there is nothing to compare. */
+/* Return the use in percent, MEMQUOTA_IOCTL_UNLIMITED if there is none. */
 uint64_t use_percent(const struct memquota_ioctl_tracker *t)
 {
 	if (t->out_high == MEMQUOTA_IOCTL_UNLIMITED || !t->out_high ||
@@ -118,10 +118,9 @@ static int trackers_run(int argc, char **argv)
 
 	view_init(&view, columns, ARRAY_SIZE(columns));
 	while ((option = next_option(&trackers_command, argc, argv,
-				     ":h" VIEW_LETTERS, options)) != -1)
+				     "h" VIEW_LETTERS, options)) != -1)
 		view_parse_option(&view, option, optarg);
-	if (optind < argc)
-		die_usage("there is one argument too many: '%s'", argv[optind]);
+	reject_operands(argc, argv);
 	view_complete(&view);
 	get_trackers(open_device(), &trackers);
 	print_trackers(&view, &trackers);
@@ -139,11 +138,18 @@ const struct command trackers_command = {
 	.run = trackers_run,
 };
 
-/* A limit as it is given: a text, or NULL. */
+/* The arguments of the options, or NULL. */
 struct limits {
 	const char *max;
 	const char *high;
 	const char *low_water;
+};
+
+/* What the command line of set or create says. */
+struct request {
+	struct memquota_ioctl_tracker_config config;
+	struct limits limits;
+	struct view view;
 };
 
 #define LIMIT_OPTIONS						\
@@ -184,9 +190,12 @@ static bool limits_parse_option(struct limits *limits, int option)
 	}
 }
 
-/* As the kernel takes it: 0 for the default. */
-static uint64_t parse_limit(const char *text, const char *what, uint64_t whole,
-			    const char *whole_name)
+/*
+ * Return the limit @text, the argument of --@option, as the kernel expects it:
+ * in bytes, 0 for the default. A percentage is of @whole bytes.
+ */
+static uint64_t parse_limit(const char *text, const char *option,
+			    uint64_t whole, const char *whole_name)
 {
 	uint64_t bytes;
 	double percent;
@@ -197,17 +206,18 @@ static uint64_t parse_limit(const char *text, const char *what, uint64_t whole,
 		return 0;
 	if (parse_percent(text, &percent)) {
 		if (whole == MEMQUOTA_IOCTL_UNLIMITED)
-			die_usage("--%s %s is a part of %s, which is unlimited",
-				  what, text, whole_name);
+			die_usage("option '--%s': invalid size '%s': "
+				  "%s is unlimited, so give bytes",
+				  option, text, whole_name);
 		bytes = (double)whole * percent / 100;
 	} else if (!parse_bytes(text, &bytes)) {
-		die_usage("--%s: '%s' is no size, such as 512M, 1.5G or 75%%", what,
-			  text);
+		die_usage("option '--%s': invalid size '%s': " SIZE_EXPECTED
+			  ", or a percentage", option, text);
 	}
-	/* The kernel would take it for the default, which can be unlimited. */
+	/* For the kernel 0 is the default, which can be unlimited. */
 	if (!bytes)
-		die_usage("--%s: '%s' is nothing; there is 'default', and 'unlimited'",
-			  what, text);
+		die_usage("option '--%s': invalid size '%s': expected at least "
+			  "1 byte, 'default' or 'unlimited'", option, text);
 	return bytes;
 }
 
@@ -234,7 +244,7 @@ static void config_apply_limits(struct memquota_ioctl_tracker_config *config,
 						high, "high");
 }
 
-/* What bears the value of its default goes on to follow it. */
+/* Keep the limits of @t; one that equals its default stays derived. */
 static void config_keep_limits(struct memquota_ioctl_tracker_config *config,
 			       const struct memquota_ioctl_tracker *t)
 {
@@ -259,13 +269,14 @@ static void derive_limits(struct memquota_ioctl_tracker *t,
 			t->out_high - t->out_high / 4;
 }
 
-static void die_of_config(int error, const char *what,
+static void die_of_config(int error,
 			  const struct memquota_ioctl_tracker_config *config)
 {
-	if (error == EINVAL && *config->out_reason)
-		die(EXIT_FAILED, "%s: '%s' is refused: %s", what, config->name,
-		    config->out_reason);
-	die_of_ioctl(error, what, config->name);
+	if (error == EINVAL)
+		die(EXIT_FAILED, "tracker '%s': %s", config->name,
+		    *config->out_reason ? config->out_reason :
+		    "invalid name: expected printable UTF-8 without '/'");
+	die_of_ioctl(error, config->name);
 }
 
 static const char *format_limit(char *text, uint64_t bytes, bool exact)
@@ -275,7 +286,6 @@ static const char *format_limit(char *text, uint64_t bytes, bool exact)
 	return format_size(text, bytes, exact);
 }
 
-/* What became of it, or would. */
 static void print_limits(struct memquota_ioctl_tracker *t, struct view *view)
 {
 	char max[SIZE_TEXT], high[SIZE_TEXT], low_water[SIZE_TEXT];
@@ -291,6 +301,31 @@ static void print_limits(struct memquota_ioctl_tracker *t, struct view *view)
 	       format_limit(low_water, t->out_low_water, view->exact));
 }
 
+/* Fill @request from the command line; @flag_of_d is what -d sets. */
+static void request_parse(struct request *request,
+			  const struct command *command, int argc, char **argv,
+			  const char *letters, const struct option *options,
+			  uint32_t flag_of_d)
+{
+	struct memquota_ioctl_tracker_config *config = &request->config;
+	int option;
+
+	memset(request, 0, sizeof(*request));
+	config->size = sizeof(*config);
+	view_init(&request->view, columns, ARRAY_SIZE(columns));
+	while ((option = next_option(command, argc, argv, letters,
+				     options)) != -1) {
+		if (option == 'd')
+			config->flags |= flag_of_d;
+		else if (option == 'p')
+			config->flags |= MEMQUOTA_TRACKER_PROGRAMS;
+		else if (!limits_parse_option(&request->limits, option))
+			view_parse_option(&request->view, option, optarg);
+	}
+	copy_name(config->name,
+		  parse_operand(argc, argv, "a tracker name"), "tracker");
+}
+
 static int set_run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -298,41 +333,32 @@ static int set_run(int argc, char **argv)
 		{ "dry-run", no_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 }
 	};
-	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
+	struct request request;
+	struct memquota_ioctl_tracker_config *config = &request.config;
+	const struct limits *limits = &request.limits;
 	struct memquota_ioctl_tracker tracker;
-	struct limits limits = { 0 };
-	int option, device, err;
-	struct view view;
+	int device, err;
 
-	view_init(&view, columns, ARRAY_SIZE(columns));
-	while ((option = next_option(&set_command, argc, argv, ":Jhd",
-				     options)) != -1) {
-		if (option == 'd')
-			config.flags = MEMQUOTA_CONFIGURE_CHECK_ONLY;
-		else if (!limits_parse_option(&limits, option))
-			view_parse_option(&view, option, optarg);
-	}
-	if (argc - optind != 1)
-		die_usage("which tracker? It takes the name of one");
-	if (!limits.max && !limits.high && !limits.low_water)
-		die_usage("which limit? --max, --high or --low-water");
+	request_parse(&request, &set_command, argc, argv, "Jhd", options,
+		      MEMQUOTA_CONFIGURE_CHECK_ONLY);
+	if (!limits->max && !limits->high && !limits->low_water)
+		die_usage("missing limit: expected --max, --high or --low-water");
 
-	copy_name(config.name, argv[optind], "a tracker");
 	device = open_device();
-	get_tracker(device, config.name, &tracker);
+	get_tracker(device, config->name, &tracker);
 	if (tracker.out_state != MEMQUOTA_STATE_DISABLED)
-		config_keep_limits(&config, &tracker);
-	config_apply_limits(&config, &limits);
-	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, &config);
+		config_keep_limits(config, &tracker);
+	config_apply_limits(config, limits);
+	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, config);
 	if (err)
-		die_of_config(err, "set", &config);
-	if (config.flags)
-		derive_limits(&tracker, &config);
+		die_of_config(err, config);
+	if (config->flags)
+		derive_limits(&tracker, config);
 	else
-		get_tracker(device, config.name, &tracker);
-	print_limits(&tracker, &view);
-	if (config.flags && !view.json)
-		puts("This is possible; nothing was changed.");
+		get_tracker(device, config->name, &tracker);
+	print_limits(&tracker, &request.view);
+	if (config->flags && !request.view.json)
+		puts("The limits are valid; nothing was changed.");
 	return EXIT_DONE;
 }
 
@@ -356,33 +382,20 @@ static int create_run(int argc, char **argv)
 		{ "disabled", no_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 }
 	};
-	struct memquota_ioctl_tracker_config config = { .size = sizeof(config) };
+	struct request request;
+	struct memquota_ioctl_tracker_config *config = &request.config;
 	struct memquota_ioctl_tracker tracker;
-	struct limits limits = { 0 };
-	int option, device, err;
-	struct view view;
+	int device, err;
 
-	view_init(&view, columns, ARRAY_SIZE(columns));
-	while ((option = next_option(&create_command, argc, argv, ":Jhpd",
-				     options)) != -1) {
-		if (option == 'p')
-			config.flags |= MEMQUOTA_TRACKER_PROGRAMS;
-		else if (option == 'd')
-			config.flags |= MEMQUOTA_TRACKER_DISABLED;
-		else if (!limits_parse_option(&limits, option))
-			view_parse_option(&view, option, optarg);
-	}
-	if (argc - optind != 1)
-		die_usage("which tracker? It takes the name of one");
-
-	copy_name(config.name, argv[optind], "a tracker");
-	config_apply_limits(&config, &limits);
+	request_parse(&request, &create_command, argc, argv, "Jhpd", options,
+		      MEMQUOTA_TRACKER_DISABLED);
+	config_apply_limits(config, &request.limits);
 	device = open_device();
-	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CREATE, &config);
+	err = try_ioctl(device, MEMQUOTA_IOCTL_TRACKER_CREATE, config);
 	if (err)
-		die_of_config(err, "create", &config);
-	get_tracker(device, config.name, &tracker);
-	print_limits(&tracker, &view);
+		die_of_config(err, config);
+	get_tracker(device, config->name, &tracker);
+	print_limits(&tracker, &request.view);
 	return EXIT_DONE;
 }
 
@@ -409,15 +422,14 @@ static int destroy_run(int argc, char **argv)
 	};
 	int err;
 
-	while (next_option(&destroy_command, argc, argv, ":h", options) != -1)
+	while (next_option(&destroy_command, argc, argv, "h", options) != -1)
 		;
-	if (argc - optind != 1)
-		die_usage("which tracker? It takes the name of one");
-	copy_name(destroy.name, argv[optind], "a tracker");
+	copy_name(destroy.name,
+		  parse_operand(argc, argv, "a tracker name"), "tracker");
 	err = try_ioctl(open_device(), MEMQUOTA_IOCTL_TRACKER_DESTROY,
 			&destroy);
 	if (err)
-		die_of_ioctl(err, "destroy", destroy.name);
+		die_of_ioctl(err, destroy.name);
 	return EXIT_DONE;
 }
 
