@@ -10,28 +10,28 @@
 const struct column account_columns[ACCOUNT_COLUMNS] = {
 	[ACCOUNT_NAME] = { "NAME", "name", TEXT, 0.1,
 		SCOLS_FL_TREE | SCOLS_FL_TRUNC, true,
-		"of the account; '1/2' is the first of two places" },
+		"name of the account; 1/2: first of its two lines in the tree" },
 	[ACCOUNT_ID] = { "ID", "id", NUMBER, 2, 0, true,
-		"of the account, never used again" },
+		"id of the account, never reused" },
 	[ACCOUNT_TRACKER] = { "TRACKER", "tracker", TEXT, 0.1, SCOLS_FL_TRUNC,
-		false, "that it is part of (* if none is named)" },
+		false, "tracker of the account (* without a TRACKER operand)" },
 	[ACCOUNT_HELD] = { "HELD", "held", BYTES, 5, 0, true,
-		"what its participants hold; children not included" },
+		"bytes held by its participants, without children" },
 	[ACCOUNT_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
-		"the highest HELD so far" },
-	[ACCOUNT_MAX] = { "MAX", "max", BYTES, 5, 0, true, "its hard limit" },
+		"highest HELD so far" },
+	[ACCOUNT_MAX] = { "MAX", "max", BYTES, 5, 0, true, "hard limit of the account" },
 	[ACCOUNT_REFUSED] = { "REFUSED", "refused", NUMBER, 3, 0, true,
-		"charges that a hard limit refused" },
+		"charges refused by a hard limit" },
 	[ACCOUNT_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 3, 0, true,
-		"how often its participants were asked" },
+		"times its participants were asked to free" },
 	[ACCOUNT_PARTS] = { "PARTS", "participants", NUMBER, 3, 0, true,
-		"participants that have joined and not left" },
+		"number of participants" },
 	[ACCOUNT_CHILDREN] = { "CHILDREN", "nr_children", NUMBER, 3, 0, false,
-		"open accounts that are reclaimed with it" },
+		"number of open accounts reclaimed with it" },
 	[ACCOUNT_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
-		"ids of accounts that it is reclaimed with" },
+		"ids of the accounts it is reclaimed with" },
 	[ACCOUNT_AGAIN] = { "AGAIN", "again", FLAG, 1, 0, false,
-		"1 if the tree had it before, under another parent" },
+		"1 if printed before, under another parent" },
 };
 
 /* Print deeper accounts as further trees, which begin at the left. */
@@ -349,14 +349,14 @@ static int accounts_run(int argc, char **argv)
 
 const struct command accounts_command = {
 	.name = "accounts",
-	.arguments = "[TRACKER] [OPTION...]",
-	.summary = "List the accounts of a tracker, or of all, as a tree",
+	.arguments = "[TRACKER] [OPTION]...",
+	.summary = "List the accounts of one or all trackers as a tree",
 	.options =
-		"  -l, --list           not as a tree\n"
-		"  -x, --sort COLUMN    largest first, names and ids from the beginning\n"
+		"  -l, --list            print each account once, not as a tree\n"
+		"  -x, --sort COLUMN     sort numbers largest first, names and ids ascending\n"
 		VIEW_HELP,
 	.notes =
-		"Accounts more than 32 levels deep begin again at the left, behind dots.\n",
+		"Accounts more than 32 levels deep are printed at the left, after dots.\n",
 	.columns = account_columns,
 	.nr_columns = ACCOUNT_COLUMNS,
 	.run = accounts_run,
@@ -424,10 +424,8 @@ static int show_run(int argc, char **argv)
 
 const struct command show_command = {
 	.name = "show",
-	.arguments = "ID [OPTION...]",
+	.arguments = "ID [OPTION]...",
 	.summary = "Show one account",
-	.options =
-		"  -J, --json           as JSON: sizes are bytes, none is null\n"
-		"      --bytes          sizes exactly, in bytes\n",
+	.options = JSON_HELP BYTES_HELP,
 	.run = show_run,
 };

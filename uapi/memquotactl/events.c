@@ -498,19 +498,20 @@ static int events_run(int argc, char **argv)
 
 const struct command events_command = {
 	.name = "events",
-	.arguments = "[TRACKER] [OPTION...]",
-	.summary = "Print reclaims as they happen, until a signal",
+	.arguments = "[TRACKER] [OPTION]...",
+	.summary = "Print reclaim events as they happen",
 	.options =
-		"  -J, --json           each event as JSON, on a line of its own\n"
-		"  -n, --noheadings     without a heading\n",
+		"  -J, --json            print each event as one line of JSON\n"
+		NOHEADINGS_HELP,
 	.notes =
 		"Events:\n"
-		"  start   reclaim starts: the tracker is above high, has refused a charge, or\n"
-		"          the system is short of memory\n"
-		"  ask     a participant, ACCOUNT-ID ACCOUNT/PARTICIPANT, is asked to free\n"
-		"  freed   what it freed\n"
-		"  end     reclaim ends\n"
-		"  lost    the kernel had to drop events: they came faster than they were read\n"
+		"  start                 reclaim starts: the total is above high, a charge was\n"
+		"                        refused, or the system is short of memory\n"
+		"  ask                   a participant, ACCOUNT-ID ACCOUNT/PARTICIPANT, is asked\n"
+		"                        to free memory\n"
+		"  freed                 bytes that the participant freed\n"
+		"  end                   reclaim ends\n"
+		"  lost                  number of events dropped by the kernel\n"
 		"\nOn a terminal, lines are cut at its width.\n",
 	.run = events_run,
 };

@@ -23,36 +23,36 @@ struct metric {
 
 static const struct metric tracker_metrics[] = {
 	METRIC(tracker, out_total, "memquota_tracker_total_bytes", "gauge",
-	       "What is charged to the tracker."),
+	       "Bytes charged to the tracker."),
 	METRIC(tracker, out_peak, "memquota_tracker_peak_bytes", "gauge",
-	       "The highest total so far."),
+	       "Highest total so far."),
 	METRIC(tracker, out_max, "memquota_tracker_max_bytes", "gauge",
-	       "Charges that would pass it are refused."),
+	       "Charges that would exceed it are refused."),
 	METRIC(tracker, out_high, "memquota_tracker_high_bytes", "gauge",
-	       "Reclaim starts above it."),
+	       "Reclaim starts above this total."),
 	METRIC(tracker, out_low_water, "memquota_tracker_low_water_bytes",
-	       "gauge", "Reclaim stops there."),
+	       "gauge", "Reclaim stops at this total."),
 	METRIC(tracker, out_excess_max, "memquota_tracker_excess_max_bytes",
-	       "gauge", "The total is too high by at most this."),
+	       "gauge", "The total is at most this much too high."),
 	METRIC(tracker, out_reclaims, "memquota_tracker_reclaims_total",
-	       "counter", "Runs of reclaim that asked at least one participant."),
+	       "counter", "Reclaim runs that asked a participant."),
 	METRIC(tracker, out_accounts, "memquota_tracker_accounts", "gauge",
-	       "Open accounts."),
+	       "Number of open accounts."),
 	METRIC(tracker, out_participants, "memquota_tracker_participants",
-	       "gauge", "Participants that have joined and not left."),
+	       "gauge", "Number of participants."),
 };
 
 static const struct metric account_metrics[] = {
 	METRIC(account_list, out_held, "memquota_account_held_bytes", "gauge",
-	       "What the participants of the account hold."),
+	       "Bytes held by the participants of the account."),
 	METRIC(account_list, out_peak, "memquota_account_peak_bytes", "gauge",
-	       "The highest holding so far."),
+	       "Highest number of bytes held so far."),
 	METRIC(account_list, out_max, "memquota_account_max_bytes", "gauge",
 	       "Hard limit of the account."),
 	METRIC(account_list, out_refused, "memquota_account_refused_total",
-	       "counter", "Charges that a hard limit refused."),
+	       "counter", "Charges refused by a hard limit."),
 	METRIC(account_list, out_reclaims, "memquota_account_reclaims_total",
-	       "counter", "How often its participants were asked."),
+	       "counter", "Times its participants were asked to free."),
 };
 
 static void print_label(FILE *file, const char *name, const char *value)
@@ -104,7 +104,7 @@ static void print_states(FILE *file, const struct trackers *trackers)
 	static const struct metric heading = {
 		.name = "memquota_tracker_state",
 		.type = "gauge",
-		.help = "1 for the state that the tracker is in.",
+		.help = "1 for the current state of the tracker, else 0.",
 	};
 	uint32_t state;
 	size_t i;
@@ -252,10 +252,10 @@ static int export_run(int argc, char **argv)
 
 const struct command export_command = {
 	.name = "export",
-	.arguments = "[OPTION...]",
-	.summary = "Print metrics in the text format of Prometheus",
+	.arguments = "[OPTION]...",
+	.summary = "Print metrics in the Prometheus text format",
 	.options =
-		"  -a, --accounts       the accounts, too: there can be very many\n"
-		"  -o, --output FILE    replace the file, all of it at once\n",
+		"  -a, --accounts        include each account; there can be very many\n"
+		"  -o, --output FILE     replace FILE atomically\n",
 	.run = export_run,
 };

@@ -269,18 +269,18 @@ static int hold_run(int argc, char **argv)
 
 const struct command hold_command = {
 	.name = "hold",
-	.arguments = "SIZE [OPTION...]",
-	.summary = "Hold an account that is charged, until a signal or reclaim",
+	.arguments = "SIZE [OPTION]...",
+	.summary = "Hold a charge until a signal or reclaim",
 	.options =
-		"  -t, --tracker NAME   in this tracker; 'default' unless told\n"
-		"  -n, --name NAME      of the account; 'hold' unless told\n"
-		"  -p, --parent ID      reclaimed with this account, too; can be repeated\n"
-		"  -a, --age SECONDS    the data is that old; else as old as the charge\n"
-		"  -P, --partial        give up what reclaim asks for and go on; else the\n"
-		"                       account closes as soon as it is asked\n"
-		"  -J, --json           print the id as JSON\n",
-	.notes = "It creates an account, charges SIZE, prints the account's id and waits. Nothing\n"
-		"is allocated.\n\n"
+		"  -t, --tracker NAME    use this tracker (default: default)\n"
+		"  -n, --name NAME       set the name of the account (default: hold)\n"
+		"  -p, --parent ID       reclaim the account with account ID; can be repeated\n"
+		"  -a, --age SECONDS     set the age of the data (default: that of the charge)\n"
+		"  -P, --partial         free what reclaim asks for and continue, instead of\n"
+		"                        closing the account\n"
+		"  -J, --json            print the account id as JSON\n",
+	.notes = "Create an account, charge SIZE to it without allocating memory, print its id\n"
+		"and wait.\n\n"
 		"Exit status: 0 after SIGINT, SIGTERM or SIGHUP; 4 if the account was closed, by\n"
 		"reclaim or with its tracker.\n",
 	.run = hold_run,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* memquotactl info: what the kernel can do. */
+/* memquotactl info: the features of the loaded module. */
 #include <inttypes.h>
 #include "memquotactl.h"
 
@@ -8,9 +8,9 @@ static const struct {
 	const char *name;
 	const char *help;
 } features[] = {
-	{ MEMQUOTA_FEATURE_TRACKER, "tracker", "trackers can be looked at" },
+	{ MEMQUOTA_FEATURE_TRACKER, "tracker", "trackers can be queried" },
 	{ MEMQUOTA_FEATURE_DEBUG, "debug",
-	  "the kernel checks its bookkeeping, and is slower" },
+	  "consistency checks are compiled in, and slow memquota down" },
 	{ MEMQUOTA_FEATURE_PROGRAMS, "programs",
 	  "programs can have accounts, trackers can be managed" },
 };
@@ -49,7 +49,7 @@ static void info_print_text(const struct memquota_ioctl_info *info, bool exact)
 		label = "";
 	}
 	printf("names      up to %" PRIu32 " bytes\n", info->out_name_size - 1);
-	printf("caches     up to %s a CPU and participant\n",
+	printf("caches     up to %s per CPU and participant\n",
 	       format_size(text, info->out_cache_max, exact));
 }
 
@@ -83,10 +83,8 @@ static int info_run(int argc, char **argv)
 
 const struct command info_command = {
 	.name = "info",
-	.arguments = "[OPTION...]",
-	.summary = "Say what the kernel can do",
-	.options =
-		"  -J, --json           as JSON\n"
-		"      --bytes          sizes exactly, in bytes\n",
+	.arguments = "[OPTION]...",
+	.summary = "Show the interface version and features of the module",
+	.options = JSON_HELP BYTES_HELP,
 	.run = info_run,
 };

@@ -183,22 +183,22 @@ static void print_commands(FILE *file)
 {
 	size_t i;
 
-	fputs("Usage: memquotactl COMMAND [ARGUMENT...]\n\n"
-	      "Looks at the memory quotas of the kernel module memquota and manages them.\n\n"
+	fputs("Usage: memquotactl COMMAND [ARGUMENT]...\n\n"
+	      "Show and manage the memory quotas of the kernel module memquota.\n\n"
 	      "Commands:\n", file);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(file, "  %-10s %s\n", commands[i]->name,
 			commands[i]->summary);
 	fputs("\nOptions:\n"
-	      "  -h, --help           of a command: 'memquotactl COMMAND --help'\n"
-	      "  -V, --version        of this program\n\n"
-	      "See memquotactl(8).\n", file);
+	      HELP_HELP
+	      "  -V, --version         display the version and exit\n\n"
+	      "Run 'memquotactl COMMAND --help' for the options of a command.\n"
+	      "For more details see memquotactl(8).\n", file);
 }
 
 void print_help(const struct command *command)
 {
-	printf("Usage: memquotactl %s%s%s\n\n%s.\n\nOptions:\n%s"
-	       "  -h, --help           this text\n",
+	printf("Usage: memquotactl %s%s%s\n\n%s.\n\nOptions:\n%s" HELP_HELP,
 	       command->name, *command->arguments ? " " : "",
 	       command->arguments, command->summary, command->options);
 	if (command->notes)

@@ -40,6 +40,16 @@ extern const struct command info_command, trackers_command, accounts_command,
 	show_command, set_command, create_command, destroy_command, top_command,
 	events_command, export_command, hold_command;
 
+/* Options that several commands have. */
+#define JSON_HELP \
+	"  -J, --json            print JSON, with sizes in bytes and null for none\n"
+#define BYTES_HELP \
+	"      --bytes           print exact sizes in bytes\n"
+#define NOHEADINGS_HELP \
+	"  -n, --noheadings      do not print the heading\n"
+#define HELP_HELP \
+	"  -h, --help            display this help and exit\n"
+
 /* main.c */
 extern void (*restore_terminal)(void);
 void __attribute__((noreturn)) print_help(const struct command *command);
@@ -144,11 +154,11 @@ struct libscols_line;
 	{ "noheadings", no_argument, NULL, 'n' },		\
 	{ "output", required_argument, NULL, 'o' }
 
-#define VIEW_HELP						\
-	"  -J, --json           as JSON: sizes are bytes, none is null\n"	\
-	"      --bytes          sizes exactly, in bytes\n"	\
-	"  -n, --noheadings     without a heading\n"		\
-	"  -o, --output LIST    these columns; with + in front: these, too\n"
+#define VIEW_HELP							\
+	JSON_HELP							\
+	BYTES_HELP							\
+	NOHEADINGS_HELP							\
+	"  -o, --output LIST     print only these columns; +LIST adds columns\n"
 
 void view_init(struct view *view, const struct column *columns, int count);
 bool view_parse_option(struct view *view, int option, const char *argument);

@@ -108,7 +108,7 @@ void print_columns_help(const struct column *columns, int count)
 {
 	int i;
 
-	printf("\nColumns (* those that are shown unless told otherwise):\n");
+	printf("\nColumns (* shown by default):\n");
 	for (i = 0; i < count; i++)
 		printf("  %-13s%c %s\n", columns[i].name,
 		       columns[i].by_default ? '*' : ' ', columns[i].help);

@@ -656,18 +656,19 @@ static int top_run(int argc, char **argv)
 
 const struct command top_command = {
 	.name = "top",
-	.arguments = "[TRACKER] [OPTION...]",
-	.summary = "Show trackers and their accounts, live",
+	.arguments = "[TRACKER] [OPTION]...",
+	.summary = "Display trackers and their accounts live",
 	.options =
-		"  -d, --delay SECONDS  between two looks; 1 unless told\n"
-		"  -x, --sort COLUMN    of 'accounts'; HELD unless told\n"
-		"  -1, --once           print what is there, and end\n"
-		"  -J, --json           each top_update as JSON, on a line of its own\n",
+		"  -d, --delay SECONDS   wait SECONDS between updates (default: 1)\n"
+		"  -x, --sort COLUMN     sort by a column of 'accounts' (default: HELD)\n"
+		"  -1, --once            print once and exit\n"
+		"  -J, --json            print each update as one line of JSON\n",
 	.notes =
-		"Of each tracker there is a bar, full at high, with a ':' at low-water; and\n"
-		"below it its total over time, one column a top_update, on the same scale. Keys:\n"
-		"  q                    quit\n"
-		"  s, S                 sort by the next column, the one before\n"
-		"  arrows, page, home   scroll the accounts\n",
+		"Each tracker has a bar, which is full at high and has a ':' at low-water. The\n"
+		"line below shows its total over time on the same scale, one column per update.\n"
+		"\nKeys:\n"
+		"  q                     quit\n"
+		"  s, S                  sort by the next or the previous column\n"
+		"  arrows, page, home    scroll the accounts\n",
 	.run = top_run,
 };

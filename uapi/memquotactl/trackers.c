@@ -15,33 +15,33 @@ enum {
 
 static const struct column columns[] = {
 	[COL_NAME] = { "NAME", "name", TEXT, 0.1, SCOLS_FL_TRUNC, true,
-		       "of the tracker" },
+		       "name of the tracker" },
 	[COL_STATE] = { "STATE", "state", TEXT, 8, 0, true,
 			"disabled, counting, poisoned or gone" },
 	[COL_TOTAL] = { "TOTAL", "total", BYTES, 5, 0, true,
-			"what is charged" },
+			"bytes charged to the tracker" },
 	[COL_USE] = { "USE%", "use_percent", NUMBER, 3, 0, true,
-		      "TOTAL in percent of HIGH" },
+		      "TOTAL as a percentage of HIGH" },
 	[COL_HIGH] = { "HIGH", "high", BYTES, 5, 0, true,
-		       "reclaim starts above it" },
+		       "reclaim starts above this total" },
 	[COL_LOW_WATER] = { "LOW-WATER", "low_water", BYTES, 5, 0, true,
-			    "reclaim stops there" },
+			    "reclaim stops at this total" },
 	[COL_MAX] = { "MAX", "max", BYTES, 5, 0, true,
-		      "charges that would pass it are refused" },
+		      "charges that would exceed it are refused" },
 	[COL_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
-		       "the highest TOTAL so far" },
+		       "highest TOTAL so far" },
 	[COL_EXCESS] = { "EXCESS", "excess_max", BYTES, 5, 0, false,
-			 "TOTAL is too high by at most this" },
+			 "TOTAL is at most this much too high" },
 	[COL_ACCOUNTS] = { "ACCOUNTS", "accounts", NUMBER, 5, 0, true,
-			   "open accounts" },
+			   "number of open accounts" },
 	[COL_PARTICIPANTS] = { "PARTICIPANTS", "participants", NUMBER, 5, 0,
-			       false, "that have joined and not left" },
+			       false, "number of participants" },
 	[COL_RECLAIMS] = { "RECLAIMS", "reclaims", NUMBER, 5, 0, true,
-			   "runs of reclaim that asked at least one participant" },
+			   "reclaim runs that asked a participant" },
 	[COL_PROGRAMS] = { "PROGRAMS", "programs", FLAG, 1, 0, false,
 			   "1 if programs can have accounts in it" },
 	[COL_ID] = { "ID", "id", NUMBER, 2, 0, false,
-		     "number of the tracker, never used again" },
+		     "id of the tracker, never reused" },
 };
 
 /* Return the use in percent, MEMQUOTA_IOCTL_UNLIMITED if there is none. */
@@ -130,8 +130,8 @@ static int trackers_run(int argc, char **argv)
 
 const struct command trackers_command = {
 	.name = "trackers",
-	.arguments = "[OPTION...]",
-	.summary = "List the trackers, with their limits and what they hold",
+	.arguments = "[OPTION]...",
+	.summary = "List trackers with their limits and totals",
 	.options = VIEW_HELP,
 	.columns = columns,
 	.nr_columns = ARRAY_SIZE(columns),
@@ -161,17 +161,20 @@ struct request {
 	{ "help", no_argument, NULL, 'h' }
 
 #define LIMIT_HELP							\
-	"      --max SIZE       refuse charges that would pass it\n"	\
-	"      --high SIZE      start reclaim above it\n"		\
-	"      --low-water SIZE stop reclaim there\n"			\
-	"  -J, --json           the tracker that results, as JSON\n"	\
-	"      --bytes          sizes exactly, in bytes\n"
+	"      --max SIZE        refuse charges that would exceed SIZE\n" \
+	"      --high SIZE       start reclaim above SIZE\n"		\
+	"      --low-water SIZE  stop reclaim at SIZE\n"		\
+	"  -J, --json            print the resulting tracker as JSON\n" \
+	BYTES_HELP
 
 #define SIZE_HELP							\
-	"SIZE is a number of bytes, or has a unit: 512M, 1.5G (K, M, G and T are\n" \
-	"powers of 1024); or a percentage: of the machine's memory for --max, of max\n" \
-	"for --high, of high for --low-water; or 'unlimited'; or 'default': unlimited\n" \
-	"for --max, as max for --high, 75 % of high for --low-water.\n"
+	"SIZE is one of:\n"						\
+	"  NUMBER[K|M|G|T]       bytes, or units that are powers of 1024\n" \
+	"  NUMBER%               percentage of the machine's memory for --max, of max\n" \
+	"                        for --high, of high for --low-water\n"	\
+	"  unlimited             no limit\n"				\
+	"  default               unlimited for --max, max for --high, 75% of high for\n" \
+	"                        --low-water\n"
 
 static bool limits_parse_option(struct limits *limits, int option)
 {
@@ -364,13 +367,13 @@ static int set_run(int argc, char **argv)
 
 const struct command set_command = {
 	.name = "set",
-	.arguments = "TRACKER [OPTION...]",
-	.summary = "Change the limits of a tracker, all together",
+	.arguments = "TRACKER [OPTION]...",
+	.summary = "Change the limits of a tracker",
 	.options = LIMIT_HELP
-		"  -d, --dry-run        say what would be, and whether it is possible\n",
+		"  -d, --dry-run         check and print the limits, but do not set them\n",
 	.notes = SIZE_HELP
-		"\nWhat is not given stays; what has the value of its default goes on to follow\n"
-		"max or high.\n",
+		"\nA limit that is not given keeps its value, or follows max or high if it has\n"
+		"its default value.\n",
 	.run = set_run,
 };
 
@@ -401,13 +404,13 @@ static int create_run(int argc, char **argv)
 
 const struct command create_command = {
 	.name = "create",
-	.arguments = "TRACKER [OPTION...]",
+	.arguments = "TRACKER [OPTION]...",
 	.summary = "Create a tracker",
 	.options = LIMIT_HELP
-		"  -p, --programs       let programs have accounts in it\n"
-		"  -d, --disabled       it counts nothing, for good\n",
+		"  -p, --programs        let programs have accounts in the tracker\n"
+		"  -d, --disabled        create a tracker that never counts\n",
 	.notes = SIZE_HELP
-		"\nIt lasts until it is destroyed, or the module is unloaded.\n",
+		"\nThe tracker exists until it is destroyed or the module is unloaded.\n",
 	.run = create_run,
 };
 
@@ -436,8 +439,9 @@ static int destroy_run(int argc, char **argv)
 const struct command destroy_command = {
 	.name = "destroy",
 	.arguments = "TRACKER",
-	.summary = "Destroy a tracker; its accounts close",
+	.summary = "Destroy a tracker and close its accounts",
 	.options = "",
-	.notes = "Only a tracker that was made with 'create'; others belong to kernel modules.\n",
+	.notes = "Only trackers made with 'create' can be destroyed; the others belong to kernel\n"
+		"modules.\n",
 	.run = destroy_run,
 };
