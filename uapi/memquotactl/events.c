@@ -250,12 +250,14 @@ static void event_print_start(const struct watch *watch, struct event *event,
 		return;
 	event_print_size(watch, out, "total", total, "total ", "");
 	event_print_size(watch, out, "high", high, ", high ", "");
-	event_print_size(watch, out, "low_water", low_water, ", low-water ", "");
+	event_print_size(watch, out, "low_water", low_water, ", low-water ",
+			 "");
 	if (refused || watch->json)
-		event_print_size(watch, out, "refused", refused, ", refused ", "");
-	if (pressure || watch->json)
-		event_print_size(watch, out, "pressure", pressure, ", the system wants ",
+		event_print_size(watch, out, "refused", refused, ", refused ",
 				 "");
+	if (pressure || watch->json)
+		event_print_size(watch, out, "pressure", pressure,
+				 ", the system wants ", "");
 }
 
 static void event_print_victim(const struct watch *watch, struct event *event,
@@ -305,7 +307,8 @@ static void event_print_end(const struct watch *watch, struct event *event,
 	if (!event_print_prefix(watch, event, "end", out))
 		return;
 	event_print_size(watch, out, "total", total, "total ", "");
-	event_print_size(watch, out, "low_water", low_water, ", low-water ", "");
+	event_print_size(watch, out, "low_water", low_water, ", low-water ",
+			 "");
 	event_print_size(watch, out, "freed", freed, ", freed ", "");
 	if (watch->json)
 		fprintf(out, ", \"asks\": %" PRIu64 ", \"reached\": %s", victims,

@@ -279,7 +279,8 @@ const struct command hold_command = {
 		"  -P, --partial         free what reclaim asks for and continue, instead of\n"
 		"                        closing the account\n"
 		"  -J, --json            print the account id as JSON\n",
-	.notes = "Create an account, charge SIZE to it without allocating memory, print its id\n"
+	.notes =
+		"Create an account, charge SIZE to it without allocating memory, print its id\n"
 		"and wait.\n\n"
 		"Exit status: 0 after SIGINT, SIGTERM or SIGHUP; 4 if the account was closed, by\n"
 		"reclaim or with its tracker.\n",

@@ -72,8 +72,8 @@ static void canvas_print_padded(struct canvas *canvas, const char *text,
 {
 	char *fitted = fit_text(text, columns);
 
-	canvas_print(canvas, A_NORMAL, "%s%*s", fitted, columns - text_columns(fitted),
-		     "");
+	canvas_print(canvas, A_NORMAL, "%s%*s", fitted,
+		     columns - text_columns(fitted), "");
 	free(fitted);
 }
 
@@ -267,7 +267,8 @@ static void top_print_tracker(struct canvas *canvas, struct top *top,
 		     t->out_high == MEMQUOTA_IOCTL_UNLIMITED ? "any" :
 	    format_size(high, t->out_high, false), percent);
 	if (t->out_state != MEMQUOTA_STATE_COUNTING)
-		canvas_print(canvas, COLOR_PAIR(RED), " %s", state_name(t->out_state));
+		canvas_print(canvas, COLOR_PAIR(RED), " %s",
+			     state_name(t->out_state));
 	canvas_next_line(canvas);
 
 	canvas_print_padded(canvas, "", name);
@@ -452,7 +453,7 @@ static void screen_begin(void)
 	char *type = getenv("TERM");
 
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		die_usage("standard input or output: not a terminal: use --once or --json");
+		die_usage("stdin or stdout: not a terminal: use --once or --json");
 	if (!newterm(NULL, stdout, stdin))
 		die(EXIT_FAILED,
 		    "terminal '%s': unknown type: set TERM=linux or use --once",
@@ -560,12 +561,13 @@ static void json_print_account(const struct memquota_ioctl_account_list *a)
 	printf(", ");
 	json_print_number("id", a->out_id, "");
 	for (i = 0; i < ARRAY_SIZE(layout); i++) {
-		const struct column *c = &account_columns[layout[i].column];
+		int column = layout[i].column;
+		const struct column *c = &account_columns[column];
 
-		if (c->type == TEXT || layout[i].column == ACCOUNT_ID)
+		if (c->type == TEXT || column == ACCOUNT_ID)
 			continue;
 		printf(", ");
-		json_print_number(c->key, account_value(a, layout[i].column), "");
+		json_print_number(c->key, account_value(a, column), "");
 	}
 	putchar('}');
 }

@@ -441,7 +441,8 @@ const struct command destroy_command = {
 	.arguments = "TRACKER",
 	.summary = "Destroy a tracker and close its accounts",
 	.options = "",
-	.notes = "Only trackers made with 'create' can be destroyed; the others belong to kernel\n"
+	.notes =
+		"Only trackers made with 'create' can be destroyed; the others belong to kernel\n"
 		"modules.\n",
 	.run = destroy_run,
 };
