@@ -200,53 +200,53 @@ help_of_each() {
 		line 1 "$(echo "$out" | sed -n "1s/  */ /gp")"
 		says "Usage: memquotactl $command" "--help"
 		expect "" "$(echo "$out" | awk 'length > 80')"
-		refused 2 "there is no option '--bogus'" \
+		refused 2 "unrecognized option '--bogus'" \
 			memquotactl "$command" --bogus
 		says_not Usage
 	done
 }
 
 wrong_usage() {
-	refused 2 "there is no command 'look'" memquotactl look
+	refused 2 "unknown command 'look'" memquotactl look
 	refused 2 "Try 'memquotactl --help'" memquotactl look
-	refused 2 "one argument too many: 'x'" memquotactl info x
-	refused 2 "one argument too many: 'x'" memquotactl trackers x
-	refused 2 "one argument too many: 'y'" memquotactl accounts x y
-	refused 2 "there is no column 'COLOUR'" memquotactl trackers -o COLOUR
-	refused 2 "there is no column 'COLOUR'" memquotactl accounts -x COLOUR
-	refused 2 "which account?" memquotactl show
-	refused 2 "'web' is no id of an account" memquotactl show web
-	refused 2 "'-1' is no id of an account" memquotactl show -- -1
-	refused 2 "which tracker?" memquotactl set --max 1M
-	refused 2 "which limit?" memquotactl set default
-	refused 2 "lacks its argument" memquotactl set default --max
-	refused 2 "which tracker?" memquotactl create
-	refused 2 "names have 1 to 31 bytes" memquotactl create \
+	refused 2 "extra operand 'x'" memquotactl info x
+	refused 2 "extra operand 'x'" memquotactl trackers x
+	refused 2 "extra operand 'y'" memquotactl accounts x y
+	refused 2 "unknown column 'COLOUR'" memquotactl trackers -o COLOUR
+	refused 2 "unknown column 'COLOUR'" memquotactl accounts -x COLOUR
+	refused 2 "missing operand: expected an account id" memquotactl show
+	refused 2 "invalid account id 'web'" memquotactl show web
+	refused 2 "invalid account id '-1'" memquotactl show -- -1
+	refused 2 "missing operand" memquotactl set --max 1M
+	refused 2 "missing limit" memquotactl set default
+	refused 2 "option '--max' requires an argument" memquotactl set default --max
+	refused 2 "missing operand" memquotactl create
+	refused 2 "expected 1 to 31 bytes" memquotactl create \
 		a-name-of-thirty-two-bytes-and-no
-	refused 2 "names have 1 to 31 bytes" memquotactl create ""
-	refused 2 "which tracker?" memquotactl destroy a b
-	refused 2 "how much?" memquotactl hold
-	refused 2 "'lots' is no size" memquotactl hold lots
-	refused 2 "is no age" memquotactl hold 1M --age old
+	refused 2 "expected 1 to 31 bytes" memquotactl create ""
+	refused 2 "extra operand 'b'" memquotactl destroy a b
+	refused 2 "missing operand" memquotactl hold
+	refused 2 "invalid size 'lots': expected bytes" memquotactl hold lots
+	refused 2 "invalid age 'old'" memquotactl hold 1M --age old
 	for size in 1Q M 1.2.3M 1MBB 99999999T -1 ""; do
-		refused 2 "is no size" memquotactl set default --max "$size"
+		refused 2 "invalid size '$size'" memquotactl set default --max "$size"
 	done
 	refused 2 "101%" memquotactl set default --max 101%
 	# What the kernel would take for no limit at all.
 	for size in 0 0K 0.0001K 0.00000001%; do
-		refused 2 "is nothing" memquotactl set default --max "$size"
+		refused 2 "expected at least 1 byte" memquotactl set default --max "$size"
 	done
-	refused 2 "is no delay" memquotactl top --delay 0
-	refused 2 "there is no column 'COLOUR'" memquotactl top --sort COLOUR
-	refused 2 "takes a terminal" memquotactl top
-	refused 2 "one argument too many: 'y'" memquotactl events x y
+	refused 2 "invalid delay '0'" memquotactl top --delay 0
+	refused 2 "unknown column 'COLOUR'" memquotactl top --sort COLOUR
+	refused 2 "not a terminal" memquotactl top
+	refused 2 "extra operand 'y'" memquotactl events x y
 }
 
 info() {
 	ctl info
-	says "interface  2" "tracker" "programs" "16K a CPU"
+	says "interface  2" "tracker" "programs" "16K per CPU"
 	ctl info --bytes
-	says "16384 a CPU"
+	says "16384 per CPU"
 	json info info --json
 	says '"version": 2' '"cache_max": 16384' '"programs"'
 }
@@ -264,15 +264,15 @@ rights() {
 	for command in trackers accounts "show 1" "create x" export \
 			"set default --max 1M" "destroy $tracker" events \
 			"top --once"; do
-		refused 1 "needs root" as_nobody memquotactl $command
+		refused 1 "run as root" as_nobody memquotactl $command
 	done
-	refused 1 "is not for programs" as_nobody memquotactl hold 1M
+	refused 1 "not open to programs" as_nobody memquotactl hold 1M
 	run as_nobody timeout -s TERM 1 memquotactl hold 1M -t $tracker
 	expect "" "$err"
 	[ "$out" -gt 0 ] || expect "an id" "$out"
 	# Accounts of others: not by their ids.
 	hold 0
-	refused 1 "another user's" as_nobody memquotactl hold 1M -t $tracker \
+	refused 1 "owned by another user" as_nobody memquotactl hold 1M -t $tracker \
 		--parent "$id"
 	chown 0:0 /dev/memquota
 	chmod 600 /dev/memquota
@@ -318,13 +318,13 @@ limits() {
 	ctl set $tracker --max unlimited --high unlimited
 	expect "$tracker: max unlimited, high unlimited, low-water unlimited" \
 		"$out"
-	refused 2 "of max, which is unlimited" memquotactl set $tracker --high 5%
-	refused 2 "of high, which is unlimited" \
+	refused 2 "max is unlimited" memquotactl set $tracker --high 5%
+	refused 2 "high is unlimited" \
 		memquotactl set $tracker --low-water 5%
 	ctl set $tracker --max 50% --json
 	json set set $tracker --max 64M -J
 	says '"max": 67108864' '"name": "ctl"'
-	refused 3 "there is no tracker 'other'" memquotactl set other --max 1M
+	refused 3 "tracker 'other': not found" memquotactl set other --max 1M
 }
 
 # The kernel's own words.
@@ -342,7 +342,7 @@ refused_limits() {
 	ctl set $tracker --low-water 98%
 	ctl set $tracker --high 10M --low-water 9M --dry-run
 	line 1 "$tracker: max 64M, high 10M, low-water 9M"
-	line 2 "This is possible; nothing was changed."
+	line 2 "The limits are valid; nothing was changed."
 	json dry-run set $tracker --high 8M --low-water default --dry-run --json
 	says '"high": 8388608' '"low_water": 6291456'
 	ctl trackers -n -o MAX,HIGH --bytes
@@ -352,17 +352,17 @@ refused_limits() {
 create_and_destroy() {
 	ctl create other --max 8M
 	expect "other: max 8M, high 8M, low-water 6M" "$out"
-	refused 1 "'other' is there already" memquotactl create other
-	refused 1 "'a/b' is refused" memquotactl create a/b
-	refused 1 "is not for programs" memquotactl hold 1M -t other
+	refused 1 "tracker 'other': already exists" memquotactl create other
+	refused 1 "tracker 'a/b': " memquotactl create a/b
+	refused 1 "not open to programs" memquotactl hold 1M -t other
 	ctl destroy other
 	expect "" "$out"
-	refused 3 "there is no tracker 'other'" memquotactl destroy other
-	refused 1 "belongs to a kernel module" memquotactl destroy default
+	refused 3 "tracker 'other': not found" memquotactl destroy other
+	refused 1 "owned by a kernel module" memquotactl destroy default
 	ctl create off --disabled
 	ctl trackers -n -o name,state,total,max
 	says "off     disabled     -   -"
-	refused 1 "was created disabled" memquotactl set off --max 1M
+	refused 1 "created disabled" memquotactl set off --max 1M
 	ctl destroy off
 }
 
@@ -403,7 +403,7 @@ tree() {
 	expect "$first $second $child $grand" "$(echo "$out" | xargs)"
 	json list accounts $tracker --list --json
 	says_not '"children"'
-	refused 3 "there is no tracker 'other'" memquotactl accounts other
+	refused 3 "tracker 'other': not found" memquotactl accounts other
 
 	# A parent that closes takes its branch along, and nothing else.
 	set -- $holders
@@ -481,11 +481,11 @@ show() {
 	unset LC_ALL
 	ctl show "$id" --bytes
 	says "HELD      31"
-	refused 3 "there is no account $((id + 1))" memquotactl show $((id + 1))
-	refused 3 "there is no account 0" memquotactl show 0
+	refused 3 "account $((id + 1)): not found" memquotactl show $((id + 1))
+	refused 3 "account 0: not found" memquotactl show 0
 	let_go
-	refused 3 "it is closed" memquotactl show "$id"
-	refused 3 "it is closed" memquotactl hold 1M -t $tracker -p "$id"
+	refused 3 "account $id: not found" memquotactl show "$id"
+	refused 3 "account $id: not found" memquotactl hold 1M -t $tracker -p "$id"
 }
 
 hold_until() {
@@ -495,10 +495,10 @@ hold_until() {
 		kill -$signal "$pid"
 		ended 0 "$pid"
 	done
-	refused 1 "max of '$tracker'" memquotactl hold 17M -t $tracker
-	refused 2 "control characters" memquotactl hold 1M -t $tracker \
+	refused 1 "tracker '$tracker': charge refused" memquotactl hold 17M -t $tracker
+	refused 2 "invalid account name" memquotactl hold 1M -t $tracker \
 		-n "$(printf 'a\tb')"
-	refused 3 "there is no tracker 'none'" memquotactl hold 1M -t none
+	refused 3 "tracker 'none': not found" memquotactl hold 1M -t none
 	hold 1M --json
 	case $id in
 	'{"id": '*', "tracker": "ctl", "held": 1048576}') ;;
@@ -507,7 +507,7 @@ hold_until() {
 	# Its tracker goes.
 	ctl destroy $tracker
 	ended 4 "$pid"
-	expect "" "$(grep -v ' was closed$' "$tmp/said")"
+	expect "" "$(grep -v ': closed$' "$tmp/said")"
 }
 
 # Oldest first: the tool tells how old its data is, but for the time before the
@@ -568,17 +568,17 @@ metrics() {
 	grep -q '^memquota_tracker_high_bytes' "$tmp/memquota.prom" ||
 		expect metrics "$(cat "$tmp/memquota.prom")"
 	expect "" "$(cd "$tmp" && ls memquota.prom.* 2>/dev/null)"
-	refused 1 "cannot be written" memquotactl export -o "$tmp/none/x.prom"
+	refused 1 "No such file" memquotactl export -o "$tmp/none/x.prom"
 	# What fails leaves the old one, and nothing else.
 	mkdir "$tmp/folder.prom"
-	refused 1 "cannot be written" memquotactl export -o "$tmp/folder.prom"
+	refused 1 "not a regular file" memquotactl export -o "$tmp/folder.prom"
 	expect "" "$(cd "$tmp" && ls -d folder.prom.* 2>/dev/null)"
 	rmdir "$tmp/folder.prom"
 	# Such as /dev/null and /dev/stdout, which root could replace.
 	mkfifo "$tmp/pipe.prom"
-	refused 1 "no regular file" memquotactl export -o "$tmp/pipe.prom"
+	refused 1 "not a regular file" memquotactl export -o "$tmp/pipe.prom"
 	ln -s memquota.prom "$tmp/link.prom"
-	refused 1 "no regular file" memquotactl export -o "$tmp/link.prom"
+	refused 1 "not a regular file" memquotactl export -o "$tmp/link.prom"
 	rm "$tmp/pipe.prom" "$tmp/link.prom"
 }
 
@@ -625,7 +625,7 @@ top() {
 	ctl top --once --sort ID
 	expect "small large" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
 		xargs)"
-	refused 3 "there is no tracker 'other'" memquotactl top other --once
+	refused 3 "tracker 'other': not found" memquotactl top other --once
 	json top top --json --once
 	says '"trackers": [{' '"accounts": [{' '"name": "large"'
 	run timeout -s INT 2 memquotactl top --json --delay 0.3
@@ -640,7 +640,7 @@ top() {
 	says "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
 	terminal TERM=none memquotactl top
 	expect 1 "$status"
-	says "no description of the terminal 'none'"
+	says "terminal 'none': unknown type"
 }
 
 # watch ARGUMENT...: events in the background, to $tmp/events, as $pid
@@ -655,10 +655,10 @@ watch() {
 
 events() {
 	if [ ! -e /sys/kernel/tracing/events/memquota ]; then
-		refused 3 "Mount tracefs" memquotactl events
+		refused 3 "mount tracefs" memquotactl events
 		return
 	fi
-	refused 3 "there is no tracker 'other'" memquotactl events other
+	refused 3 "tracker 'other': not found" memquotactl events other
 	new_tracker --high 64M
 	# Names that look like what the kernel writes.
 	hold 4M --age 60 --name "x participant=\"y held=1"
@@ -715,7 +715,7 @@ events() {
 	watch
 	unload
 	ended 3 "$pid"
-	expect "memquotactl: events: the module memquota was unloaded" \
+	expect "memquotactl: module memquota: unloaded" \
 		"$(cat "$tmp/said")"
 	insmod "$module"
 }
