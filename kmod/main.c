@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading and unloading, and the default tracker's parameters.
+ * Loading and unloading, and the parameters of the default tracker.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include "core/record.h"
+#include "core/tracker.h"
+#include "debug/debugfs.h"
 #include "device/chardev.h"
 #include "memory/arena.h"
 #include "memory/chunk.h"
-#include "debug/debugfs.h"
-#include "core/core.h"
 #include "memory/range.h"
 
-/* As given when loading: 0 is "not set". */
+/* The parameters as given when loading: 0 is "not set". */
 static struct memquota_limits limits;
 static bool disabled;
 static bool programs;
 
 /*
- * Before the tracker exists a parameter is only noted: they are checked
- * together when it is created. Later each one goes the way that every
- * reconfiguration goes, that of /dev/memquota for one. kernel_param_lock()
- * keeps the tracker.
+ * Store a parameter before the tracker exists: the limits are checked together
+ * when it is created. Later, configure the tracker, as /dev/memquota does.
+ * kernel_param_lock() keeps the tracker.
  */
-static int set_limit(const char *val, const struct kernel_param *kp)
+static int limit_set(const char *val, const struct kernel_param *kp)
 {
 	struct memquota_tracker *t = memquota_default_tracker();
 	char *end;
@@ -39,7 +39,7 @@ static int set_limit(const char *val, const struct kernel_param *kp)
 	return t ? memquota_tracker_configure(t, &limits, 0, NULL) : 0;
 }
 
-static int get_limit(char *buffer, const struct kernel_param *kp)
+static int limit_get(char *buffer, const struct kernel_param *kp)
 {
 	struct memquota_tracker *t = memquota_default_tracker();
 
@@ -49,8 +49,8 @@ static int get_limit(char *buffer, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops limit_ops = {
-	.set = set_limit,
-	.get = get_limit,
+	.set = limit_set,
+	.get = limit_get,
 };
 
 module_param_cb(max, &limit_ops, &limits.max, 0644);
@@ -68,28 +68,25 @@ static int __init memquota_init(void)
 {
 	int err;
 
-	/* Shown from the beginning. */
 	err = memquota_chunks_init();
 	if (err)
 		return err;
+	/* The files of the default tracker are made when it is created. */
 	memquota_debugfs_init();
-	err = memquota_callbacks_init();
+	err = memquota_records_init();
 	if (err)
 		goto out_debugfs;
-	err = memquota_accounts_init();
+	err = memquota_requests_init();
 	if (err)
-		goto out_callbacks;
-	err = memquota_participants_init();
+		goto out_records;
+	err = memquota_cpu_cache_init();
 	if (err)
-		goto out_accounts;
-	err = memquota_cache_init();
-	if (err)
-		goto out_participants;
+		goto out_requests;
 	err = memquota_trackers_init(&limits,
 				     (disabled ? MEMQUOTA_TRACKER_DISABLED : 0) |
 				     (programs ? MEMQUOTA_TRACKER_PROGRAMS : 0));
 	if (err)
-		goto out_cache;
+		goto out_cpu_cache;
 	err = memquota_arenas_init();
 	if (err)
 		goto out_trackers;
@@ -107,14 +104,12 @@ out_arenas:
 	memquota_arenas_exit();
 out_trackers:
 	memquota_trackers_exit();
-out_cache:
-	memquota_cache_exit();
-out_participants:
-	memquota_participants_exit();
-out_accounts:
-	memquota_accounts_exit();
-out_callbacks:
-	memquota_callbacks_exit();
+out_cpu_cache:
+	memquota_cpu_cache_exit();
+out_requests:
+	memquota_requests_exit();
+out_records:
+	memquota_records_exit();
 out_debugfs:
 	memquota_debugfs_exit();
 	memquota_chunks_exit();
@@ -128,10 +123,9 @@ static void __exit memquota_exit(void)
 	memquota_ranges_exit();
 	memquota_arenas_exit();
 	memquota_trackers_exit();
-	memquota_cache_exit();
-	memquota_participants_exit();
-	memquota_accounts_exit();
-	memquota_callbacks_exit();
+	memquota_cpu_cache_exit();
+	memquota_requests_exit();
+	memquota_records_exit();
 	memquota_debugfs_exit();
 	memquota_chunks_exit();
 }

@@ -20,7 +20,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
-#include <memquota/compat.h>
+#include "../core/compat.h"
 #include "bench.h"
 
 bool bench_counts;

@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include "../core/core.h"
+#include "../core/victim.h"
 #include "bench.h"
 
 MEMQUOTA_IMPORT_INTERNAL;
@@ -44,8 +45,8 @@ static u64 choose_victim(struct memquota_tracker *t)
 	u64 start = bench_clock(), elapsed;
 	struct memquota_record *r;
 
-	t->run++;
-	r = memquota_index_oldest(t);
+	t->reclaim.run++;
+	r = memquota_victim_oldest(t);
 	if (!r)
 		return 0;
 	memquota_index_take(r);

@@ -12,7 +12,9 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
+#include "../core/account.h"
 #include "../core/core.h"
+#include "../core/record.h"
 #include "../debug/tree.h"
 #include "bench.h"
 

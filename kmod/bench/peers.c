@@ -7,7 +7,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <memquota/compat.h>
+
 #include "bench.h"
 #include "compat.h"
 

@@ -1,57 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether the books of a tracker agree.
+ * Comparing a tracker's total with the sum of its parts.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/export.h>
 #include <linux/sched.h>
-#include "core.h"
+#include "account.h"
+#include "audit.h"
+#include "graph.h"
+#include "record.h"
 
-/* What sum_records() adds up. */
-struct sum {
+struct audit_sum {
 	u64 walk;
 	u64 bytes;
 };
 
-static bool add_record(struct memquota_record *r, void *arg)
+static bool audit_add_record(struct memquota_record *r, void *arg)
 {
-	struct sum *sum = arg;
+	struct audit_sum *sum = arg;
 
-	if (r->audited == sum->walk)
+	if (r->audited_walk == sum->walk)
 		return false;
-	r->audited = sum->walk;
-	/* What it held has left the account before. */
+	r->audited_walk = sum->walk;
+	/* What a participant that left held is no longer in its account. */
 	if (!(atomic64_read(&r->word) & RECORD_LEFT))
 		sum->bytes += memquota_record_used(r);
 	return true;
 }
 
-static u64 sum_records(struct memquota_account *a, u64 walk)
+static u64 audit_sum_records(struct memquota_account *a, u64 walk)
 {
-	struct sum sum = { .walk = walk };
+	struct audit_sum sum = { .walk = walk };
 
-	memquota_walk_records(a, add_record, &sum);
+	memquota_walk_records(a, audit_add_record, &sum);
 	return sum.bytes;
 }
 
 /*
- * The sum over shares and records, the accounts walked by id. Sets *@agree
- * where each account's word is the sum of its records'.
+ * Return the sum over shares and records, walking accounts by id. *@agree says
+ * whether each account's word is the sum of its records' words.
  */
-static u64 sum_parts(struct memquota_tracker *t, bool *agree)
+static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
 {
-	u64 id = 0, sum = memquota_shares_bytes(t), records, word, walk;
+	u64 id = 0, sum = memquota_shares_bytes(t), records, word;
+	u64 walk = memquota_walk_begin(t);
 	struct memquota_account *a;
-	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->lock, flags);
-	walk = ++t->walk;
-	raw_spin_unlock_irqrestore(&t->lock, flags);
 	*agree = true;
 	while ((a = memquota_account_next(t, id))) {
 		id = a->id + 1;
-		records = sum_records(a, walk);
+		records = audit_sum_records(a, walk);
 		word = atomic64_read(&a->word);
 		if (!(word & ACCOUNT_CLOSED)) {
 			*agree &= word == records;
@@ -64,16 +63,20 @@ static u64 sum_parts(struct memquota_tracker *t, bool *agree)
 }
 
 /*
- * R9: whether the parts make up the total, but for T3's bound. What records
- * gained since the walk began is added, since a byte may go from a record that
- * the walk has not reached to one that it has passed; the total is read last.
+ * Return whether the parts make up the total, less what caches may hold (rule
+ * R9). A byte may move from a record that the walk has not reached to one that
+ * it has passed, so what records gained since the walk began is added. What
+ * moves from a record to a share that was already read is within the tolerance.
+ * The total is read last. A charge that comes between the last two reads is in
+ * the total alone, so one audit may fail on a busy tracker; poisoning takes
+ * three in a row, each after a run that gave up, at least a second apart.
  */
 bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 {
 	u64 gained = memquota_shares_gained(t);
 	bool agree;
 
-	*sum = sum_parts(t, &agree);
+	*sum = audit_sum_parts(t, &agree);
 	*sum += memquota_shares_gained(t) - gained;
 	*total = memquota_tracker_total(t);
 	return *sum + memquota_cache_bound(t) >= *total;
@@ -82,22 +85,24 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_audit);
 
 #ifdef CONFIG_MEMQUOTA_DEBUG
 /*
- * P6, to the byte. Returns 0, -EAGAIN if something moved meanwhile, or
- * -EUCLEAN, having said which side is off.
+ * Compare the total with the sum of its parts to the byte (rule P6). Return 0;
+ * -EAGAIN if something was charged or uncharged meanwhile; or -EUCLEAN, and log
+ * which side is wrong.
  */
 int memquota_check(struct memquota_tracker *t)
 {
 	u64 gained = memquota_shares_gained(t), lost = memquota_shares_lost(t);
 	u64 total = memquota_tracker_total(t), sum;
-	u64 open = READ_ONCE(t->nr_accounts), joined = READ_ONCE(t->nr_records);
+	u64 open = READ_ONCE(t->accounts.nr_open);
+	u64 joined = READ_ONCE(t->accounts.nr_records);
 	bool agree;
 
-	sum = sum_parts(t, &agree);
+	sum = audit_sum_parts(t, &agree);
 	if (gained != memquota_shares_gained(t) ||
 	    lost != memquota_shares_lost(t) ||
 	    total != memquota_tracker_total(t) ||
-	    open != READ_ONCE(t->nr_accounts) ||
-	    joined != READ_ONCE(t->nr_records))
+	    open != READ_ONCE(t->accounts.nr_open) ||
+	    joined != READ_ONCE(t->accounts.nr_records))
 		return -EAGAIN;
 	if (!agree)
 		pr_err("%s: an account is not the sum of its participants\n",

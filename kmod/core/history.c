@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the last runs of reclaim did.
+ * A log of the last reclaim runs.
  *
- * A run that asked nobody is replaced by the next one: while everybody is busy
- * there is one each second, and what happened before is of more interest.
+ * A run that asked no participant is overwritten by the next one. While all
+ * participants are busy there is one such run each second, and they would push
+ * out the runs that did something.
  */
 #include <linux/export.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "history.h"
 #include "core.h"
+#include "history.h"
 #include "trace.h"
 
 int memquota_history_init(struct memquota_tracker *t)
@@ -28,7 +29,7 @@ void memquota_history_exit(struct memquota_tracker *t)
 	kvfree(t->history);
 }
 
-static struct memquota_past_run *run_at(struct memquota_history *h, u64 number)
+static struct memquota_past_run *history_run_at(struct memquota_history *h, u64 number)
 {
 	return &h->runs[number % MEMQUOTA_PAST_RUNS];
 }
@@ -41,9 +42,9 @@ void memquota_history_begin(struct memquota_tracker *t, u64 from_bytes,
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
-	if (!h->last || run_at(h, h->last)->asks)
+	if (!h->last || history_run_at(h, h->last)->asks)
 		WRITE_ONCE(h->last, h->last + 1);
-	run = run_at(h, h->last);
+	run = history_run_at(h, h->last);
 	*run = (struct memquota_past_run){
 		.number = h->last,
 		.began_ns = ktime_get_coarse_ns(),
@@ -59,9 +60,12 @@ void memquota_history_begin(struct memquota_tracker *t, u64 from_bytes,
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
-/* Victims of one name in one account count as one. */
-static struct memquota_past_victim *find(struct memquota_past_run *run,
-					 struct memquota_record *r)
+/*
+ * Return the entry of a victim, or NULL. Victims of one name in one account
+ * share an entry.
+ */
+static struct memquota_past_victim *
+history_find_victim(struct memquota_past_run *run, struct memquota_record *r)
 {
 	const char *name = memquota_record_name(r);
 	struct memquota_past_victim *v;
@@ -73,7 +77,7 @@ static struct memquota_past_victim *find(struct memquota_past_run *run,
 	return NULL;
 }
 
-/* The run that goes on is about to ask. The kthread's own. */
+/* The present run is about to ask the record. For the kthread. */
 void memquota_history_asked(struct memquota_record *r, u64 want_bytes,
 			    u64 arrival_ns)
 {
@@ -84,9 +88,9 @@ void memquota_history_asked(struct memquota_record *r, u64 want_bytes,
 	u64 now;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
-	run = run_at(h, h->last);
+	run = history_run_at(h, h->last);
 	run->asks++;
-	v = find(run, r);
+	v = history_find_victim(run, r);
 	if (!v && run->nr_victims < MEMQUOTA_PAST_VICTIMS) {
 		v = &run->victims[run->nr_victims++];
 		v->account_id = r->account->id;
@@ -102,7 +106,7 @@ void memquota_history_asked(struct memquota_record *r, u64 want_bytes,
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
-/* @bytes more were freed by a victim that @run had asked. */
+/* Add @bytes to what a victim freed that @run had asked. */
 void memquota_history_freed(struct memquota_record *r, u64 run, u64 bytes)
 {
 	struct memquota_history *h = r->account->tracker->history;
@@ -114,17 +118,18 @@ void memquota_history_freed(struct memquota_record *r, u64 run, u64 bytes)
 		return;
 	trace_memquota_reclaimed(r, bytes);
 	raw_spin_lock_irqsave(&h->lock, flags);
-	past = run_at(h, run);
+	past = history_run_at(h, run);
 	if (past->number == run) {
 		past->freed_bytes += bytes;
-		v = find(past, r);
+		v = history_find_victim(past, r);
 		if (v)
 			v->freed_bytes += bytes;
 	}
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
-static void measure(struct memquota_tracker *t, struct memquota_past_run *run)
+static void history_measure_run(struct memquota_tracker *t,
+				struct memquota_past_run *run)
 {
 	run->took_ns = ktime_get_coarse_ns() - run->began_ns;
 	run->to_bytes = memquota_tracker_total(t);
@@ -137,19 +142,19 @@ void memquota_history_end(struct memquota_tracker *t, bool reached)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
-	run = run_at(h, h->last);
-	measure(t, run);
+	run = history_run_at(h, h->last);
+	history_measure_run(t, run);
 	run->state = reached ? MEMQUOTA_REACHED : MEMQUOTA_GAVE_UP;
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
-/* The number of the run that goes on. The kthread's own. */
+/* Return the number of the present run. For the kthread. */
 u64 memquota_history_run(struct memquota_tracker *t)
 {
 	return t->history->last;
 }
 
-/* Copy the first run from @number on; returns whether there is one. */
+/* Copy the first run from @number on. Return whether there is one. */
 bool memquota_history_get(struct memquota_tracker *t, u64 number,
 			  struct memquota_past_run *run)
 {
@@ -165,9 +170,9 @@ bool memquota_history_get(struct memquota_tracker *t, u64 number,
 	number = max(number, first);
 	found = number <= h->last;
 	if (found) {
-		*run = *run_at(h, number);
+		*run = *history_run_at(h, number);
 		if (run->state == MEMQUOTA_RUNNING)
-			measure(t, run);
+			history_measure_run(t, run);
 	}
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 	return found;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the last runs of reclaim did, for people.
- */
+/* A log of the last reclaim runs, for people. */
 #ifndef _MEMQUOTA_HISTORY_H
 #define _MEMQUOTA_HISTORY_H
 
@@ -13,22 +11,27 @@ struct memquota_record;
 #define MEMQUOTA_PAST_RUNS	16
 #define MEMQUOTA_PAST_VICTIMS	16
 
-/* Where a run is, or how it ended. */
+/**
+ * enum memquota_past_state - whether a run goes on, or how it ended
+ * @MEMQUOTA_RUNNING: it goes on
+ * @MEMQUOTA_REACHED: it reached low_water, or what the system wanted
+ * @MEMQUOTA_GAVE_UP: no participant was left to ask, or the tracker ended
+ */
 enum memquota_past_state {
 	MEMQUOTA_RUNNING,
-	MEMQUOTA_REACHED,	/* low_water, or what the system wanted */
-	MEMQUOTA_GAVE_UP,	/* nobody left to ask; or the tracker ended */
+	MEMQUOTA_REACHED,
+	MEMQUOTA_GAVE_UP,
 };
 
 /**
- * struct memquota_past_victim - a participant that was asked, once or often
- * @account_id: of its account
- * @want_bytes: what it was asked for at first
- * @freed_bytes: what that freed, in all
- * @age_ns: of its account's oldest data when it was asked first
+ * struct memquota_past_victim - a participant that a run asked
+ * @account_id: id of its account
+ * @want_bytes: what it was first asked for
+ * @freed_bytes: what it freed, in all
+ * @age_ns: age of its account's oldest data when it was first asked
  * @asks: how often it was asked
  * @account: the account's name
- * @participant: its own
+ * @participant: the participant's name
  */
 struct memquota_past_victim {
 	u64 account_id;
@@ -42,19 +45,19 @@ struct memquota_past_victim {
 
 /**
  * struct memquota_past_run - a run of reclaim
- * @number: from 1, and growing
- * @began_ns: when, on CLOCK_MONOTONIC_COARSE
- * @took_ns: how long; so far, while it runs
+ * @number: its number, from 1
+ * @began_ns: when it began, on CLOCK_MONOTONIC_COARSE
+ * @took_ns: how long it took, or has taken so far
  * @from_bytes: the total at its beginning, caches drained
  * @to_bytes: the total at its end
- * @limits: as they were at its beginning
+ * @limits: the limits at its beginning
  * @refused_bytes: what a hard limit had refused before it began
- * @pressure_bytes: what the system wanted
- * @freed_bytes: by its victims, those that are not in @victims included
- * @asks: how often anybody was asked
- * @state: where it is, or how it ended
- * @nr_victims: how many of @victims there are
- * @victims: the first that were asked
+ * @pressure_bytes: what the system's memory pressure asked for
+ * @freed_bytes: what its victims freed, those that are not in @victims included
+ * @asks: how often it asked a participant
+ * @state: whether it goes on, or how it ended
+ * @nr_victims: number of entries in @victims
+ * @victims: the first participants that it asked
  */
 struct memquota_past_run {
 	u64 number;
@@ -74,10 +77,10 @@ struct memquota_past_run {
 
 /**
  * struct memquota_history - the last runs of a tracker
- * @lock: protects the rest. The kthread writes, and so does who ends a request
- *	to a sleeping victim; a reader copies one run. Innermost
+ * @lock: protects the rest. The kthread writes, and so does the work item that
+ *	finishes a request; a reader copies one run
  * @last: the number of the run that began last; only the kthread changes it
- * @runs: run n is at n modulo their number
+ * @runs: run n is at index n modulo %MEMQUOTA_PAST_RUNS
  */
 struct memquota_history {
 	raw_spinlock_t lock;

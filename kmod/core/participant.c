@@ -1,169 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Participants: joining and leaving.
- *
- * The life of a record, by the bits of its word and by its place in the index:
- *
- *	joined, inactive --activate--> active, nowhere
- *	active, nowhere --first miss that charges--> in the tree
- *	in the tree --looked at, holds nothing--> nowhere
- *	in the tree --asked, freed nothing--> passed over --end of run--> in the tree
- *	in the tree --asked, sleeping--> nowhere, until answered
- *	any of them --leave--> left: out of the index, void in the slots
- *
- * The struct memquota_participant in the owner's object is not touched by
- * memquota after memquota_leave() has returned.
  */
 #include <linux/export.h>
-#include <linux/mempool.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
-#include <linux/string.h>
-#include "core.h"
+#include "account.h"
+#include "callback.h"
+#include "charge.h"
+#include "record.h"
+#include "total.h"
 
-/* Joins that the reserve serves while the system gives no atomic memory. */
-#define RESERVE			64
+/**
+ * DOC: Life of a participant
+ *
+ * States of its record, by the flags in its word and its state in the index::
+ *
+ *	inactive --memquota_activate()--> in no list, or in the tree if it holds
+ *	                                  something
+ *	in no list --first miss that charges--> in the tree
+ *	in the tree --looked at, holds nothing--> in no list
+ *	in the tree --looked at, has no data--> passed over
+ *	in the tree --asked as the oldest, freed nothing--> passed over
+ *	in the tree --asked, sleeping--> requested, in no list
+ *	requested --ends, freed something--> in the tree
+ *	requested --ends, freed nothing--> passed over
+ *	passed over --next run--> in the tree
+ *	any state --memquota_leave()--> left: not in the index, void in all slots
+ *	any state --its account closes--> removed by the reaper, piece by piece
+ *
+ * memquota does not access the struct memquota_participant after
+ * memquota_leave() has returned; a request that is still out passes its address
+ * to callbacks, while get() keeps the object. RECORD_INDEXED is not the state:
+ * it says that a charge need not insert the record, because the record is in
+ * the index, or because the task that took it out will return it.
+ */
 
-/* Keys that fit above the count of a slot's word. */
-#define KEY_MAX			(BIT_ULL(64 - MEMQUOTA_KEY_SHIFT) - 1)
-
-struct memquota_record memquota_disabled_record = { .flags = RECORD_STATIC };
-struct memquota_record memquota_left_record = { .flags = RECORD_STATIC };
-struct memquota_record memquota_closed_record = { .flags = RECORD_STATIC };
-EXPORT_SYMBOL_GPL(memquota_closed_record);
-
-atomic64_t memquota_failed_joins;
-
-static atomic64_t last_key;
-static struct kmem_cache *record_cache;
-static struct kmem_cache *private_cache;
-static mempool_t *private_pool;
-
-/* Joins that need no callbacks of their own beyond the one that they name. */
+/* For joins that name one callback and have no others. */
 static const struct memquota_ops plain_ops;
 
-/* At ten million joins a second the keys last for 1.8 years; then none fits. */
-u64 memquota_new_key(void)
-{
-	u64 key = atomic64_inc_return(&last_key);
-
-	WARN_ONCE(key > KEY_MAX, "memquota: out of keys\n");
-	return key;
-}
-
-const char *memquota_record_name(const struct memquota_record *r)
-{
-	return READ_ONCE(r->flags) & RECORD_PRIVATE ? r->account->name : r->name;
-}
-
-void memquota_private_free(struct memquota_private *private)
-{
-	mempool_free(private, private_pool);
-}
-
-/* Top the reserve up: what is freed to a pool that is short stays there. */
-static void refill_reserve(struct work_struct *work)
-{
-	while (READ_ONCE(private_pool->curr_nr) < RESERVE) {
-		void *private = kmem_cache_alloc(private_cache, GFP_KERNEL);
-
-		if (!private)
-			break;
-		mempool_free(private, private_pool);
-	}
-}
-
-static DECLARE_WORK(refill_work, refill_reserve);
-
-static void queue_refill(struct irq_work *work)
-{
-	queue_work(memquota_wq, &refill_work);
-}
-
-static struct irq_work refill_irq_work = IRQ_WORK_INIT(queue_refill);
-
-static struct memquota_private *private_alloc(gfp_t gfp)
-{
-	struct memquota_private *private;
-
-	/* Never waits for the reserve, whatever the caller allows. */
-	private = mempool_alloc(private_pool,
-				(gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
-	if (unlikely(READ_ONCE(private_pool->curr_nr) < RESERVE))
-		irq_work_queue(&refill_irq_work);
-	return private;
-}
-
-static void record_free_rcu(struct rcu_head *rcu)
-{
-	struct memquota_record *r = container_of(rcu, struct memquota_record, rcu);
-	struct memquota_account *a = r->account;
-
-	kfree(r->sleeper);
-	if (!(READ_ONCE(r->flags) & RECORD_PRIVATE))
-		kmem_cache_free(record_cache, r);
-	memquota_account_unref(a);
-}
-
-void memquota_record_free(struct memquota_record *r)
-{
-	call_rcu(&r->rcu, record_free_rcu);
-}
-
-/* A join is hardly more than this and memory: it is part of both kinds. */
-static __always_inline void
-record_init(struct memquota_record *r, struct memquota_account *a,
-	    struct memquota_participant *p, memquota_reclaim_fn reclaim,
-	    const struct memquota_ops *ops, struct module *owner)
-{
-	*r = (struct memquota_record) {
-		.word = ATOMIC64_INIT(RECORD_REF),
-		.key = memquota_new_key(),
-		.account = a,
-		.active = !(ops->flags & MEMQUOTA_INACTIVE),
-		.participant = p,
-		.reclaim = reclaim,
-		.ops = ops,
-		.owner = owner,
-	};
-	r->slot = r->key % MEMQUOTA_SLOTS;
-	INIT_LIST_HEAD(&r->siblings);
-	INIT_LIST_HEAD(&r->trimmers);
-	if (ops->flags & MEMQUOTA_COLLAPSING)
-		r->flags |= RECORD_COLLAPSING;
-	if (ops->reclaim_sleeping)
-		r->flags |= RECORD_SLEEPING;
-	if (ops->flags & MEMQUOTA_PROGRAM)
-		r->flags |= RECORD_PROGRAM;
-	if (ops->oldest) {
-		r->flags |= RECORD_SAYS_OLDEST;
-		r->mark = RECORD_NOT_DERIVED;
-	}
-}
-
-/* Formatting costs most of a join: names that are plain are copied. */
-static __printf(2, 0)
-void set_name(char *name, const char *fmt, va_list args)
-{
-	unsigned int i;
-
-	for (i = 0; fmt[i] != '%'; i++) {
-		if (!fmt[i] || i == MEMQUOTA_NAME_SIZE - 1) {
-			name[i] = '\0';
-			return;
-		}
-		name[i] = fmt[i];
-	}
-	vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
-}
-
 /* Let charges find the record. The owner publishes its object afterwards. */
-static void attach(struct memquota_participant *p, struct memquota_record *r)
+static void participant_attach(struct memquota_participant *p,
+			       struct memquota_record *r)
 {
 	WRITE_ONCE(p->slot, memquota_slot_words(r->slot));
 	rcu_assign_pointer(p->record, r);
-	/* Who sees the key sees the slot and the record. */
+	/* A later acquire of the key or of the object finds slot and record. */
 	smp_store_release(&p->nkey, -(r->key << MEMQUOTA_KEY_SHIFT));
+}
+
+static void participant_disable(struct memquota_participant *p)
+{
+	WRITE_ONCE(p->nkey, 0);
+	rcu_assign_pointer(p->record, &memquota_disabled_record);
+}
+
+static bool participant_joined(struct memquota_participant *p)
+{
+	struct memquota_record *r = rcu_dereference_protected(p->record, true);
+
+	return r && !(READ_ONCE(r->flags) & RECORD_STATIC);
 }
 
 static bool ops_valid(const struct memquota_ops *ops)
@@ -176,17 +71,33 @@ static bool ops_valid(const struct memquota_ops *ops)
 	return ops->reclaim;
 }
 
-static bool joined(struct memquota_participant *p)
+static int record_alloc_sleeper(struct memquota_record *r, gfp_t gfp)
 {
-	struct memquota_record *r = rcu_dereference_protected(p->record, true);
-
-	return r && !(READ_ONCE(r->flags) & RECORD_STATIC);
+	if (!(READ_ONCE(r->flags) & RECORD_SLEEPING))
+		return 0;
+	r->sleeper = memquota_sleeper_alloc(r, gfp);
+	return r->sleeper ? 0 : -ENOMEM;
 }
 
-static void disable(struct memquota_participant *p)
+/* Make a new record visible in its account. */
+static int record_publish(struct memquota_record *r)
 {
-	WRITE_ONCE(p->nkey, 0);
-	rcu_assign_pointer(p->record, &memquota_disabled_record);
+	struct memquota_account *a = r->account;
+	struct memquota_accounts *accounts = &a->tracker->accounts;
+	unsigned long flags;
+	int err;
+
+	raw_spin_lock_irqsave(&accounts->lock, flags);
+	err = memquota_account_error(a);
+	if (!err) {
+		list_add(&r->siblings, &a->records);
+		WRITE_ONCE(a->nr_records, a->nr_records + 1);
+		if (r->ops->trim)
+			list_add(&r->trimmers, &accounts->trimmers);
+		WRITE_ONCE(accounts->nr_records, accounts->nr_records + 1);
+	}
+	raw_spin_unlock_irqrestore(&accounts->lock, flags);
+	return err;
 }
 
 /**
@@ -195,86 +106,63 @@ static void disable(struct memquota_participant *p)
  * @a: the account that it holds memory for; a null handle makes a disabled
  *	participant
  * @ops: its callbacks; they must stay until memquota_barrier() after leaving
- * @gfp: for memory of memquota's own
- * @fmt: printf format of the name that people will read, and its arguments
+ * @gfp: flags for memquota's own allocations
+ * @fmt: printf format of its name, and the arguments
  *
- * With %MEMQUOTA_INACTIVE, the participant can charge at once, and is asked
+ * With %MEMQUOTA_INACTIVE the participant can charge at once, and is asked for
  * nothing before memquota_activate().
  *
- * No reference on the owner's module is taken: a running callback holds one.
+ * It takes no reference to the owner's module. A running callback holds one.
  *
- * Context: any that @gfp allows. The caller keeps it apart from
- * memquota_leave() of the same participant.
+ * Context: any that @gfp allows. The caller serialises it with
+ * memquota_leave() of @p.
  *
- * Return: 0, or
- * -EINVAL: @ops has not exactly one reclaim callback, a sleeping one without
- * get and put, or unknown flags;
- * -EBUSY: @p has joined already;
- * -ENOMEM: out of memory;
- * -ESHUTDOWN, -ENOTRECOVERABLE, -ESTALE: the tracker was destroyed, is
- * poisoned, or the account is closed.
+ * Return:
+ * * 0 - joined
+ * * %-EINVAL - @ops has not exactly one reclaim callback, a sleeping one without
+ *   get and put, or unknown flags
+ * * %-EBUSY - @p has joined already
+ * * %-ENOMEM - out of memory
+ * * %-ESHUTDOWN - the tracker was destroyed
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
+ * * %-ESTALE - the account is closed
  */
 int memquota_join_account(struct memquota_participant *p,
 			  struct memquota_account *a,
 			  const struct memquota_ops *ops, gfp_t gfp,
 			  const char *fmt, ...)
 {
-	struct memquota_tracker *t;
 	struct memquota_record *r;
-	unsigned long flags;
 	va_list args;
 	int err;
 
 	if (!ops_valid(ops))
 		return -EINVAL;
-	if (joined(p))
+	if (participant_joined(p))
 		return -EBUSY;
 	if (!a) {
-		disable(p);
+		participant_disable(p);
 		return 0;
 	}
 	if (a == &memquota_closed_account)
 		return -ESTALE;
-	t = a->tracker;
-	memquota_take_apart(t, 2);
+	memquota_accounts_reap(a->tracker, 2);
 
-	r = kmem_cache_alloc(record_cache, gfp);
+	r = memquota_record_alloc(a, p, ops, gfp);
 	if (!r)
 		return -ENOMEM;
-	record_init(r, a, p, ops->reclaim, ops, ops->owner);
-	if (ops->reclaim_sleeping) {
-		r->sleeper = memquota_sleeper_alloc(r, gfp);
-		if (!r->sleeper) {
-			err = -ENOMEM;
-			goto out_free;
-		}
-	}
 	va_start(args, fmt);
-	set_name(r->name, fmt, args);
+	memquota_format_name(r->name, fmt, args);
 	va_end(args);
-
-	memquota_account_ref(a);
-	raw_spin_lock_irqsave(&t->lock, flags);
-	err = memquota_account_error(a);
-	if (!err) {
-		list_add(&r->siblings, &a->records);
-		WRITE_ONCE(a->nr_records, a->nr_records + 1);
-		if (ops->trim)
-			list_add(&r->trimmers, &t->trimmers);
-		WRITE_ONCE(t->nr_records, t->nr_records + 1);
+	err = record_alloc_sleeper(r, gfp);
+	if (!err)
+		err = record_publish(r);
+	if (err) {
+		memquota_record_discard(r);
+		return err;
 	}
-	raw_spin_unlock_irqrestore(&t->lock, flags);
-	if (err)
-		goto out_unref;
-	attach(p, r);
+	participant_attach(p, r);
 	return 0;
-
-out_unref:
-	memquota_account_unref(a);
-out_free:
-	kfree(r->sleeper);
-	kmem_cache_free(record_cache, r);
-	return err;
 }
 EXPORT_SYMBOL_GPL(memquota_join_account);
 
@@ -288,40 +176,32 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	struct memquota_account *a;
 	struct memquota_record *r;
 
-	if (WARN_ONCE(joined(p), "memquota: joining again without leaving\n"))
+	if (WARN_ONCE(participant_joined(p),
+		      "memquota: joining again without leaving\n"))
 		return;
 	if (!t || READ_ONCE(t->state) == MEMQUOTA_DISABLED) {
-		disable(p);
+		participant_disable(p);
 		return;
 	}
-	memquota_take_apart(t, 2);
+	memquota_accounts_reap(t, 2);
 
 	rcu_assign_pointer(p->record, NULL);
-	private = private_alloc(gfp);
+	private = memquota_private_alloc(t, p, reclaim, ops, owner, gfp);
 	if (!private)
 		goto failed;
 	a = &private->account;
 	r = &private->record;
-	memquota_account_init(a, t, true);
-	record_init(r, a, p, reclaim, ops, owner);
-	r->flags |= RECORD_PRIVATE;
-	if (READ_ONCE(r->flags) & RECORD_SLEEPING) {
-		r->sleeper = memquota_sleeper_alloc(r, gfp);
-		if (!r->sleeper)
-			goto failed_free;
-	}
-	set_name(a->name, fmt, args);
-	memquota_account_ref(a);	/* the record's */
+	memquota_format_name(a->name, fmt, args);
 	list_add(&r->siblings, &a->records);
-	if (memquota_account_publish(a, NULL, NULL))
+	if (record_alloc_sleeper(r, gfp) ||
+	    memquota_account_publish(a, NULL, NULL))
 		goto failed_free;
-	attach(p, r);
+	participant_attach(p, r);
 	return;
 
 failed_free:
-	kfree(r->sleeper);
-	memquota_tracker_unref(t);
-	memquota_private_free(private);
+	memquota_record_discard(r);
+	memquota_account_unref(a);
 failed:
 	atomic64_inc(&memquota_failed_joins);
 }
@@ -340,18 +220,18 @@ void __memquota_join(struct memquota_participant *p,
 EXPORT_SYMBOL_GPL(__memquota_join);
 
 /**
- * memquota_join_private - make an object a participant with an account of its own
+ * memquota_join_private - make an object a participant of an account of its own
  * @p: the field in the object, zeroed or left
  * @ops: its callbacks; they must stay until memquota_barrier() after leaving
- * @gfp: for memory of memquota's own
- * @fmt: printf format of the name that people will read, and its arguments
+ * @gfp: flags for memquota's own allocations
+ * @fmt: printf format of its name, and the arguments
  *
- * As memquota_join(), with more than one callback: the account is in the
- * default tracker, and where it cannot be had, or @ops is not valid, the
- * participant is as one that never joined.
+ * Does what memquota_join() does, with more than one callback. The account is
+ * in the default tracker. If it cannot be had, or @ops is not valid, @p is as a
+ * participant that never joined.
  *
- * Context: any that @gfp allows. The caller keeps it apart from
- * memquota_leave() of the same participant.
+ * Context: any that @gfp allows. The caller serialises it with
+ * memquota_leave() of @p.
  */
 void memquota_join_private(struct memquota_participant *p,
 			   const struct memquota_ops *ops, gfp_t gfp,
@@ -368,17 +248,17 @@ void memquota_join_private(struct memquota_participant *p,
 EXPORT_SYMBOL_GPL(memquota_join_private);
 
 /**
- * memquota_activate - the second step of joining
+ * memquota_activate - take the second step of joining
  * @p: a participant that joined with %MEMQUOTA_INACTIVE
  *
- * From now on it may be asked. Where it fails the participant can only be
- * left.
+ * Reclaim may ask @p from now on. If it fails, @p can only leave.
  *
  * Context: any but NMI.
- * Return: 0, also where nothing is counted, or
- * -ESTALE: the account is closed, or reclaim chose it before this step;
- * -ESHUTDOWN: the tracker was destroyed, or the participant has left;
- * -ENOTRECOVERABLE: the tracker is poisoned.
+ * Return:
+ * * 0 - done, or nothing is counted
+ * * %-ESTALE - the account is closed, or reclaim chose it before this step
+ * * %-ESHUTDOWN - the tracker was destroyed, or @p has left
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
  */
 int memquota_activate(struct memquota_participant *p)
 {
@@ -396,14 +276,14 @@ int memquota_activate(struct memquota_participant *p)
 		return -ESHUTDOWN;
 
 	t = r->account->tracker;
-	raw_spin_lock_irqsave(&t->lock, flags);
+	raw_spin_lock_irqsave(&t->accounts.lock, flags);
 	err = memquota_account_error(r->account);
 	if (!err && r->chosen)
 		err = -ESTALE;
 	if (!err)
 		WRITE_ONCE(r->active, true);
-	raw_spin_unlock_irqrestore(&t->lock, flags);
-	/* Pairs with gain(), which changes the word before it reads @active. */
+	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
+	/* Pairs with record_gain(), which changes the word, then reads @active. */
 	smp_mb();
 	if (!err && memquota_record_used(r))
 		memquota_index_insert(r);
@@ -415,20 +295,20 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  * memquota_leave - end a participation
  * @p: the participant; one that never joined or has left is allowed
  *
- * Gives back all that it still holds. After it returns no atomic callback runs
- * or will run for it, and the object may be freed: a running one is waited
- * for, by spinning, unless it is the caller. A sleeping reclaim is not waited
- * for; what its get() took protects the owner.
+ * Gives back all that @p still holds. After it returns, no atomic callback of @p
+ * runs or will run, and the object may be freed: memquota_leave() spins while
+ * one runs, unless it is called from it. It does not wait for a sleeping
+ * reclaim. The reference that get() took protects the owner from that.
  *
  * Context: any but hard interrupts and NMI. The caller holds no lock that an
- * atomic callback of the participant takes. The caller keeps it apart from
- * joining and leaving of the same participant.
+ * atomic callback of @p takes, and serialises it with joining and leaving of
+ * @p.
  */
 void memquota_leave(struct memquota_participant *p)
 {
 	struct memquota_record *r = rcu_dereference_protected(p->record, true);
+	struct memquota_accounts *accounts;
 	struct memquota_account *a;
-	struct memquota_tracker *t;
 	unsigned long flags;
 
 	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
@@ -437,54 +317,22 @@ void memquota_leave(struct memquota_participant *p)
 	rcu_assign_pointer(p->record, &memquota_left_record);
 
 	a = r->account;
-	t = a->tracker;
+	accounts = &a->tracker->accounts;
 	if (memquota_record_retire(r) & RECORD_INDEXED)
 		memquota_index_remove(r);
-	raw_spin_lock_irqsave(&t->lock, flags);
-	/* Unless its account has been taken apart. */
+	raw_spin_lock_irqsave(&accounts->lock, flags);
+	/* The list is empty if the account has been reaped. */
 	if (!list_empty(&r->siblings)) {
 		list_del_init(&r->siblings);
 		WRITE_ONCE(a->nr_records, a->nr_records - 1);
 	}
 	if (unlikely(!list_empty(&r->trimmers)))
 		list_del_init(&r->trimmers);
-	WRITE_ONCE(t->nr_records, t->nr_records - 1);
-	raw_spin_unlock_irqrestore(&t->lock, flags);
+	WRITE_ONCE(accounts->nr_records, accounts->nr_records - 1);
+	raw_spin_unlock_irqrestore(&accounts->lock, flags);
 	memquota_wait_callback(r);
 	if (READ_ONCE(r->flags) & RECORD_PRIVATE)
 		memquota_account_put(a);
 	memquota_record_unref(r);
 }
 EXPORT_SYMBOL_GPL(memquota_leave);
-
-int memquota_participants_init(void)
-{
-	record_cache = KMEM_CACHE(memquota_record, 0);
-	if (!record_cache)
-		return -ENOMEM;
-	private_cache = KMEM_CACHE(memquota_private, 0);
-	if (!private_cache)
-		goto out_record;
-	private_pool = mempool_create_slab_pool(RESERVE, private_cache);
-	if (!private_pool)
-		goto out_private;
-	BUILD_BUG_ON(sizeof(struct memquota_record) > 256 + MEMQUOTA_NAME_SIZE);
-	BUILD_BUG_ON(sizeof(struct memquota_account) > 256 + MEMQUOTA_NAME_SIZE);
-	return 0;
-
-out_private:
-	kmem_cache_destroy(private_cache);
-out_record:
-	kmem_cache_destroy(record_cache);
-	return -ENOMEM;
-}
-
-/* After rcu_barrier(): nothing is on its way back. */
-void memquota_participants_exit(void)
-{
-	irq_work_sync(&refill_irq_work);
-	cancel_work_sync(&refill_work);
-	mempool_destroy(private_pool);
-	kmem_cache_destroy(private_cache);
-	kmem_cache_destroy(record_cache);
-}

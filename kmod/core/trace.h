@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints. */
+/* Tracepoints of the core. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM memquota
 
-#if !defined(_MEMQUOTA_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define _MEMQUOTA_TRACE_H
+#if !defined(_MEMQUOTA_CORE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _MEMQUOTA_CORE_TRACE_H
 
 #include <linux/tracepoint.h>
-#include <memquota/compat.h>
 #include "core.h"
 
-/* A visit to the total, in any context but NMI. */
+/* The total has changed. Any context but NMI. */
 TRACE_EVENT(memquota_total,
 	TP_PROTO(struct memquota_tracker *tracker, s64 bytes),
 	TP_ARGS(tracker, bytes),
@@ -28,7 +27,7 @@ TRACE_EVENT(memquota_total,
 		  __entry->bytes, __entry->total)
 );
 
-/* Of a tracker's life, in process context. */
+/* A tracker was created, configured or is about to be destroyed. */
 DECLARE_EVENT_CLASS(memquota_tracker_life,
 	TP_PROTO(struct memquota_tracker *tracker),
 	TP_ARGS(tracker),
@@ -66,7 +65,7 @@ DEFINE_EVENT(memquota_tracker_life, memquota_tracker_destroy,
 	TP_ARGS(tracker)
 );
 
-/* Of an account's life, in any context but NMI. */
+/* An account was opened. Any context but NMI. */
 TRACE_EVENT(memquota_account_create,
 	TP_PROTO(struct memquota_account *a, struct memquota_account *parent),
 	TP_ARGS(a, parent),
@@ -107,7 +106,7 @@ TRACE_EVENT(memquota_account_close,
 		  __entry->held)
 );
 
-/* Not of one that could not be created. */
+/* Not for an account that could not be created: it has no id. */
 TRACE_EVENT_CONDITION(memquota_account_free,
 	TP_PROTO(struct memquota_account *a),
 	TP_ARGS(a),
@@ -187,7 +186,7 @@ TRACE_EVENT(memquota_victim,
 		  __entry->collapsing ? " collapsing" : "")
 );
 
-/* What a victim freed; if it sleeps, when it has answered. */
+/* A victim freed bytes; a sleeping victim has answered. */
 TRACE_EVENT(memquota_reclaimed,
 	TP_PROTO(struct memquota_record *record, u64 bytes),
 	TP_ARGS(record, bytes),
@@ -236,7 +235,7 @@ TRACE_EVENT(memquota_reclaim_end,
 		  __entry->reached ? "" : " gave up")
 );
 
-#endif /* _MEMQUOTA_TRACE_H */
+#endif /* _MEMQUOTA_CORE_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .

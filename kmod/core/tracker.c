@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Trackers: creating, configuring, destroying, and the state of each.
+ * Trackers: creating, configuring, destroying.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cpu.h>
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -12,43 +11,53 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "../debug/debugfs.h"
+#include "account.h"
 #include "history.h"
-#include "core.h"
+#include "total.h"
 #include "trace.h"
-
-LIST_HEAD(memquota_trackers);
-/* Protects the list, and the names on it. */
-DEFINE_MUTEX(memquota_trackers_lock);
-struct workqueue_struct *memquota_wq;
-
-static struct memquota_tracker *default_tracker;
-static u64 last_id;	/* memquota_trackers_lock */
+#include "tracker.h"
 
 /**
- * memquota_default_tracker - the tracker that counts from load on
+ * DOC: Ending a tracker
  *
- * Context: any.
- * Return: a handle that is good as long as memquota is loaded; it is not to be
- * destroyed.
+ * memquota_tracker_destroy(), in this order:
+ *
+ * 1. The state becomes MEMQUOTA_GONE. An account or a record is published under
+ *    accounts.lock after a look at the state: that fails, or step 4 finds the
+ *    account.
+ * 2. The notifier tells debug/, which removes the tracker's files and waits for
+ *    their readers. For that reason these need no reference.
+ * 3. The shrinker and the kthread end, and all requests expire.
+ * 4. All accounts are closed, by id.
+ * 5. memquota_drain_each() interrupts every CPU, also those that seem to hold
+ *    nothing: a charge that read the state before step 1 runs with interrupts
+ *    off, and would leave a slot behind that no drain visits.
+ * 6. The tracker leaves the hotplug state. memquota_cpu_cache_remove() waits
+ *    for a CPU that is going offline, so cpu_is_dead() has drained a CPU that
+ *    step 5 did not reach.
+ * 7. Waiting tasks are woken. The reaper goes on. The account or descriptor
+ *    that drops the last reference frees the tracker, by a work item.
+ *
+ * Open descriptors, and modules with participants or trackers of their own,
+ * keep memquota loaded. When it is unloaded, memquota_trackers_exit() ends the
+ * default tracker, and then waits for what can still drop a record or an
+ * account, in the order in which one leads to the next:
+ *
+ * 1. memquota_barrier(): requests, also those to participants of programs,
+ *    which hold no module.
+ * 2. synchronize_rcu(): pending interrupts, of watches for example, which come
+ *    before their CPU is quiescent.
+ * 3. flush_workqueue(): the work items that both have queued.
+ * 4. rcu_barrier(): records, whose freeing drops accounts.
+ * 5. rcu_barrier() again: accounts, whose freeing drops trackers.
+ * 6. destroy_workqueue(): the work items that free trackers.
  */
-struct memquota_tracker *memquota_default_tracker(void)
-{
-	return default_tracker;
-}
-EXPORT_SYMBOL_GPL(memquota_default_tracker);
 
-void memquota_tracker_ref(struct memquota_tracker *t)
-{
-	refcount_inc(&t->refs);
-}
+BLOCKING_NOTIFIER_HEAD(memquota_tracker_notifier);
 
-/* May be the last thing that an RCU callback does: the rest may sleep. */
-void memquota_tracker_unref(struct memquota_tracker *t)
-{
-	if (refcount_dec_and_test(&t->refs))
-		queue_work(memquota_wq, &t->free);
-}
+static LIST_HEAD(trackers);		/* trackers_lock */
+static DEFINE_MUTEX(trackers_lock);
+static u64 last_id;			/* trackers_lock */
 
 static void tracker_free(struct work_struct *work)
 {
@@ -57,7 +66,7 @@ static void tracker_free(struct work_struct *work)
 
 	irq_work_sync(&t->irq_work);
 	irq_work_sync(&t->watch.irq_work);
-	cancel_work_sync(&t->cleanup);
+	cancel_work_sync(&t->reaper);
 	cancel_work_sync(&t->watch.work);
 	memquota_history_exit(t);
 	free_percpu(t->shares);
@@ -65,63 +74,46 @@ static void tracker_free(struct work_struct *work)
 }
 
 /*
- * Whoever is to be woken by a charge, an uncharge or a close is woken from
- * here, since those may hold any lock, the run queue's too (X1).
+ * Wake what a charge, an uncharge or a close has to wake. They queue this work
+ * because their caller may hold any lock, that of the run queue included.
  */
-static void wake_all(struct irq_work *work)
+static void tracker_wake(struct irq_work *work)
 {
 	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
 						  irq_work);
 
-	if (!list_empty_careful(&t->dying))
-		queue_work(memquota_wq, &t->cleanup);
-	if (READ_ONCE(t->waiting))
+	if (!list_empty_careful(&t->accounts.closed))
+		queue_work(memquota_wq, &t->reaper);
+	if (READ_ONCE(t->waitq.nr))
 		memquota_wake_waiters(t);
-	wake_up_interruptible(&t->wake);
+	wake_up_interruptible(&t->reclaim.wake);
 }
 
-static void cleanup(struct work_struct *work)
+static void tracker_reap(struct work_struct *work)
 {
 	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
-						  cleanup);
+						  reaper);
 
-	while (!list_empty_careful(&t->dying)) {
-		memquota_take_apart(t, 64);
+	while (!list_empty_careful(&t->accounts.closed)) {
+		memquota_accounts_reap(t, MEMQUOTA_BATCH);
 		cond_resched();
 	}
 }
 
-static void cache_limits(struct memquota_tracker *t)
+static void tracker_size_caches(struct memquota_tracker *t)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->wait_lock, flags);
+	raw_spin_lock_irqsave(&t->waitq.lock, flags);
 	memquota_cache_limits(t);
-	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
+	raw_spin_unlock_irqrestore(&t->waitq.lock, flags);
 }
 
 /*
- * T6: memory use must not go on unbounded when the accounting is wrong. Any
- * context but NMI.
+ * Derive the limits that are not set. Return what is wrong with them as a whole
+ * (rule T2), or NULL.
  */
-void memquota_tracker_poison(struct memquota_tracker *t, const char *why)
-{
-	if (cmpxchg(&t->state, MEMQUOTA_COUNTING, MEMQUOTA_POISONED) !=
-	    MEMQUOTA_COUNTING)
-		return;
-	WARN(1, "memquota: tracker %s: %s; it takes nothing on any more\n",
-	     t->name, why);
-	WRITE_ONCE(t->wake_everyone, true);
-	WRITE_ONCE(t->draining, true);
-	irq_work_queue(&t->irq_work);
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_tracker_poison);
-
-/*
- * Derive what is not set, and say what is wrong with the whole (T2). Returns
- * NULL if nothing is.
- */
-static const char *check_limits(struct memquota_limits *l)
+static const char *limits_derive(struct memquota_limits *l)
 {
 	if (!l->max)
 		l->max = MEMQUOTA_UNLIMITED;
@@ -145,33 +137,37 @@ static const char *check_limits(struct memquota_limits *l)
 	return NULL;
 }
 
-static void set_limits(struct memquota_tracker *t,
-		       const struct memquota_limits *derived)
+static void tracker_set_limits(struct memquota_tracker *t,
+			       const struct memquota_limits *derived)
 {
 	WRITE_ONCE(t->max, derived->max);
 	WRITE_ONCE(t->high, derived->high);
 	WRITE_ONCE(t->low_water, derived->low_water);
-	cache_limits(t);
+	tracker_size_caches(t);
 }
 
 /**
  * memquota_tracker_configure - change a tracker's limits, all together
- * @t: the tracker; on a null handle everything succeeds
- * @limits: what is 0 in it stays derived, see struct memquota_limits
- * @flags: 0, or %MEMQUOTA_CHECK_ONLY: validate and change nothing
- * @reason: where to point to a sentence that says why -EINVAL, or NULL
+ * @t: the tracker; on a null handle the call succeeds and does nothing
+ * @limits: the limits; those that are 0 are derived, see struct memquota_limits
+ * @flags: 0, or %MEMQUOTA_CHECK_ONLY to validate and change nothing
+ * @reason: where to store a pointer to a constant string that says what is
+ *	invalid, or NULL if nothing is; may be NULL
  *
- * A ``high`` below the total starts reclaim at once; a ``low_water`` above it
- * ends one at its next check. Limits that are all lifted do not end counting.
+ * A ``high`` below the total starts reclaim at once. A ``low_water`` above the
+ * total ends a running reclaim at its next check. Lifting all limits does not
+ * end counting.
  *
  * Context: may sleep.
  *
- * Return: 0, or
- * -EINVAL: ``low_water`` is set while ``high`` is unlimited, is above 98 % of
- * ``high``, or below ten times %MEMQUOTA_CACHE_MAX; ``max`` is below ``high``;
- * unknown @flags. Nothing is changed, and the log says which;
- * -EOPNOTSUPP: the tracker was created disabled;
- * -ESHUTDOWN, -ENOTRECOVERABLE: it was destroyed, or is poisoned.
+ * Return:
+ * * 0 - done
+ * * %-EINVAL - ``low_water`` is set while ``high`` is unlimited, is above 98 %
+ *   of ``high``, or below ten times %MEMQUOTA_CACHE_MAX; ``max`` is below
+ *   ``high``; or unknown @flags. Nothing is changed, and the log says which
+ * * %-EOPNOTSUPP - the tracker was created disabled
+ * * %-ESHUTDOWN - the tracker was destroyed
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
  */
 int memquota_tracker_configure(struct memquota_tracker *t,
 			       const struct memquota_limits *limits,
@@ -197,7 +193,7 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 	err = memquota_tracker_error(t);
 	if (err)
 		goto out;
-	wrong = check_limits(&derived);
+	wrong = limits_derive(&derived);
 	if (wrong) {
 		mutex_unlock(&t->config_lock);
 		goto invalid;
@@ -205,9 +201,9 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 	if (flags & MEMQUOTA_CHECK_ONLY)
 		goto out;
 	t->limits = *limits;
-	set_limits(t, &derived);
+	tracker_set_limits(t, &derived);
 	trace_memquota_tracker_configure(t);
-	/* Caches may hold more than the new low_water allows them (T3). */
+	/* Caches may hold more than the new low_water allows (rule T3). */
 	memquota_tracker_drain(t);
 	irq_work_queue(&t->irq_work);
 out:
@@ -223,9 +219,9 @@ invalid:
 EXPORT_SYMBOL_GPL(memquota_tracker_configure);
 
 /**
- * memquota_tracker_usage - what a tracker holds, and by which limits
+ * memquota_tracker_usage - read what a tracker holds, and its limits
  * @t: the tracker; a null or disabled one reads as unlimited
- * @usage: where to say it
+ * @usage: where to store it
  *
  * Context: any but NMI.
  */
@@ -250,47 +246,53 @@ void memquota_tracker_usage(struct memquota_tracker *t,
 	usage->limits.max = READ_ONCE(t->max);
 	usage->limits.high = READ_ONCE(t->high);
 	usage->limits.low_water = READ_ONCE(t->low_water);
-	usage->reclaims = READ_ONCE(t->reclaims);
-	usage->accounts = READ_ONCE(t->nr_accounts);
-	usage->participants = READ_ONCE(t->nr_records);
+	usage->reclaims = READ_ONCE(t->reclaim.nr_runs);
+	usage->accounts = READ_ONCE(t->accounts.nr_open);
+	usage->participants = READ_ONCE(t->accounts.nr_records);
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_usage);
 
-/* A tracker by name, its memory kept; NULL if there is none. */
+/*
+ * Return the tracker of that name, with a reference to its memory; NULL if there
+ * is none.
+ */
 struct memquota_tracker *memquota_tracker_find(const char *name)
 {
 	struct memquota_tracker *t;
 
-	mutex_lock(&memquota_trackers_lock);
-	list_for_each_entry(t, &memquota_trackers, trackers)
+	mutex_lock(&trackers_lock);
+	list_for_each_entry(t, &trackers, trackers)
 		if (!strcmp(t->name, name)) {
 			memquota_tracker_ref(t);
 			goto out;
 		}
 	t = NULL;
 out:
-	mutex_unlock(&memquota_trackers_lock);
+	mutex_unlock(&trackers_lock);
 	return t;
 }
 
-/* The first tracker whose number is above @id, its memory kept; or NULL. */
+/*
+ * Return the first tracker whose id is above @id, with a reference to its
+ * memory; NULL if there is none.
+ */
 struct memquota_tracker *memquota_tracker_next(u64 id)
 {
 	struct memquota_tracker *t;
 
-	mutex_lock(&memquota_trackers_lock);
-	list_for_each_entry(t, &memquota_trackers, trackers)
+	mutex_lock(&trackers_lock);
+	list_for_each_entry(t, &trackers, trackers)
 		if (t->id > id) {
 			memquota_tracker_ref(t);
 			goto out;
 		}
 	t = NULL;
 out:
-	mutex_unlock(&memquota_trackers_lock);
+	mutex_unlock(&trackers_lock);
 	return t;
 }
 
-/* Limits as they were set: 0 is "not set". */
+/* Read the limits as they were set: 0 is "not set". */
 void memquota_tracker_limits(struct memquota_tracker *t,
 			     struct memquota_limits *limits)
 {
@@ -299,25 +301,26 @@ void memquota_tracker_limits(struct memquota_tracker *t,
 	mutex_unlock(&t->config_lock);
 }
 
-static bool name_valid(const char *name)
+static bool tracker_name_valid(const char *name)
 {
 	return *name && strlen(name) < MEMQUOTA_NAME_SIZE &&
 	       !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
 /**
- * memquota_tracker_create - make a tracker
- * @name: for people; its kthread and its debugfs directory bear it
+ * memquota_tracker_create - create a tracker
+ * @name: its name, which its kthread and its debugfs directory bear
  * @limits: its limits, or NULL for none
  * @flags: %MEMQUOTA_TRACKER_DISABLED, %MEMQUOTA_TRACKER_PROGRAMS
  *
  * Context: may sleep.
  *
- * Return: a handle, to be given to memquota_tracker_destroy(), or
- * -EINVAL: @limits as in memquota_tracker_configure(); unknown @flags; @name
- * is empty, has a slash, or is not shorter than %MEMQUOTA_NAME_SIZE;
- * -EEXIST: there is one of that name;
- * -ENOMEM: out of memory.
+ * Return: a handle for memquota_tracker_destroy(), or an ERR_PTR():
+ *
+ * * %-EINVAL - @limits as in memquota_tracker_configure(); unknown @flags; @name
+ *   is empty, has a slash, or is not shorter than %MEMQUOTA_NAME_SIZE
+ * * %-EEXIST - another tracker has that name
+ * * %-ENOMEM - out of memory
  */
 struct memquota_tracker *
 memquota_tracker_create(const char *name, const struct memquota_limits *limits,
@@ -330,7 +333,72 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_create);
 
-/* As above, with memory for somebody else to pay, and the reason of -EINVAL. */
+static struct memquota_tracker *
+tracker_alloc(const char *name, const struct memquota_limits *limits,
+	      unsigned int flags, gfp_t gfp)
+{
+	struct memquota_tracker *t = kzalloc(sizeof(*t), gfp);
+
+	if (!t)
+		return NULL;
+	strscpy(t->name, name, sizeof(t->name));
+	if (limits)
+		t->limits = *limits;
+	t->flags = flags;
+	t->state = flags & MEMQUOTA_TRACKER_DISABLED ? MEMQUOTA_DISABLED :
+						       MEMQUOTA_COUNTING;
+	memquota_accounts_setup(&t->accounts);
+	memquota_index_setup(&t->index);
+	memquota_waitq_setup(&t->waitq);
+	memquota_watch_init(&t->watch, t, NULL);
+	INIT_LIST_HEAD(&t->requests.list);
+	init_waitqueue_head(&t->reclaim.wake);
+	mutex_init(&t->drain_lock);
+	mutex_init(&t->config_lock);
+	mutex_init(&t->graph_lock);
+	init_irq_work(&t->irq_work, tracker_wake);
+	INIT_WORK(&t->reaper, tracker_reap);
+	INIT_WORK(&t->free, tracker_free);
+	refcount_set(&t->refs, 1);
+	t->drained = jiffies - HZ;
+	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
+	if (!t->shares) {
+		kfree(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* Start the tracker and add it to the list, unless its name is taken. */
+static int tracker_publish(struct memquota_tracker *t)
+{
+	struct memquota_tracker *other;
+	int err = 0;
+
+	mutex_lock(&trackers_lock);
+	list_for_each_entry(other, &trackers, trackers)
+		if (!strcmp(other->name, t->name)) {
+			err = -EEXIST;
+			goto out;
+		}
+	if (t->state == MEMQUOTA_COUNTING) {
+		err = memquota_reclaim_start(t);
+		if (err)
+			goto out;
+	}
+	t->id = ++last_id;
+	list_add_tail(&t->trackers, &trackers);
+	blocking_notifier_call_chain(&memquota_tracker_notifier,
+				     MEMQUOTA_TRACKER_ADDED, t);
+out:
+	mutex_unlock(&trackers_lock);
+	return err;
+}
+
+/*
+ * memquota_tracker_create() with the flags of its allocations, for programs too.
+ * *@reason says what is invalid, or is NULL.
+ */
 struct memquota_tracker *
 memquota_tracker_new(const char *name, const struct memquota_limits *limits,
 		     unsigned int flags, gfp_t gfp, bool programs_own,
@@ -338,90 +406,48 @@ memquota_tracker_new(const char *name, const struct memquota_limits *limits,
 {
 	struct memquota_limits derived = limits ? *limits :
 					 (struct memquota_limits) {};
-	struct memquota_tracker *t, *other;
+	struct memquota_tracker *t;
 	const char *wrong;
 	int err;
 
 	might_sleep();
-	wrong = check_limits(&derived);
+	wrong = limits_derive(&derived);
 	if (!wrong && flags & ~(MEMQUOTA_TRACKER_DISABLED |
 				MEMQUOTA_TRACKER_PROGRAMS))
 		wrong = "unknown flag";
-	if (!wrong && !name_valid(name))
-		wrong = "not a name for a tracker";
+	if (!wrong && !tracker_name_valid(name))
+		wrong = "invalid name";
 	*reason = wrong;
 	if (wrong) {
 		pr_warn("tracker %s: not created: %s\n", name, wrong);
 		return ERR_PTR(-EINVAL);
 	}
 
-	t = kzalloc(sizeof(*t), gfp);
+	t = tracker_alloc(name, limits, flags, gfp);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
-	strscpy(t->name, name, sizeof(t->name));
-	if (limits)
-		t->limits = *limits;
-	t->flags = flags;
 	t->programs_own = programs_own;
-	t->state = flags & MEMQUOTA_TRACKER_DISABLED ? MEMQUOTA_DISABLED :
-						       MEMQUOTA_COUNTING;
-	t->accounts = RB_ROOT;
-	t->index = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&t->dying);
-	INIT_LIST_HEAD(&t->passed);
-	INIT_LIST_HEAD(&t->trimmers);
-	INIT_LIST_HEAD(&t->all_waiters);
-	INIT_LIST_HEAD(&t->waiters);
-	INIT_LIST_HEAD(&t->requests);
-	raw_spin_lock_init(&t->lock);
-	raw_spin_lock_init(&t->index_lock);
-	raw_spin_lock_init(&t->wait_lock);
-	mutex_init(&t->drain_lock);
-	mutex_init(&t->config_lock);
-	mutex_init(&t->graph_lock);
-	init_waitqueue_head(&t->wake);
-	init_irq_work(&t->irq_work, wake_all);
-	INIT_WORK(&t->cleanup, cleanup);
-	INIT_WORK(&t->free, tracker_free);
-	memquota_watch_init(&t->watch, t, NULL);
-	refcount_set(&t->refs, 1);
-	t->drained = jiffies - HZ;
-	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
-	if (!t->shares) {
-		err = -ENOMEM;
-		goto out_free;
-	}
+	tracker_set_limits(t, &derived);
 	if (t->state == MEMQUOTA_COUNTING) {
 		err = memquota_history_init(t);
 		if (err)
-			goto out_shares;
+			goto out_free;
 	}
-	set_limits(t, &derived);
-
-	mutex_lock(&memquota_trackers_lock);
-	list_for_each_entry(other, &memquota_trackers, trackers)
-		if (!strcmp(other->name, name)) {
-			err = -EEXIST;
-			goto out_unlock;
-		}
-	if (t->state == MEMQUOTA_COUNTING) {
-		err = memquota_reclaim_start(t);
-		if (err)
-			goto out_unlock;
-	}
-	t->id = ++last_id;
-	list_add_tail(&t->trackers, &memquota_trackers);
-	memquota_debugfs_add(t);
-	mutex_unlock(&memquota_trackers_lock);
+	err = memquota_cpu_cache_add(t);
+	if (err)
+		goto out_history;
+	err = tracker_publish(t);
+	if (err)
+		goto out_cache;
 	trace_memquota_tracker_create(t);
 	return t;
 
-out_unlock:
-	mutex_unlock(&memquota_trackers_lock);
+out_cache:
+	memquota_cpu_cache_remove(t);
+out_history:
 	memquota_history_exit(t);
-out_shares:
-	free_percpu(t->shares);
 out_free:
+	free_percpu(t->shares);
 	kfree(t);
 	return ERR_PTR(err);
 }
@@ -430,9 +456,9 @@ out_free:
  * memquota_tracker_destroy - end a tracker
  * @t: what memquota_tracker_create() returned; a null handle is allowed
  *
- * Closes its accounts, wakes who waits for quota, and waits until its kthread
- * has ended. Handles of accounts and participants stay valid; everything on
- * them fails with -ESHUTDOWN.
+ * Closes its accounts, wakes tasks that wait for quota, and waits until its
+ * kthread has ended. Handles of accounts and participants stay valid. All calls
+ * on them fail with -ESHUTDOWN.
  *
  * Context: may sleep; not from a callback of memquota's.
  */
@@ -448,53 +474,55 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	mutex_lock(&t->config_lock);
 	if (t->state != MEMQUOTA_DISABLED)
 		xchg(&t->state, MEMQUOTA_GONE);
-	cache_limits(t);
+	tracker_size_caches(t);
 	mutex_unlock(&t->config_lock);
 
-	memquota_debugfs_remove(t);
+	blocking_notifier_call_chain(&memquota_tracker_notifier,
+				     MEMQUOTA_TRACKER_REMOVED, t);
 
-	if (t->thread)
+	if (t->reclaim.thread)
 		memquota_reclaim_stop(t);
-	while (memquota_close_next(t, &id))
+	while (memquota_account_close_next(t, &id))
 		cond_resched();
-	/* Charges in flight are over when each CPU has been asked. */
-	cpus_read_lock();
 	memquota_drain_each(t);
-	/* Until here a CPU that goes offline is drained by cpu_is_dead(). */
-	mutex_lock(&memquota_trackers_lock);
+	memquota_cpu_cache_remove(t);
+	mutex_lock(&trackers_lock);
 	list_del(&t->trackers);
-	mutex_unlock(&memquota_trackers_lock);
-	cpus_read_unlock();
-	WRITE_ONCE(t->wake_everyone, true);
+	mutex_unlock(&trackers_lock);
+	WRITE_ONCE(t->waitq.wake_all, true);
 	memquota_wake_waiters(t);
-	queue_work(memquota_wq, &t->cleanup);
+	queue_work(memquota_wq, &t->reaper);
 	memquota_tracker_unref(t);
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_destroy);
 
 /*
- * Take a tracker that was created by ioctl away from whoever else is going to
- * destroy it. Without a name any; NULL: there is none.
+ * Take a tracker that was created by ioctl from any other task that would
+ * destroy it: that of the name, or the first one if @name is NULL. Return NULL if
+ * there is none, and an ERR_PTR(-EBUSY) if the named one cannot be taken.
  */
-static struct memquota_tracker *take_programs_tracker(const char *name)
+static struct memquota_tracker *tracker_take_programs(const char *name)
 {
 	struct memquota_tracker *t, *found = NULL;
 
-	mutex_lock(&memquota_trackers_lock);
-	list_for_each_entry(t, &memquota_trackers, trackers)
+	mutex_lock(&trackers_lock);
+	list_for_each_entry(t, &trackers, trackers)
 		if (name ? !strcmp(t->name, name) : t->programs_own) {
 			found = t->programs_own ? t : ERR_PTR(-EBUSY);
 			t->programs_own = false;
 			break;
 		}
-	mutex_unlock(&memquota_trackers_lock);
+	mutex_unlock(&trackers_lock);
 	return found;
 }
 
-/* Returns 0, -ENOENT, or -EBUSY: a module's, or somebody else is at it. */
+/*
+ * Return 0; -ENOENT; or -EBUSY if a module has created the tracker, or another
+ * task is destroying it.
+ */
 int memquota_tracker_destroy_named(const char *name)
 {
-	struct memquota_tracker *t = take_programs_tracker(name);
+	struct memquota_tracker *t = tracker_take_programs(name);
 
 	if (IS_ERR_OR_NULL(t))
 		return t ? PTR_ERR(t) : -ENOENT;
@@ -502,12 +530,12 @@ int memquota_tracker_destroy_named(const char *name)
 	return 0;
 }
 
-/* When the last descriptor is closed, and nobody can open another. */
+/* For the time when the last descriptor is closed and none can be opened. */
 void memquota_programs_trackers_destroy(void)
 {
 	struct memquota_tracker *t;
 
-	while ((t = take_programs_tracker(NULL)))
+	while ((t = tracker_take_programs(NULL)))
 		memquota_tracker_destroy(t);
 }
 
@@ -524,28 +552,22 @@ int memquota_trackers_init(const struct memquota_limits *limits,
 		destroy_workqueue(memquota_wq);
 		return PTR_ERR(t);
 	}
-	default_tracker = t;
+	memquota_set_default_tracker(t);
 	return 0;
 }
 
 void memquota_trackers_exit(void)
 {
-	struct memquota_tracker *t = default_tracker;
+	struct memquota_tracker *t = memquota_default_tracker();
 
-	/* The parameters' files outlive the module's exit function. */
+	/* The files of the parameters outlive the module's exit function. */
 	kernel_param_lock(THIS_MODULE);
-	default_tracker = NULL;
+	memquota_set_default_tracker(NULL);
 	kernel_param_unlock(THIS_MODULE);
 	memquota_tracker_destroy(t);
-	/*
-	 * Requests that the kthread was about to make, for participants without
-	 * an owner; then what interrupts are about to do, which come before
-	 * their CPU is quiescent; then what both have queued.
-	 */
 	memquota_barrier();
 	synchronize_rcu();
 	flush_workqueue(memquota_wq);
-	/* Records, then accounts, then trackers: each lets the next one go. */
 	rcu_barrier();
 	rcu_barrier();
 	destroy_workqueue(memquota_wq);

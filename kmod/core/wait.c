@@ -1,144 +1,172 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting for quota (T10).
+ * Waiting for quota (rule T10).
  *
- * Who waits stands in one queue per limit that refused: the account's, then
- * the tracker's, and in both only as the first of its account's. Only the first
- * of its queues tries to charge. While anyone
- * waits, charges that miss their slot are refused where they can be, so that
- * nobody is overtaken but from cache slots.
+ * A task waits in the queue of each limit that refused it, the account's or the
+ * tracker's. Of the tasks in an account's queue only the first can be in the
+ * tracker's. A task that is first in its queues tries to charge. While any task
+ * waits, charges that miss their slot are refused if they can be, so that only
+ * cache slots let a charge overtake.
  */
 #include <linux/export.h>
 #include <linux/sched/signal.h>
-#include "core.h"
+#include "charge.h"
+#include "record.h"
 
-/* How often the first in a queue drains the caches and tries. */
+/* How often the first task in a queue drains the caches and tries, in jiffies. */
 #define POLL_INTERVAL		max(HZ / 100, 1)
 
 struct waiter {
 	struct task_struct *task;
 	u64 bytes;
-	/* tracker->wait_lock */
-	struct list_head all;		/* in tracker->all_waiters */
-	struct list_head of_tracker;	/* in tracker->waiters */
+	/* waitq->lock */
+	struct list_head all;		/* in waitq->all */
+	struct list_head of_tracker;	/* in waitq->tracker_queue */
 	struct list_head of_account;	/* in account->waiters */
 };
 
-static void wake_first(struct list_head *queue, size_t offset)
+void memquota_waitq_setup(struct memquota_waitq *q)
 {
-	if (!list_empty(queue))
-		wake_up_process(((struct waiter *)((void *)queue->next - offset))->task);
+	raw_spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->all);
+	INIT_LIST_HEAD(&q->tracker_queue);
 }
 
-/* Quota came free: whoever is first for the tracker's tries. Any context. */
+static void tracker_queue_wake_first(struct memquota_waitq *q)
+{
+	struct waiter *w = list_first_entry_or_null(&q->tracker_queue,
+						    struct waiter, of_tracker);
+
+	if (w)
+		wake_up_process(w->task);
+}
+
+static void account_queue_wake_first(struct memquota_account *a)
+{
+	struct waiter *w = list_first_entry_or_null(&a->waiters, struct waiter,
+						    of_account);
+
+	if (w)
+		wake_up_process(w->task);
+}
+
+/*
+ * Wake the first task in the tracker's queue, since quota came free; or all
+ * tasks if an account or the tracker has ended. Any context but NMI.
+ */
 void memquota_wake_waiters(struct memquota_tracker *t)
 {
+	struct memquota_waitq *q = &t->waitq;
 	struct waiter *w;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->wait_lock, flags);
-	if (xchg(&t->wake_everyone, false)) {
-		list_for_each_entry(w, &t->all_waiters, all)
+	raw_spin_lock_irqsave(&q->lock, flags);
+	if (xchg(&q->wake_all, false))
+		list_for_each_entry(w, &q->all, all)
 			wake_up_process(w->task);
-	} else {
-		wake_first(&t->waiters, offsetof(struct waiter, of_tracker));
-	}
-	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
+	else
+		tracker_queue_wake_first(q);
+	raw_spin_unlock_irqrestore(&q->lock, flags);
 }
 
-static void leave_tracker_queue(struct memquota_tracker *t, struct waiter *w)
+static void waiter_leave_tracker_locked(struct memquota_waitq *q,
+					struct waiter *w)
 {
-	lockdep_assert_held(&t->wait_lock);
+	lockdep_assert_held(&q->lock);
 	if (list_empty(&w->of_tracker))
 		return;
 	list_del_init(&w->of_tracker);
-	WRITE_ONCE(t->waiting_bytes, t->waiting_bytes - w->bytes);
-	wake_first(&t->waiters, offsetof(struct waiter, of_tracker));
+	WRITE_ONCE(q->bytes, q->bytes - w->bytes);
+	tracker_queue_wake_first(q);
 }
 
-static void enqueue(struct memquota_account *a, struct waiter *w, int by)
+static void waiter_enqueue(struct memquota_account *a, struct waiter *w, int by)
 {
 	struct memquota_tracker *t = a->tracker;
+	struct memquota_waitq *q = &t->waitq;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->wait_lock, flags);
+	raw_spin_lock_irqsave(&q->lock, flags);
 	if (list_empty(&w->all)) {
-		list_add_tail(&w->all, &t->all_waiters);
-		WRITE_ONCE(t->waiting, t->waiting + 1);
+		list_add_tail(&w->all, &q->all);
+		WRITE_ONCE(q->nr, q->nr + 1);
 		memquota_cache_limits(t);
 	}
 	if (by == REFUSED_BY_ACCOUNT) {
 		if (list_empty(&w->of_account))
 			list_add_tail(&w->of_account, &a->waiters);
-		/* Who waits for its account holds up nobody at the tracker's. */
-		leave_tracker_queue(t, w);
+		/* Otherwise it would hold up tasks that only the tracker refused. */
+		waiter_leave_tracker_locked(q, w);
 	}
 	if (by == REFUSED_BY_TRACKER && list_empty(&w->of_tracker)) {
-		list_add_tail(&w->of_tracker, &t->waiters);
-		/* What is larger than the whole makes nobody give. */
+		list_add_tail(&w->of_tracker, &q->tracker_queue);
+		/* Reclaim cannot make room for more than the limit itself. */
 		if (w->bytes <= READ_ONCE(t->max))
-			WRITE_ONCE(t->waiting_bytes, t->waiting_bytes + w->bytes);
+			WRITE_ONCE(q->bytes, q->bytes + w->bytes);
 		else
 			w->bytes = 0;
 	}
-	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
-	/* Its bytes count as charged: reclaim may be due. */
-	if (!READ_ONCE(t->awake))
+	raw_spin_unlock_irqrestore(&q->lock, flags);
+	/* Its bytes count as charged, so the total may now be above high. */
+	if (!READ_ONCE(t->reclaim.awake))
 		irq_work_queue(&t->irq_work);
 }
 
-static void dequeue(struct memquota_account *a, struct waiter *w)
+static void waiter_dequeue(struct memquota_account *a, struct waiter *w)
 {
 	struct memquota_tracker *t = a->tracker;
+	struct memquota_waitq *q = &t->waitq;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->wait_lock, flags);
+	raw_spin_lock_irqsave(&q->lock, flags);
 	list_del(&w->all);
-	WRITE_ONCE(t->waiting, t->waiting - 1);
+	WRITE_ONCE(q->nr, q->nr - 1);
 	memquota_cache_limits(t);
-	leave_tracker_queue(t, w);
+	waiter_leave_tracker_locked(q, w);
 	if (!list_empty(&w->of_account)) {
 		list_del(&w->of_account);
-		wake_first(&a->waiters, offsetof(struct waiter, of_account));
+		account_queue_wake_first(a);
 	}
-	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
+	raw_spin_unlock_irqrestore(&q->lock, flags);
 }
 
-static bool is_first(struct memquota_account *a, struct waiter *w)
+static bool waiter_is_first(struct memquota_account *a, struct waiter *w)
 {
-	struct memquota_tracker *t = a->tracker;
+	struct memquota_waitq *q = &a->tracker->waitq;
 	unsigned long flags;
 	bool first;
 
-	raw_spin_lock_irqsave(&t->wait_lock, flags);
+	raw_spin_lock_irqsave(&q->lock, flags);
 	first = (list_empty(&w->of_tracker) ||
-		 list_first_entry(&t->waiters, struct waiter, of_tracker) == w) &&
+		 list_first_entry(&q->tracker_queue, struct waiter,
+				  of_tracker) == w) &&
 		(list_empty(&w->of_account) ||
 		 list_first_entry(&a->waiters, struct waiter, of_account) == w);
-	raw_spin_unlock_irqrestore(&t->wait_lock, flags);
+	raw_spin_unlock_irqrestore(&q->lock, flags);
 	return first;
 }
 
-/* Returns 0, an errno, or who refuses it still. */
-static int wait_turn(struct memquota_participant *p, struct memquota_account *a,
-		     u64 bytes, struct waiter *w, int by, long timeout)
+/* Return 0 or an errno. @by is the limit that refused the charge. */
+static int waiter_wait(struct memquota_participant *p,
+		       struct memquota_account *a, u64 bytes, struct waiter *w,
+		       int by, long timeout)
 {
 	unsigned long end = jiffies + timeout;
 	bool forever = timeout == MAX_SCHEDULE_TIMEOUT;
 	int err;
 
 	for (;;) {
-		enqueue(a, w, by);
+		waiter_enqueue(a, w, by);
 		set_current_state(TASK_KILLABLE);
-		if (is_first(a, w)) {
+		if (waiter_is_first(a, w)) {
 			__set_current_state(TASK_RUNNING);
 			memquota_drain_shared(a->tracker);
-			err = memquota_charge_by(p, bytes, CHARGE_WAITER);
+			err = memquota_charge_as(p, bytes, CHARGE_WAITER);
 			if (err <= 0)
 				return err;
 			by = err;
 			set_current_state(TASK_KILLABLE);
-			enqueue(a, w, by);
+			waiter_enqueue(a, w, by);
 		}
 		if (!forever)
 			timeout = end - jiffies;
@@ -151,28 +179,29 @@ static int wait_turn(struct memquota_participant *p, struct memquota_account *a,
 			__set_current_state(TASK_RUNNING);
 			return err;
 		}
-		schedule_timeout(is_first(a, w) ?
+		schedule_timeout(waiter_is_first(a, w) ?
 				 min_t(long, timeout, POLL_INTERVAL) : timeout);
 	}
 }
 
 /**
- * memquota_try_charge_wait - record memory to be allocated, waiting for quota
- * @p: the participant that will hold it
- * @bytes: how much
+ * memquota_try_charge_wait - charge, and wait at a hard limit
+ * @p: the participant that will hold the memory
+ * @bytes: how much to charge
  * @timeout: how long to wait where a hard limit refuses, in jiffies;
  *	MAX_SCHEDULE_TIMEOUT for as long as it takes
  *
- * Who waits is served in the order of arrival, for each limit. While anyone
- * waits the CPUs' caches are drained every 10 ms. Bytes that wait for the
- * tracker count as charged for reclaim.
+ * Each limit serves the tasks that wait at it in the order of their arrival.
+ * While any task waits, the CPUs' caches are drained every 10 ms. Reclaim counts
+ * bytes that wait for the tracker as charged.
  *
  * Context: may sleep. Not from a callback of memquota's.
  *
- * Return: 0, or
- * -ETIME: a hard limit, still so after @timeout;
- * -EINTR: a fatal signal came;
- * and what memquota_try_charge() returns but -EDQUOT.
+ * Return:
+ * * 0 - charged
+ * * %-ETIME - a hard limit refused it, and still did after @timeout
+ * * %-EINTR - a fatal signal is pending
+ * * another error of memquota_try_charge() but %-EDQUOT
  */
 int memquota_try_charge_wait(struct memquota_participant *p, size_t bytes,
 			     long timeout)
@@ -186,7 +215,7 @@ int memquota_try_charge_wait(struct memquota_participant *p, size_t bytes,
 	if (!memquota_counts_nothing(p) &&
 	    memquota_slot_take(READ_ONCE(p->slot) + MEMQUOTA_SLOT_AVAIL, p, bytes))
 		return 0;
-	err = memquota_charge_by(p, bytes, CHARGE_REFUSABLE);
+	err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
 	if (err <= 0)
 		return err;
 	a = memquota_account_of(p);
@@ -195,8 +224,8 @@ int memquota_try_charge_wait(struct memquota_participant *p, size_t bytes,
 	INIT_LIST_HEAD(&w.all);
 	INIT_LIST_HEAD(&w.of_tracker);
 	INIT_LIST_HEAD(&w.of_account);
-	err = wait_turn(p, a, bytes, &w, err, timeout);
-	dequeue(a, &w);
+	err = waiter_wait(p, a, bytes, &w, err, timeout);
+	waiter_dequeue(a, &w);
 	if (err == -ETIME)
 		atomic64_add_unless(&a->refused, 1, -1);
 	memquota_account_unref(a);

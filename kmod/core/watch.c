@@ -18,9 +18,41 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "core.h"
+#include "record.h"
+#include "total.h"
 
-/* Never negative, though the total of a poisoned tracker may be. */
+/**
+ * DOC: What keeps a watch
+ *
+ * A tracker's watch is part of the tracker. tracker_free() waits for its
+ * irq_work and its work item. It has no marks by then, because each threshold
+ * holds the tracker, so the walk queues no further one.
+ *
+ * An account's watch is freed with the account. memquota_watch_notify() takes a
+ * reference to the account that watch_work() drops. The account still has one
+ * at that time: the caller holds it, or is a charge in an RCU read-side section
+ * with a record, whose reference to the account is dropped after a grace
+ * period. After watch_irq_work() only the interrupt that ran it accesses the
+ * irq_work. RCU frees the account's memory, and that interrupt is a read-side
+ * section. The irq_work is a hard one, so this holds on PREEMPT_RT too.
+ */
+
+/**
+ * DOC: Which charges compare
+ *
+ * A change of an account's word is compared only if account->watched is set,
+ * and in the usual case of charge_miss() not at all. Watched accounts are kept
+ * off that case by limited_or_watched, if they gain, and by memquota_cpu.quick,
+ * if they lose. memquota_account_set_watched() sets the flags and drains every
+ * CPU. Afterwards no slot of the account is older than the flags, and no miss
+ * that did not see them is under way. The walk in memquota_watch_add() sees
+ * what those misses have charged.
+ */
+
+/*
+ * Never negative, though the total of a poisoned tracker may be: a negative use
+ * would find no mark to cross or to arm, and the walk would never end.
+ */
 static u64 watch_use(struct memquota_watch *w)
 {
 	u64 word;

@@ -4,7 +4,6 @@
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
-#include <memquota/compat.h>
 #include "../core/core.h"
 #include "../memory/arena_core.h"
 #include "../memory/chunk.h"

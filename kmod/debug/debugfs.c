@@ -16,10 +16,13 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "../core/account.h"
+#include "../core/core.h"
+#include "../core/history.h"
+#include "../core/record.h"
+#include "../core/tracker.h"
 #include "arena_debugfs.h"
 #include "debugfs.h"
-#include "../core/history.h"
-#include "../core/core.h"
 #include "tree.h"
 
 /* Depth of the tree beyond which lines are not indented further. */
@@ -94,9 +97,9 @@ static int usage_show(struct seq_file *m, void *unused)
 	show_set_limit(m, "set_low_water", set.low_water);
 	seq_printf(m, "slot_bytes %u\n", READ_ONCE(t->slot_bytes));
 	seq_printf(m, "share_bytes %u\n", READ_ONCE(t->share_bytes));
-	seq_printf(m, "waiting %u\n", READ_ONCE(t->waiting));
-	seq_printf(m, "waiting_bytes %llu\n", READ_ONCE(t->waiting_bytes));
-	seq_printf(m, "asked %u\n", READ_ONCE(t->asked));
+	seq_printf(m, "waiting %u\n", READ_ONCE(t->waitq.nr));
+	seq_printf(m, "waiting_bytes %llu\n", READ_ONCE(t->waitq.bytes));
+	seq_printf(m, "asked %u\n", READ_ONCE(t->requests.nr_pending));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(usage);
@@ -446,30 +449,52 @@ static int failed_joins_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(failed_joins_fops, failed_joins_get, NULL, "%llu\n");
 
+static void debugfs_add_tracker(struct memquota_tracker *t)
+{
+	t->debugfs = debugfs_create_dir(t->name, root);
+	debugfs_create_file("usage", 0400, t->debugfs, t, &usage_fops);
+	debugfs_create_file("accounts", 0400, t->debugfs, t, &accounts_fops);
+	debugfs_create_file("tree", 0400, t->debugfs, t, &tree_fops);
+	debugfs_create_file("caches", 0400, t->debugfs, t, &caches_fops);
+	debugfs_create_file("reclaims", 0400, t->debugfs, t, &reclaims_fops);
+	debugfs_create_file("drain", 0200, t->debugfs, t, &drain_fops);
+}
+
+static int debugfs_tracker_event(struct notifier_block *nb,
+				 unsigned long event, void *tracker)
+{
+	struct memquota_tracker *t = tracker;
+
+	switch (event) {
+	case MEMQUOTA_TRACKER_ADDED:
+		debugfs_add_tracker(t);
+		break;
+	case MEMQUOTA_TRACKER_REMOVED:
+		/* Waits for readers, which hold no reference to the tracker. */
+		debugfs_remove(t->debugfs);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block debugfs_tracker_notifier = {
+	.notifier_call = debugfs_tracker_event,
+};
+
+/* Before the first tracker is created. */
 void memquota_debugfs_init(void)
 {
 	root = debugfs_create_dir("memquota", NULL);
 	debugfs_create_file("failed_joins", 0400, root, NULL, &failed_joins_fops);
 	memquota_arena_debugfs_init(root);
+	blocking_notifier_chain_register(&memquota_tracker_notifier,
+					 &debugfs_tracker_notifier);
 }
 
+/* After the last tracker was destroyed. */
 void memquota_debugfs_exit(void)
 {
+	blocking_notifier_chain_unregister(&memquota_tracker_notifier,
+					   &debugfs_tracker_notifier);
 	debugfs_remove(root);
-}
-
-void memquota_debugfs_add(struct memquota_tracker *t)
-{
-	t->dir = debugfs_create_dir(t->name, root);
-	debugfs_create_file("usage", 0400, t->dir, t, &usage_fops);
-	debugfs_create_file("accounts", 0400, t->dir, t, &accounts_fops);
-	debugfs_create_file("tree", 0400, t->dir, t, &tree_fops);
-	debugfs_create_file("caches", 0400, t->dir, t, &caches_fops);
-	debugfs_create_file("reclaims", 0400, t->dir, t, &reclaims_fops);
-	debugfs_create_file("drain", 0200, t->dir, t, &drain_fops);
-}
-
-void memquota_debugfs_remove(struct memquota_tracker *t)
-{
-	debugfs_remove(t->dir);
 }

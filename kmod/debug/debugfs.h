@@ -24,7 +24,5 @@ static inline void memquota_debugfs_show_name(struct seq_file *m,
 
 void memquota_debugfs_init(void);
 void memquota_debugfs_exit(void);
-void memquota_debugfs_add(struct memquota_tracker *t);
-void memquota_debugfs_remove(struct memquota_tracker *t);
 
 #endif /* _MEMQUOTA_DEBUGFS_H */

@@ -15,7 +15,11 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
+#include "../core/account.h"
+#include "../core/callback.h"
 #include "../core/core.h"
+#include "../core/graph.h"
+#include "../core/record.h"
 #include "tree.h"
 
 #define NO_NODE		U32_MAX

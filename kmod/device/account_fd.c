@@ -11,7 +11,11 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "../core/account.h"
 #include "../core/core.h"
+#include "../core/graph.h"
+#include "../core/record.h"
+#include "../core/total.h"
 #include "account_fd.h"
 #include "ioctl.h"
 #include "name.h"

@@ -9,6 +9,8 @@
 #include <linux/module.h>
 #include <linux/string.h>
 #include "../core/core.h"
+#include "../core/total.h"
+#include "../core/tracker.h"
 #include "account_fd.h"
 #include "chardev.h"
 #include "ioctl.h"

@@ -10,6 +10,8 @@
 #include <linux/file.h>
 #include <linux/uaccess.h>
 #include "../core/core.h"
+#include "../core/total.h"
+#include "../core/tracker.h"
 #include "ioctl.h"
 #include "name.h"
 

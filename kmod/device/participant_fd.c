@@ -24,6 +24,7 @@
 #include <linux/time_namespace.h>
 #include <linux/uaccess.h>
 #include "../core/core.h"
+#include "../core/record.h"
 #include "ioctl.h"
 #include "name.h"
 #include "participant_fd.h"

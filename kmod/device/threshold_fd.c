@@ -10,6 +10,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "../core/core.h"
+#include "../core/record.h"
+#include "../core/total.h"
 #include "ioctl.h"
 #include "threshold_fd.h"
 #include "user.h"

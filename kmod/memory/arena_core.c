@@ -6,7 +6,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <memquota/compat.h>
+#include "../core/compat.h"
 #include "arena_core.h"
 
 /**

@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
-#include <memquota/compat.h>
+#include "../core/compat.h"
 #include "chunk.h"
 
 /**

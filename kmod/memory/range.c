@@ -8,6 +8,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <memquota/range.h>
+#include "../core/compat.h"
 #include "range.h"
 
 /**

@@ -7,7 +7,7 @@
 #include <linux/preempt.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
-#include <memquota/compat.h>
+#include "../core/compat.h"
 #include "arena_core.h"
 #include "chunk.h"
 #include "store.h"

@@ -7,7 +7,7 @@
 #define _MEMQUOTA_MEMORY_TRACE_H
 
 #include <linux/tracepoint.h>
-#include <memquota/compat.h>
+#include "../core/compat.h"
 #include "arena_core.h"
 
 /* A chunk moves. Any context but NMI. */

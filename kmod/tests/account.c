@@ -310,10 +310,10 @@ static unsigned int count_children(struct memquota_account *a)
 	struct list_head *node;
 	unsigned int n = 0;
 
-	raw_spin_lock_irq(&a->tracker->lock);
+	raw_spin_lock_irq(&a->tracker->accounts.lock);
 	list_for_each(node, &a->children)
 		n++;
-	raw_spin_unlock_irq(&a->tracker->lock);
+	raw_spin_unlock_irq(&a->tracker->accounts.lock);
 	return n;
 }
 

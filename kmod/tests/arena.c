@@ -997,7 +997,7 @@ static void t10_an_arena_waits_for_quota(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(memquota_arena_alloc_ref(arena, SZ_32K, 1)), -ETIME);
 	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
 	KUNIT_EXPECT_EQ(test, stats_of(arena).held_bytes, 0);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(t->waiting), 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->waitq.nr), 0);
 	actor_uncharge(holder, SZ_64K);
 	got(test, memquota_arena_alloc(arena, 1, 1));
 	got(test, memquota_arena_alloc(arena, SZ_32K, 1));
@@ -1048,7 +1048,7 @@ static void t10_an_arena_waits_until_there_is_room(struct kunit *test)
 	holder->per_call = 0;
 	actor_charge(holder, SZ_1M);
 	runner_start(test, &w->runner, alloc_while_full, NULL);
-	EXPECT_SETTLES(test, READ_ONCE(t->waiting) > 0);
+	EXPECT_SETTLES(test, READ_ONCE(t->waitq.nr) > 0);
 	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
 	actor_uncharge(holder, SZ_64K);
 	runner_join(test, &w->runner);

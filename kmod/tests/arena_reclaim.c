@@ -90,13 +90,13 @@ static void r12_memory_pressure_trims(struct kunit *test)
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL };
 	unsigned int i;
 
-	if (!t->shrinker)
+	if (!t->reclaim.shrinker)
 		kunit_skip(test, "no shrinker");
 	for (i = 0; i < MANY; i++)
 		KUNIT_ASSERT_EQ(test, 0, memquota_arena_preallocate(arena, LARGEST));
 	sc.nr_to_scan = SZ_1M / PAGE_SIZE;
 	sc.nr_scanned = sc.nr_to_scan;
-	t->shrinker->scan_objects(t->shrinker, &sc);
+	t->reclaim.shrinker->scan_objects(t->reclaim.shrinker, &sc);
 	EXPECT_SETTLES(test, held(arena) == 0);
 	settle(test, t);
 	got(test, memquota_arena_alloc(arena, LARGEST, 1));
@@ -512,9 +512,9 @@ static void p8_destroying_while_reclaim_is_at_it(struct kunit *test)
 	/* The kthread may come when they have gone; or trimming is enough. */
 	do
 		run_on_all_cpus(test, come_and_go, t);
-	while (!READ_ONCE(t->run) && ++round < 50);
+	while (!READ_ONCE(t->reclaim.run) && ++round < 50);
 	settle(test, t);
-	KUNIT_EXPECT_GT(test, READ_ONCE(t->run), 0);
+	KUNIT_EXPECT_GT(test, READ_ONCE(t->reclaim.run), 0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 

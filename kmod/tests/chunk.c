@@ -4,8 +4,9 @@
 #include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include "../memory/arena_core.h"
 #include "../core/core.h"
+#include "../core/total.h"
+#include "../memory/arena_core.h"
 #include "harness.h"
 
 /* The most that an allocation from a chunk of a class can have. */

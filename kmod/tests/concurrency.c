@@ -4,6 +4,7 @@
  * the books must be right to the byte.
  */
 #include <linux/prandom.h>
+#include "../core/audit.h"
 #include "../core/core.h"
 #include "harness.h"
 
@@ -411,7 +412,7 @@ static void t10_waiting_on_all_cpus(struct kunit *test)
 
 	run_on_all_cpus(test, wait_and_free, c);
 	expect_exact(test, c);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(c->t->waiting), 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(c->t->waitq.nr), 0);
 }
 
 static struct kunit_case cases[] = {

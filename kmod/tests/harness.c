@@ -3,8 +3,9 @@
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/slab.h>
-#include "../memory/arena_core.h"
+#include "../core/audit.h"
 #include "../core/core.h"
+#include "../memory/arena_core.h"
 #include "harness.h"
 
 MEMQUOTA_IMPORT_INTERNAL;
@@ -469,10 +470,10 @@ void configure(struct kunit *test, struct memquota_tracker *t,
 
 bool is_idle(struct memquota_tracker *t)
 {
-	return !irq_work_is_busy(&t->irq_work) && !READ_ONCE(t->awake) &&
+	return !irq_work_is_busy(&t->irq_work) && !READ_ONCE(t->reclaim.awake) &&
 	       memquota_tracker_total(t) <= READ_ONCE(t->high) &&
-	       !atomic64_read(&t->refused) && !atomic64_read(&t->pressure) &&
-	       !READ_ONCE(t->asked);
+	       !atomic64_read(&t->reclaim.refused_bytes) && !atomic64_read(&t->reclaim.pressure_bytes) &&
+	       !READ_ONCE(t->requests.nr_pending);
 }
 
 struct bound_thread {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What debugfs says: accounts and their tree, caches, arenas, past reclaims. */
 #include <memquota/arena.h>
-#include "../memory/arena_core.h"
-#include "../core/history.h"
+#include "../core/audit.h"
 #include "../core/core.h"
+#include "../core/history.h"
 #include "../debug/arena_debugfs.h"
 #include "../debug/tree.h"
+#include "../memory/arena_core.h"
 #include "harness.h"
 
 static struct memquota_tree *new_tree(struct kunit *test,
@@ -363,14 +364,14 @@ static void r10_past_runs_that_asked_nobody_are_replaced(struct kunit *test)
 
 	WRITE_ONCE(actor->arrival_ns, MEMQUOTA_NO_DATA);
 	actor_charge(actor, HIGH + SZ_1K);
-	ASSERT_SETTLES(test, READ_ONCE(t->run) >= 1);
+	ASSERT_SETTLES(test, READ_ONCE(t->reclaim.run) >= 1);
 	run = past_run(test, t, 0);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
 	KUNIT_EXPECT_EQ(test, run->asks, 0);
 	WRITE_ONCE(actor->arrival_ns, 1);
 	ASSERT_SETTLES(test, total(t) <= LOW_WATER);
 	settle(test, t);
-	KUNIT_EXPECT_GE(test, READ_ONCE(t->run), 2);
+	KUNIT_EXPECT_GE(test, READ_ONCE(t->reclaim.run), 2);
 	run = past_run(test, t, 0);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
 	KUNIT_EXPECT_EQ(test, run->state, MEMQUOTA_REACHED);

@@ -756,7 +756,7 @@ static void p12_a_reserve_serves_where_memory_cannot_be_had(struct kunit *test)
 	/* What earlier tests left must not refill the reserve meanwhile, ... */
 	t = borrow_default_tracker(test);
 	memquota_tracker_drain(t);
-	ASSERT_SETTLES(test, list_empty_careful(&t->dying));
+	ASSERT_SETTLES(test, list_empty_careful(&t->accounts.closed));
 	for (i = 0; i < 3; i++)
 		rcu_barrier();
 	/* ... and with interrupts off nothing else does. */

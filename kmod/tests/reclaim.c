@@ -743,12 +743,12 @@ static void r12_memory_pressure_asks_the_oldest(struct kunit *test)
 
 	actor_charge(oldest, 4 * SZ_1M);
 	actor_charge(younger, 4 * SZ_1M);
-	if (!t->shrinker)
+	if (!t->reclaim.shrinker)
 		kunit_skip(test, "no shrinker");
-	KUNIT_EXPECT_GT(test, t->shrinker->count_objects(t->shrinker, &sc), 0);
+	KUNIT_EXPECT_GT(test, t->reclaim.shrinker->count_objects(t->reclaim.shrinker, &sc), 0);
 	sc.nr_to_scan = SZ_1M / PAGE_SIZE;
 	sc.nr_scanned = sc.nr_to_scan;
-	t->shrinker->scan_objects(t->shrinker, &sc);
+	t->reclaim.shrinker->scan_objects(t->reclaim.shrinker, &sc);
 	EXPECT_SETTLES(test, total(t) <= 7 * SZ_1M + cache_bound(t));
 	settle(test, t);
 	KUNIT_EXPECT_GT(test, asked(oldest), 0);

@@ -5,6 +5,7 @@
  */
 #include <linux/rcupdate.h>
 #include "../core/core.h"
+#include "../core/record.h"
 #include "harness.h"
 
 /* Who closes an account is not waited for by who is to look at it. */

@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 #include <uapi/linux/sched/types.h>
 #include "../core/core.h"
+#include "../core/total.h"
 #include "harness.h"
 
 static void t1_trackers_are_independent(struct kunit *test)

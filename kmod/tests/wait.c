@@ -3,6 +3,7 @@
 #include <linux/sched/signal.h>
 #include <memquota/arena.h>
 #include "../core/core.h"
+#include "../core/total.h"
 #include "harness.h"
 
 #define FULL	((u64)SZ_1M)
@@ -51,14 +52,14 @@ static struct waiter *new_waiter(struct kunit *test, struct memquota_tracker *t,
 				 struct actor *actor, size_t bytes)
 {
 	struct waiter *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
-	unsigned int before = READ_ONCE(t->waiting);
+	unsigned int before = READ_ONCE(t->waitq.nr);
 
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	w->actor = actor;
 	w->bytes = bytes;
 	w->timeout = 60 * HZ;
 	runner_start(test, &w->runner, wait_for_quota, NULL);
-	ASSERT_SETTLES(test, READ_ONCE(t->waiting) > before);
+	ASSERT_SETTLES(test, READ_ONCE(t->waitq.nr) > before);
 	return w;
 }
 
@@ -77,7 +78,7 @@ static void t10_waits_until_there_is_room(struct kunit *test)
 	actor_uncharge(full.holder, SZ_256K);
 	expect_result(test, w, 0);
 	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL - SZ_256K + SZ_64K);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
 }
 
 static void t10_with_room_nobody_waits(struct kunit *test)
@@ -98,7 +99,7 @@ static void t10_a_timeout_ends_waiting(struct kunit *test)
 			memquota_try_charge_wait(&full.actor->p, SZ_64K, HZ / 10));
 	KUNIT_EXPECT_GE(test, jiffies - begin, HZ / 10);
 	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
 }
 
 /* As kill(2) does to a program; it knows no way to a kthread. */
@@ -120,7 +121,7 @@ static void t10_a_fatal_signal_ends_waiting(struct kunit *test)
 
 	kill_thread(w->runner.task);
 	expect_result(test, w, -EINTR);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waiting), 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
 }
 
 static void t10_reclaim_makes_room(struct kunit *test)
@@ -241,7 +242,7 @@ static void t10_an_accounts_limit_holds_up_nobody_else(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0,
 			memquota_account_set_max(full.actor->account, SZ_32K));
 	actor_uncharge(full.holder, SZ_512K);
-	EXPECT_SETTLES(test, !READ_ONCE(full.t->waiting_bytes));
+	EXPECT_SETTLES(test, !READ_ONCE(full.t->waitq.bytes));
 	KUNIT_EXPECT_EQ(test, 0,
 			memquota_try_charge(&full.holder->p, SZ_64K, GFP_KERNEL));
 	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
@@ -266,7 +267,7 @@ static void t10_two_queues_do_not_wait_for_each_other(struct kunit *test)
 	third = new_waiter(test, full.t, full.actor, SZ_32K);
 	KUNIT_EXPECT_EQ(test, 0,
 			memquota_account_set_max(account, MEMQUOTA_UNLIMITED));
-	EXPECT_SETTLES(test, READ_ONCE(full.t->waiting_bytes) >= SZ_128K);
+	EXPECT_SETTLES(test, READ_ONCE(full.t->waitq.bytes) >= SZ_128K);
 	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(account, SZ_128K));
 	actor_uncharge(full.holder, FULL);
 	expect_result(test, second, 0);

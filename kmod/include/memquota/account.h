@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Accounts: whoever memory is held for. The account is the unit that is
- * reclaimed, with its children.
+ * Accounts: what participants hold memory for, such as a connection, a tenant or
+ * a file. Reclaim asks an account as a whole, with its descendants.
  *
- * A null handle is a disabled account: everything succeeds on it and nothing
- * is counted (rule T4).
+ * A null handle is a disabled account: every call on it succeeds, and nothing is
+ * counted (rule T4).
  */
 #ifndef _MEMQUOTA_ACCOUNT_H
 #define _MEMQUOTA_ACCOUNT_H
@@ -14,14 +14,14 @@
 
 /**
  * struct memquota_account_usage - what an account holds
- * @held: bytes charged by its participants, their CPUs' caches included
- * @peak: the highest @held so far
- * @max: its hard limit in bytes
+ * @held: bytes charged by its participants, those in the CPUs' caches included
+ * @peak: the highest @held so far, in bytes
+ * @max: its hard limit, in bytes
  * @refused: charges that a hard limit refused
- * @reclaims: how often its participants were asked
- * @participants: those that have joined and not left
+ * @reclaims: rounds of reclaim that chose it
+ * @participants: participants that have joined and not left
  * @children: accounts that it is a parent of
- * @closed: it was dropped or reclaimed
+ * @closed: its last handle was put, or reclaim has collapsed it
  */
 struct memquota_account_usage {
 	u64 held;
@@ -38,7 +38,7 @@ struct memquota_account;
 
 #if IS_REACHABLE(CONFIG_MEMQUOTA)
 
-/* The account that is closed from the beginning, for initialising (rule A7). */
+/* A static account that is closed, for initialisers (rule A7). */
 extern struct memquota_account memquota_closed_account;
 
 __printf(4, 5) struct memquota_account *

@@ -5,9 +5,9 @@
  * To put a queue under the quota, embed a struct memquota_participant in it
  * (zeroed), memquota_join() it with a callback, memquota_charge() what comes
  * in, memquota_uncharge() what goes out, and memquota_leave() before the queue
- * is freed. On a participant that never joined, has left, or whose account is
- * closed or disabled, charging and uncharging do nothing: nobody needs to
- * remember per object whether it was counted (rule P5).
+ * is freed. Charging and uncharging do nothing on a participant that never
+ * joined or has left, and on one whose account is closed or disabled. So the
+ * owner need not remember per object whether it was counted (rule P5).
  */
 #ifndef _MEMQUOTA_PARTICIPANT_H
 #define _MEMQUOTA_PARTICIPANT_H
@@ -21,14 +21,15 @@ struct memquota_record;
 
 /**
  * struct memquota_participant - embedded in the object that holds the memory
- * @nkey: negated key of the slots that are this participant's, shifted; 0
- *	where nothing is counted. Written by join, leave and whoever finds the
- *	account closed; read by every charge.
- * @slot: the per-CPU slot where to look first. A hint: any slot that bears the
- *	key is right, any other is not taken.
+ * @nkey: negated key of this participant's slots, shifted; 0 if nothing is
+ *	counted. Written by joining, by leaving and by a charge that finds the
+ *	account closed; read by every charge
+ * @slot: the per-CPU slot in which charges look. A hint: a slot with another key
+ *	is not used
  * @record: memquota's own part, freed after an RCU grace period
  *
- * All zeroes is a participant that never joined. The fields are memquota's.
+ * All zeroes is a participant that never joined. Owners must not access the
+ * fields.
  */
 struct memquota_participant {
 	u64 nkey;
@@ -38,10 +39,10 @@ struct memquota_participant {
 
 /**
  * struct memquota_request - what a participant is asked for
- * @id: names the request, for memquota_reclaim_done()
+ * @id: number of the request, for memquota_reclaim_done()
  * @want_bytes: how much to free; U64_MAX for everything
- * @until_ns: free nothing that arrived after this moment, on
- *	CLOCK_MONOTONIC_COARSE, in ns; U64_MAX for no such bound
+ * @until_ns: free only what arrived until this time, on CLOCK_MONOTONIC_COARSE
+ *	in ns; U64_MAX for no such bound
  */
 struct memquota_request {
 	u64 id;
@@ -49,46 +50,50 @@ struct memquota_request {
 	u64 until_ns;
 };
 
-/* A moment that is no moment: the participant says that it holds no data. */
+/* In place of an arrival time: the participant holds no data. */
 #define MEMQUOTA_NO_DATA	U64_MAX
 
 /* For memquota_ops.flags: once asked, the account closes (rule R5). */
 #define MEMQUOTA_COLLAPSING	BIT(0)
 /*
  * For memquota_ops.flags: memquota_join_account() does the first step only.
- * The participant can charge; it is asked nothing before memquota_activate().
+ * The participant can charge; reclaim does not ask it before
+ * memquota_activate().
  */
 #define MEMQUOTA_INACTIVE	BIT(1)
 
 /**
  * typedef memquota_reclaim_fn - an atomic reclaim callback
- * @participant: who is asked
- * @request: for what; valid during the call
+ * @participant: the participant that is asked
+ * @request: what it is asked for; valid during the call
  *
  * Called with bottom halves off, in an RCU read-side section, under no lock
- * that charging, uncharging, joining or leaving take. It frees, and uncharges
- * what it frees. It may uncharge, leave and put accounts; it must not charge.
+ * that charging, uncharging, joining or leaving take. It frees the oldest data
+ * and uncharges what it frees. It may uncharge, leave and put accounts. It must
+ * not charge.
  */
 typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
 				    const struct memquota_request *request);
 
 /**
- * struct memquota_ops - what a participant supplies beyond one callback
- * @reclaim: atomic callback; or
- * @reclaim_sleeping: callback in process context, with the owner held by @get.
- *	0: done. -EINPROGRESS: memquota_reclaim_done() will say. Another errno:
- *	it could not, and collapses.
- * @get: take a reference on the owner, for @reclaim_sleeping; false where the
- *	owner is going away. Atomic, as @reclaim is.
- * @put: drop what @get took. Process context.
- * @oldest: when the oldest data arrived, on CLOCK_MONOTONIC_COARSE in ns, or
- *	%MEMQUOTA_NO_DATA. Atomic, as @reclaim is. Without it and without
- *	memquota_set_oldest() the time is derived from what is charged and
- *	uncharged.
- * @trim: give back some of what can be given without loss, before any victim
- *	is chosen; whether there is more, for another call. Atomic, as @reclaim
- *	is.
- * @owner: the module that the callbacks are in. A running callback holds it.
+ * struct memquota_ops - the callbacks of a participant
+ * @reclaim: atomic callback; a participant has either this one or
+ *	@reclaim_sleeping
+ * @reclaim_sleeping: callback in process context, with a reference to the owner
+ *	that @get took. It returns 0 when it is done; -EINPROGRESS if
+ *	memquota_reclaim_done() will answer; another errno if it could not
+ *	reclaim, and the account closes
+ * @get: takes a reference to the owner for @reclaim_sleeping, or returns false
+ *	if the owner is going away. Atomic, as @reclaim is
+ * @put: drops the reference that @get took. Process context
+ * @oldest: returns when the oldest data arrived, on CLOCK_MONOTONIC_COARSE in
+ *	ns, or %MEMQUOTA_NO_DATA. Atomic, as @reclaim is. Optional: without it
+ *	and without memquota_set_oldest() memquota derives the time from what is
+ *	charged and uncharged
+ * @trim: gives back some of what the owner can give without loss, before reclaim
+ *	chooses a victim. Returns whether there is more, for a further call.
+ *	Atomic, as @reclaim is. Optional
+ * @owner: the module of the callbacks, which a running callback holds
  * @flags: %MEMQUOTA_COLLAPSING, %MEMQUOTA_INACTIVE
  *
  * Atomic callbacks run one at a time, over all trackers.
@@ -144,27 +149,27 @@ static inline void memquota_debug_charge(void)
 #endif
 
 /*
- * Never joined, left, disabled, or found closed. Not READ_ONCE(), which would
- * keep the compiler from comparing in memory; any value that was ever stored
- * is right here, and memquota_slot_take() loads its own.
+ * Return whether the participant never joined, has left, is disabled or was
+ * found closed. READ_ONCE() would keep the compiler from comparing in memory.
+ * It is not needed: any value that was ever stored is right here, and
+ * memquota_slot_take() loads its own.
  */
 static __always_inline bool
 memquota_counts_nothing(const struct memquota_participant *participant)
 {
-	/* Any value that was ever stored is right, see above. */
 	return !data_race(participant->nkey);
 }
 
 /*
- * Take @bytes from a word of this CPU's slot. One unsigned comparison says
- * that the slot is mine, that it is open and that it holds enough: with
- * another's key, or with less than @bytes, the difference is out of range.
+ * Take @bytes from a word of this CPU's slot. One unsigned comparison finds out
+ * whether the slot has the participant's key, is open and holds enough: with
+ * another key, or with less than @bytes, the difference is out of range.
  *
- * Safe against interrupts and migration with nothing switched off: the word
- * holds all of its state, so that whatever happens between the load and the
- * exchange, the exchange succeeds only on a word of the same participant that
- * still holds as much, and taking from that one is right. A void word is 0,
- * and a key that is no longer there is 0, too: nothing can be taken of those.
+ * Interrupts and preemption stay on. The word holds all of its state. So
+ * whatever happens between the load and the exchange, the exchange succeeds only
+ * on a word of the same participant that still holds as much, and taking from
+ * that word is right. A void word is 0, and so is the key of a participant that
+ * is not counted: nothing can be taken from those.
  */
 static __always_inline bool
 memquota_slot_take(u64 __percpu *word,
@@ -182,7 +187,7 @@ memquota_slot_take(u64 __percpu *word,
 }
 
 /**
- * memquota_charge - record memory that is already held
+ * memquota_charge - charge memory that is already held
  * @participant: the participant that holds it
  * @bytes: how much
  *
@@ -205,25 +210,26 @@ memquota_charge(struct memquota_participant *participant, size_t bytes)
 }
 
 /**
- * memquota_try_charge - record memory that is about to be allocated
+ * memquota_try_charge - charge memory that is about to be allocated
  * @participant: the participant that will hold it
  * @bytes: how much
- * @gfp: whether this may sleep: then a refusal comes only after the CPUs'
- *	caches were drained (at most once per 10 ms, shared by all callers)
+ * @gfp: whether this may sleep: then it drains the CPUs' caches before it
+ *	refuses, at most once per 10 ms for all callers together
  *
- * It is not refused for a total above ``high``: reclaim is asynchronous
- * (rule P4). Until a CPU's cache is used up it may still succeed on an account
- * that was just closed; such a charge counts nowhere.
+ * A total above ``high`` does not refuse it, because reclaim is asynchronous.
+ * On an account that was just closed it may succeed until the CPU's cache is
+ * used up. Such a charge is not counted.
  *
  * Context: any but NMI, and any lock may be held, unless @gfp allows to sleep.
  * Not from a callback of memquota's.
  *
- * Return: 0, or
- * -ESHUTDOWN: the tracker was destroyed, or the participant has left;
- * -ENOTRECOVERABLE: the tracker is poisoned;
- * -ESTALE: the account is closed, or the participant never joined;
- * -EDQUOT: the tracker's or the account's ``max`` would be passed;
- * -EOVERFLOW: the counters would wrap.
+ * Return:
+ * * 0 - charged, or nothing is counted
+ * * %-ESHUTDOWN - the tracker was destroyed, or the participant has left
+ * * %-ENOTRECOVERABLE - the tracker is poisoned
+ * * %-ESTALE - the account is closed, or the participant never joined
+ * * %-EDQUOT - the charge would pass the tracker's or the account's ``max``
+ * * %-EOVERFLOW - the counters would wrap
  */
 static __always_inline int __must_check
 memquota_try_charge(struct memquota_participant *participant, size_t bytes,
@@ -238,13 +244,13 @@ memquota_try_charge(struct memquota_participant *participant, size_t bytes,
 }
 
 /**
- * memquota_uncharge - record memory that was freed
+ * memquota_uncharge - uncharge memory that was freed
  * @participant: the participant that held it
  * @bytes: how much
  *
  * Never fails. Does nothing on a participant that is disabled, closed, never
- * joined or has left. Uncharging more than is held is a bug of the caller's:
- * it is reported with the participant's name, and its holding becomes zero.
+ * joined or has left. A caller that uncharges more than is held has a bug:
+ * memquota reports it with the participant's name, and sets the holding to 0.
  *
  * Context: any but NMI; any lock may be held, raw spinlocks too.
  */
@@ -383,19 +389,20 @@ static inline void memquota_reclaim_done(u64 request, int result)
 #endif /* CONFIG_MEMQUOTA */
 
 /**
- * memquota_join - make an object a participant, in one call (rule P12)
+ * memquota_join - make an object a participant, in one call
  * @participant: the field in the object, zeroed or left
  * @reclaim: atomic callback that frees and uncharges the object's oldest data
- * @fmt: printf format of the name that people will read, and its arguments
+ * @fmt: printf format of its name, and the arguments
  *
- * Makes a private account in the default tracker, from atomic memory or a
- * small reserve. It returns nothing: where even the reserve is used up, the
- * participant is as one that never joined.
+ * Makes a private account in the default tracker, from atomic memory or from a
+ * small reserve. If even the reserve is used up, the participant is as one that
+ * never joined, and debugfs counts a failed join. So there is no error to
+ * handle.
  *
- * The participant is a partial one: it is asked for some of its data, as long
- * as it holds the oldest, and goes on.
+ * The participant is a partial one: while it holds the oldest data, reclaim asks
+ * it for some of them, and it goes on.
  *
- * Context: any; the caller keeps it apart from memquota_leave().
+ * Context: any. The caller serialises it with memquota_leave().
  */
 #define memquota_join(participant, reclaim, fmt, ...)			\
 	__memquota_join(participant, reclaim, THIS_MODULE, fmt, ##__VA_ARGS__)

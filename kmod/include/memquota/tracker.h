@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Trackers: one independent quota each, with its limits, its total and its
- * reclaim kthread.
+ * Trackers: independent quotas, each with its limits, its total and its reclaim
+ * kthread.
  *
- * A null handle is a disabled tracker: everything succeeds on it and nothing
- * is counted (rule T4). Where memquota is not built, all of this is so.
+ * A null handle is a disabled tracker: every call on it succeeds, and nothing is
+ * counted (rule T4). Without CONFIG_MEMQUOTA all handles are null.
  */
 #ifndef _MEMQUOTA_TRACKER_H
 #define _MEMQUOTA_TRACKER_H
@@ -14,27 +14,27 @@
 #include <linux/types.h>
 
 /**
- * MEMQUOTA_CACHE_MAX - the most bytes that one CPU holds in advance for one
- * participant
+ * MEMQUOTA_CACHE_MAX - the most that one CPU holds in advance for one
+ * participant, in bytes
  */
 #define MEMQUOTA_CACHE_MAX	16384
 
-/** MEMQUOTA_UNLIMITED - a limit that nothing reaches */
+/** MEMQUOTA_UNLIMITED - no limit */
 #define MEMQUOTA_UNLIMITED	U64_MAX
 
-/** MEMQUOTA_NAME_SIZE - bytes of a name, its end included; longer ones are cut */
+/** MEMQUOTA_NAME_SIZE - bytes of a name with its NUL; longer names are cut */
 #define MEMQUOTA_NAME_SIZE	32
 
 /**
  * struct memquota_limits - the configuration of a tracker (rule T2)
- * @max: hard limit in bytes: a memquota_try_charge() that would pass it is
- *	refused. Not set: %MEMQUOTA_UNLIMITED.
- * @high: reclaim starts when the total is above it, in bytes. Not set: @max.
+ * @max: hard limit, in bytes: memquota_try_charge() does not pass it. Not set:
+ *	%MEMQUOTA_UNLIMITED
+ * @high: reclaim starts when the total is above it, in bytes. Not set: @max
  * @low_water: reclaim stops when the total is at or below it, in bytes. Not
- *	set: 75 % of @high.
+ *	set: 75 % of @high
  *
- * 0 stands for "not set". The names and the behaviour of @max and @high are
- * those of memory.max and memory.high in cgroup v2.
+ * 0 stands for "not set". @max and @high are named after memory.max and
+ * memory.high of cgroup v2, and act likewise.
  */
 struct memquota_limits {
 	u64 max;
@@ -43,7 +43,7 @@ struct memquota_limits {
 };
 
 /**
- * enum memquota_state - what a tracker is able to do
+ * enum memquota_state - state of a tracker
  * @MEMQUOTA_DISABLED: counts nothing, refuses nothing
  * @MEMQUOTA_COUNTING: in use
  * @MEMQUOTA_POISONED: its bookkeeping contradicted itself (rule T6)
@@ -57,15 +57,15 @@ enum memquota_state {
 };
 
 /**
- * struct memquota_usage - what a tracker holds, and by which limits
- * @total: bytes charged, the CPUs' caches included; %MEMQUOTA_UNLIMITED where
- *	nothing is counted
- * @peak: the highest @total since the tracker was created
+ * struct memquota_usage - what a tracker holds, and its limits
+ * @total: bytes charged, those in the CPUs' caches included;
+ *	%MEMQUOTA_UNLIMITED if the tracker is disabled
+ * @peak: the highest @total since the tracker was created, in bytes
  * @limits: the limits in force, derived ones filled in
  * @reclaims: runs of reclaim that asked at least one participant
  * @accounts: open accounts
  * @participants: participants that have joined and not left
- * @state: what the tracker is able to do
+ * @state: state of the tracker
  */
 struct memquota_usage {
 	u64 total;
@@ -77,8 +77,8 @@ struct memquota_usage {
 	enum memquota_state state;
 };
 
-/* The two are those of linux/memquota.h. */
-/* For memquota_tracker_create(): the tracker counts nothing, for good. */
+/* The values of these two are those of linux/memquota.h. */
+/* For memquota_tracker_create(): the tracker never counts anything. */
 #define MEMQUOTA_TRACKER_DISABLED	0x1
 /* For memquota_tracker_create(): programs can have accounts in it (rule U1). */
 #define MEMQUOTA_TRACKER_PROGRAMS	0x2

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What CPUs hold in advance: slots for participants, shares of trackers.
+ *
+ * A CPU alone touches its slots and shares, with interrupts off, except that
+ * charges and uncharges take from a slot's words with an exchange that is
+ * atomic against interrupts. A drain asks each CPU by interrupt, so that it
+ * does not wait for a CPU that a real-time task keeps busy.
+ *
+ * Bytes leave in the opposite order to that in which a charge adds them: first
+ * the record's word, then the account's, then the share, then the total.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/export.h>
+#include <linux/math64.h>
+#include <linux/rcupdate.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+#include "record.h"
+#include "total.h"
+
+/**
+ * DOC: Size of the caches
+ *
+ * A CPU holds of one tracker its share, which each visit that succeeds leaves
+ * at or below share_bytes, and MEMQUOTA_SLOTS slots. A slot holds at most
+ * slot_bytes, since slot_fill() makes its two words add up to that, and charges
+ * and uncharges lower one of them. memquota_cache_limits() divides what rule T3
+ * allows among all possible CPUs::
+ *
+ *	bound         = min(64 KiB * CPUs, low_water / 8)
+ *	per CPU     c = bound / CPUs
+ *	share_bytes   = c / 4
+ *	slot_bytes    = (c - c / 4) / 4 slots      <= 12 KiB
+ *
+ * New limits can make all caches too large at once, so
+ * memquota_tracker_configure() ends with a drain. memquota_audit() tolerates
+ * the same bound.
+ */
+
+/* The most that one CPU caches of one tracker (rule T3). */
+#define CPU_CACHE_MAX		(64 * 1024)
+
+/* Misses between two sweeps of a CPU's slots. */
+#define SWEEP_MISSES		256
+
+/* Shared drains are at least this far apart, in jiffies (rule T9). */
+#define DRAIN_INTERVAL		max(HZ / 100, 1)
+
+DEFINE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
+
+static enum cpuhp_state hotplug_state;
+
+/* Give most of a share that has grown too full back to the total. */
+void memquota_share_settle(struct memquota_tracker *t)
+{
+	struct memquota_share *share = this_cpu_ptr(t->shares);
+	u64 full = READ_ONCE(t->share_bytes);
+
+	if (unlikely(share->bytes > full)) {
+		u64 give = share->bytes - full / 4;
+
+		share_sub(share, give);
+		memquota_total_sub(t, give);
+	}
+}
+
+/*
+ * Move bytes that a record has lost from its account to this CPU's share. If
+ * the account has closed, they left the total with it.
+ */
+void memquota_account_lose(struct memquota_account *a, u64 bytes)
+{
+	u64 before = atomic64_fetch_sub(bytes, &a->word);
+	struct memquota_share *share;
+
+	if (before & ACCOUNT_CLOSED)
+		return;
+	/*
+	 * A word is highest just before bytes leave it, so the peak needs no
+	 * update elsewhere. Racy: of two new peaks the lower may stay.
+	 */
+	if (unlikely(before > READ_ONCE(a->peak)))
+		WRITE_ONCE(a->peak, before);
+	if (unlikely(READ_ONCE(a->watched)))
+		memquota_watch_fell(memquota_watch_of(a), before - bytes);
+	share = this_cpu_ptr(a->tracker->shares);
+	share_add(share, bytes);
+	share_count_lost(share, bytes);
+}
+
+static void record_report_excess(struct memquota_record *r, u64 bytes)
+{
+#ifdef CONFIG_MEMQUOTA_DEBUG
+	WARN(1, "memquota: %s: uncharged %llu bytes more than it held\n",
+	     memquota_record_name(r), bytes);
+#else
+	pr_warn_ratelimited("%s: uncharged %llu bytes more than it held\n",
+			    memquota_record_name(r), bytes);
+#endif
+}
+
+/*
+ * Take @bytes from the record, and drop @pins, its references in units of the
+ * word. @key is the key of the slot that the bytes come from. The slot is void
+ * unless that is still the record's key. memquota_uncharge_all() writes the key
+ * before the word, and this function reads them in the opposite order, so bytes
+ * that were charged after the record was emptied are not taken for a void slot.
+ */
+void memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
+			  u64 pins)
+{
+	u64 old, new, take;
+	bool valid;
+
+	do {
+		old = atomic64_read_acquire(&r->word);
+		valid = !(old & RECORD_LEFT) && READ_ONCE(r->key) == key;
+		take = valid ? min(bytes, memquota_word_used(old)) : 0;
+		new = old - take * RECORD_BYTE - pins;
+	} while (atomic64_cmpxchg(&r->word, old, new) != old);
+
+	if (take)
+		memquota_account_lose(r->account, take);
+	if (unlikely(valid && take < bytes))
+		record_report_excess(r, bytes - take);
+	if (unlikely(!(new & RECORD_REFS)))
+		memquota_record_free(r);
+}
+
+noinline void memquota_slot_evict(struct memquota_cpu *c,
+				  struct memquota_slot *s)
+{
+	struct memquota_record *r = s->record;
+	u64 key = slot_key(s);
+	u64 freed = slot_freed(s);
+	u64 bytes = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) + freed;
+
+	slot_void(c, s);
+	if (freed)
+		atomic64_add(freed, &r->uncharged);
+	memquota_record_lose(r, key, bytes, RECORD_REF);
+}
+
+/* Evict this CPU's slot of a record, if it is where charges look for it. */
+void memquota_slot_evict_local(struct memquota_record *r)
+{
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
+
+	if (s->record == r)
+		memquota_slot_evict(c, s);
+}
+
+/* Evict the slots whose words have not changed since the last sweep. */
+static void slots_sweep(struct memquota_cpu *c)
+{
+	struct memquota_slot *s;
+
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++) {
+		u32 now = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) << 16 |
+			  slot_word_bytes(s, MEMQUOTA_SLOT_ROOM);
+
+		if (s->record && s->seen == now) {
+			struct memquota_tracker *t = s->record->account->tracker;
+
+			memquota_slot_evict(c, s);
+			memquota_share_settle(t);
+		}
+		s->seen = now;
+	}
+}
+
+/*
+ * Return how many misses may do without looking for free slots, and without
+ * looking at the watches of the accounts that lose bytes.
+ */
+unsigned int memquota_slot_grant(const struct memquota_cpu *c)
+{
+	const struct memquota_record *r;
+	unsigned int i;
+
+	for (i = 0; i < MEMQUOTA_SLOTS; i++) {
+		r = c->slots[i].record;
+		if (!r || READ_ONCE(r->account->watched))
+			return 0;
+	}
+	return SWEEP_MISSES;
+}
+
+/*
+ * Return a free slot for a record that has none on this CPU. Charges look for a
+ * participant in one slot, the same on all CPUs. If another participant uses
+ * that slot and a different one is free, the participant moves there, so that a
+ * few busy participants end up in a slot each.
+ */
+struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
+					  struct memquota_participant *p,
+					  struct memquota_record *r,
+					  struct memquota_tracker *t)
+{
+	struct memquota_slot *home = &c->slots[READ_ONCE(r->slot)], *s;
+	struct memquota_tracker *other;
+
+	c->misses += c->granted - c->quick + 1;
+	c->granted = 0;
+	c->quick = 0;
+	if (unlikely(c->misses >= SWEEP_MISSES)) {
+		c->misses = 0;
+		slots_sweep(c);
+	}
+	/* A record has one slot a CPU: evict the one that it had elsewhere. */
+	if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED))
+		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+			if (s->record == r)
+				memquota_slot_evict(c, s);
+	if (!home->record)
+		return home;
+	if (home->record != r)
+		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+			if (!s->record) {
+				set_bit(RECORD_MOVED_BIT, &r->flags);
+				WRITE_ONCE(r->slot, s - c->slots);
+				WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
+				return s;
+			}
+	other = home->record->account->tracker;
+	memquota_slot_evict(c, home);
+	if (unlikely(other != t))
+		memquota_share_settle(other);
+	return home;
+}
+
+/* Report what this CPU's slot has gathered to the record and the total. */
+void memquota_flush_local(struct memquota_record *r)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	memquota_slot_evict_local(r);
+	memquota_share_settle(r->account->tracker);
+	local_irq_restore(flags);
+}
+
+/* Give back what a CPU holds of the tracker. Interrupts are off. */
+static void cpu_drain(struct memquota_tracker *t, int cpu)
+{
+	struct memquota_cpu *c = per_cpu_ptr(&memquota_cpu, cpu);
+	struct memquota_share *share = per_cpu_ptr(t->shares, cpu);
+	struct memquota_slot *s;
+	u64 bytes;
+
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+		if (s->record && s->record->account->tracker == t)
+			memquota_slot_evict(c, s);
+	bytes = share->bytes;
+	share_sub(share, bytes);
+	if (bytes)
+		memquota_total_sub(t, bytes);
+}
+
+static void cpu_drain_this(void *tracker)
+{
+	cpu_drain(tracker, smp_processor_id());
+}
+
+/* Runs on another CPU, so it follows no pointer out of the slots. */
+static bool cpu_holds_any(int cpu, void *tracker)
+{
+	struct memquota_tracker *t = tracker;
+	struct memquota_cpu *c = per_cpu_ptr(&memquota_cpu, cpu);
+	unsigned int i;
+
+	for (i = 0; i < MEMQUOTA_SLOTS; i++)
+		if (READ_ONCE(c->slots[i].record))
+			return true;
+	return READ_ONCE(per_cpu_ptr(t->shares, cpu)->bytes);
+}
+
+/**
+ * memquota_tracker_drain - make the total exact
+ * @t: the tracker; a null handle is allowed
+ *
+ * Interrupts every CPU that holds quota in advance, and has it give that back.
+ * It does not wait for a CPU that a real-time task keeps busy.
+ *
+ * Context: may sleep.
+ */
+void memquota_tracker_drain(struct memquota_tracker *t)
+{
+	might_sleep();
+	if (!t || READ_ONCE(t->state) == MEMQUOTA_DISABLED)
+		return;
+	on_each_cpu_cond_mask(cpu_holds_any, cpu_drain_this, t, true,
+			      cpu_online_mask);
+}
+EXPORT_SYMBOL_GPL(memquota_tracker_drain);
+
+/*
+ * Drain every CPU, also those that seem to hold nothing: a charge that is under
+ * way, with interrupts off, has ended when its CPU takes the interrupt. May
+ * sleep.
+ */
+void memquota_drain_each(struct memquota_tracker *t)
+{
+	might_sleep();
+	if (READ_ONCE(t->state) != MEMQUOTA_DISABLED)
+		on_each_cpu(cpu_drain_this, t, true);
+}
+
+/*
+ * Have every change of the account's word compared with its watch, which the
+ * account must have. The drain makes this hold on each CPU: it waits for a miss
+ * that did not see the flags, and leaves no older slot of the account. A caller
+ * that finds it begun by another thread need not wait: that thread walks all
+ * marks when it is done. May sleep.
+ */
+void memquota_account_set_watched(struct memquota_account *a)
+{
+	if (READ_ONCE(a->watched))
+		return;
+	WRITE_ONCE(a->limited_or_watched, true);
+	/* Pairs with the barrier in memquota_watch_of(). */
+	smp_store_release(&a->watched, true);
+	memquota_drain_each(a->tracker);
+}
+
+/* One drain serves all that are refused within DRAIN_INTERVAL (rule T9). */
+void memquota_drain_shared(struct memquota_tracker *t)
+{
+	mutex_lock(&t->drain_lock);
+	if (time_after_eq(jiffies, t->drained + DRAIN_INTERVAL)) {
+		t->drained = jiffies;
+		memquota_tracker_drain(t);
+	}
+	mutex_unlock(&t->drain_lock);
+}
+
+void memquota_drain_local(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	cpu_drain_this(t);
+	local_irq_restore(flags);
+}
+
+struct cpu_view_request {
+	struct memquota_tracker *tracker;
+	struct memquota_cpu_view *view;
+};
+
+static bool slot_is_void(const struct memquota_slot *s)
+{
+	struct memquota_record *r = s->record;
+
+	return atomic64_read(&r->word) & RECORD_LEFT ||
+	       READ_ONCE(r->key) != slot_key(s) ||
+	       memquota_account_closed(r->account);
+}
+
+/* Runs on the CPU itself with interrupts off, so nothing of it changes. */
+static void cpu_view_this(void *arg)
+{
+	struct cpu_view_request *request = arg;
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct memquota_cpu_view *view = request->view;
+	struct memquota_tracker *t = request->tracker;
+	struct memquota_slot *s;
+	unsigned int n = 0;
+
+	view->share_bytes = this_cpu_ptr(t->shares)->bytes;
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++) {
+		if (!s->record || s->record->account->tracker != t)
+			continue;
+		view->slots[n].account_id = s->record->account->id;
+		view->slots[n].freed_bytes = slot_freed(s);
+		view->slots[n].bytes = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) +
+				       slot_freed(s);
+		view->slots[n].is_void = slot_is_void(s);
+		strscpy(view->slots[n].name, memquota_record_name(s->record),
+			sizeof(view->slots[n].name));
+		n++;
+	}
+	view->nr = n;
+}
+
+/* Report what a CPU holds in advance: nothing if it is offline. May sleep. */
+void memquota_view_cpu(struct memquota_tracker *t, unsigned int cpu,
+		       struct memquota_cpu_view *view)
+{
+	struct cpu_view_request request = { .tracker = t, .view = view };
+
+	*view = (struct memquota_cpu_view){};
+	if (READ_ONCE(t->state) == MEMQUOTA_DISABLED)
+		return;
+	smp_call_function_single(cpu, cpu_view_this, &request, true);
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_view_cpu);
+
+/* Return the most that all CPUs cache of a tracker, in bytes (rule T3). */
+u64 memquota_cache_bound(struct memquota_tracker *t)
+{
+	return min((u64)num_possible_cpus() * CPU_CACHE_MAX,
+		   READ_ONCE(t->low_water) / 8);
+}
+
+/*
+ * Divide the bound among the CPUs: a quarter of a CPU's part is for its share,
+ * the rest for its slots. CPUs cache nothing while a task waits for quota, or
+ * when the tracker takes nothing on; charge_miss() relies on that.
+ */
+void memquota_cache_limits(struct memquota_tracker *t)
+{
+	u64 cpu = div_u64(memquota_cache_bound(t), num_possible_cpus());
+
+	lockdep_assert_held(&t->waitq.lock);
+	if (t->waitq.nr || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
+		cpu = 0;
+	WRITE_ONCE(t->share_bytes, cpu / 4);
+	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);
+}
+
+static u64 shares_sum(struct memquota_tracker *t, size_t field)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*(u64 *)((void *)per_cpu_ptr(t->shares, cpu) +
+					  field));
+	return sum;
+}
+
+u64 memquota_shares_bytes(struct memquota_tracker *t)
+{
+	return shares_sum(t, offsetof(struct memquota_share, bytes));
+}
+
+u64 memquota_shares_gained(struct memquota_tracker *t)
+{
+	return shares_sum(t, offsetof(struct memquota_share, gained));
+}
+
+#ifdef CONFIG_MEMQUOTA_DEBUG
+u64 memquota_shares_lost(struct memquota_tracker *t)
+{
+	return shares_sum(t, offsetof(struct memquota_share, lost));
+}
+#endif
+
+/* Give back what a dead CPU held. Its slots go to the share of this CPU. */
+static int cpu_is_dead(unsigned int cpu, struct hlist_node *node)
+{
+	struct memquota_tracker *t = hlist_entry(node, struct memquota_tracker,
+						 hotplug);
+
+	local_irq_disable();
+	cpu_drain(t, cpu);
+	cpu_drain_this(t);
+	local_irq_enable();
+	return 0;
+}
+
+int memquota_cpu_cache_add(struct memquota_tracker *t)
+{
+	return cpuhp_state_add_instance_nocalls(hotplug_state, &t->hotplug);
+}
+
+void memquota_cpu_cache_remove(struct memquota_tracker *t)
+{
+	cpuhp_state_remove_instance_nocalls(hotplug_state, &t->hotplug);
+}
+
+int memquota_cpu_cache_init(void)
+{
+	int ret = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN,
+					  "memquota:cache", NULL, cpu_is_dead);
+
+	BUILD_BUG_ON(CPU_CACHE_MAX * 3 / 4 / MEMQUOTA_SLOTS > MEMQUOTA_SLOT_BYTES);
+	if (ret < 0)
+		return ret;
+	hotplug_state = ret;
+	return 0;
+}
+
+void memquota_cpu_cache_exit(void)
+{
+	cpuhp_remove_multi_state(hotplug_state);
+}

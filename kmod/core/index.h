@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The arrival index: records in the order in which their oldest data arrived. */
+#ifndef _MEMQUOTA_INDEX_H
+#define _MEMQUOTA_INDEX_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+
+struct memquota_record;
+struct memquota_tracker;
+
+/**
+ * enum memquota_index_state - where a record stands in the index
+ * @INDEX_NONE: it holds nothing, or is being asked
+ * @INDEX_IN_TREE: it is in the tree
+ * @INDEX_PASSED_OVER: it is busy, and not asked again in this run
+ */
+enum memquota_index_state {
+	INDEX_NONE,
+	INDEX_IN_TREE,
+	INDEX_PASSED_OVER,
+};
+
+/**
+ * struct memquota_index - the index of a tracker
+ * @lock: protects the rest, and the entries
+ * @tree: entries by @key_ns
+ * @passed_over: entries that the present run does not ask again
+ */
+struct memquota_index {
+	raw_spinlock_t lock;
+	struct rb_root_cached tree;
+	struct list_head passed_over;
+};
+
+/**
+ * struct memquota_index_entry - a record's part of the index; index->lock
+ * @node: in the tree
+ * @passed_over: in the list of those passed over
+ * @key_ns: what the tree is ordered by; never above the record's arrival
+ * @looked_run: the run in which @key_ns was last corrected
+ * @state: enum memquota_index_state
+ */
+struct memquota_index_entry {
+	union {
+		struct rb_node node;
+		struct list_head passed_over;
+	};
+	u64 key_ns;
+	u32 looked_run;
+	u8 state;
+};
+
+void memquota_index_setup(struct memquota_index *index);
+void memquota_index_insert(struct memquota_record *r);
+void memquota_index_remove(struct memquota_record *r);
+bool memquota_index_remove_if_empty(struct memquota_record *r);
+void memquota_index_take(struct memquota_record *r);
+void memquota_index_put(struct memquota_record *r, bool pass_over);
+void memquota_index_correct(struct memquota_record *r, u64 ns);
+void memquota_index_restore(struct memquota_tracker *t);
+bool memquota_index_ignores(const struct memquota_record *r);
+
+#endif /* _MEMQUOTA_INDEX_H */

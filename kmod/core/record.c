@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The memory of records and accounts.
+ *
+ * A record holds a reference to its account, and an account one to its tracker.
+ * All three are freed in that order, each after an RCU grace period, because a
+ * charge follows the pointers with interrupts off and without a reference.
+ */
+#include <linux/export.h>
+#include <linux/mempool.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include "record.h"
+#include "total.h"
+#include "trace.h"
+
+/* Joins that the reserve serves while the system gives no atomic memory. */
+#define RESERVE			64
+
+/* Keys that fit above the bytes of a slot's word. */
+#define KEY_MAX			(BIT_ULL(64 - MEMQUOTA_KEY_SHIFT) - 1)
+
+struct memquota_record memquota_disabled_record = { .flags = RECORD_STATIC };
+struct memquota_record memquota_left_record = { .flags = RECORD_STATIC };
+struct memquota_record memquota_closed_record = { .flags = RECORD_STATIC };
+EXPORT_SYMBOL_GPL(memquota_closed_record);
+
+struct memquota_account memquota_closed_account = {
+	.word = ATOMIC64_INIT(ACCOUNT_CLOSED),
+	.max = MEMQUOTA_UNLIMITED,
+	.handles = REFCOUNT_INIT(1),
+	.refs = REFCOUNT_INIT(1),
+	.name = "closed",
+};
+EXPORT_SYMBOL_GPL(memquota_closed_account);
+
+/* Private joins that found no memory; they count nothing. */
+atomic64_t memquota_failed_joins;
+
+static atomic64_t last_key;
+static struct kmem_cache *account_cache;
+static struct kmem_cache *record_cache;
+static struct kmem_cache *private_cache;
+static mempool_t *private_pool;
+
+/* Ten million joins a second use the keys up in 1.8 years. */
+u64 memquota_new_key(void)
+{
+	u64 key = atomic64_inc_return(&last_key);
+
+	WARN_ONCE(key > KEY_MAX, "memquota: out of keys\n");
+	return key;
+}
+
+/* Copy a name without a conversion: formatting costs most of a join. */
+void memquota_format_name(char *name, const char *fmt, va_list args)
+{
+	unsigned int i;
+
+	for (i = 0; fmt[i] != '%'; i++) {
+		if (!fmt[i] || i == MEMQUOTA_NAME_SIZE - 1) {
+			name[i] = '\0';
+			return;
+		}
+		name[i] = fmt[i];
+	}
+	vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
+}
+
+/* Fill the reserve: mempool_free() keeps what it gets while the pool is short. */
+static void reserve_refill(struct work_struct *work)
+{
+	while (READ_ONCE(private_pool->curr_nr) < RESERVE) {
+		void *private = kmem_cache_alloc(private_cache, GFP_KERNEL);
+
+		if (!private)
+			break;
+		mempool_free(private, private_pool);
+	}
+}
+
+static DECLARE_WORK(reserve_work, reserve_refill);
+
+static void reserve_queue_refill(struct irq_work *work)
+{
+	queue_work(memquota_wq, &reserve_work);
+}
+
+static struct irq_work reserve_irq_work = IRQ_WORK_INIT(reserve_queue_refill);
+
+static void account_free_rcu(struct rcu_head *rcu)
+{
+	struct memquota_account *a = container_of(rcu, struct memquota_account,
+						  rcu);
+	struct memquota_tracker *t = a->tracker;
+
+	trace_memquota_account_free(a);
+	kfree(a->watch);
+	if (a->private)
+		mempool_free(container_of(a, struct memquota_private, account),
+			     private_pool);
+	else
+		kmem_cache_free(account_cache, a);
+	memquota_tracker_unref(t);
+}
+
+/* Any context: RCU callbacks free, and may take any lock. */
+void memquota_account_unref(struct memquota_account *a)
+{
+	if (refcount_dec_and_test(&a->refs))
+		call_rcu(&a->rcu, account_free_rcu);
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_account_unref);
+
+static __always_inline void account_init(struct memquota_account *a,
+					 struct memquota_tracker *t,
+					 bool private)
+{
+	*a = (struct memquota_account) {
+		.max = MEMQUOTA_UNLIMITED,
+		.tracker = t,
+		.handles = REFCOUNT_INIT(1),
+		.refs = REFCOUNT_INIT(1),
+		.creator = INVALID_UID,
+		.private = private,
+	};
+	INIT_LIST_HEAD(&a->records);
+	INIT_LIST_HEAD(&a->children);
+	INIT_LIST_HEAD(&a->parents);
+	INIT_LIST_HEAD(&a->closed);
+	INIT_LIST_HEAD(&a->waiters);
+	memquota_tracker_ref(t);
+}
+
+struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
+						gfp_t gfp)
+{
+	struct memquota_account *a = kmem_cache_alloc(account_cache, gfp);
+
+	if (a)
+		account_init(a, t, false);
+	return a;
+}
+
+static __always_inline void
+record_init(struct memquota_record *r, struct memquota_account *a,
+	    struct memquota_participant *p, memquota_reclaim_fn reclaim,
+	    const struct memquota_ops *ops, struct module *owner)
+{
+	*r = (struct memquota_record) {
+		.word = ATOMIC64_INIT(RECORD_REF),
+		.key = memquota_new_key(),
+		.account = a,
+		.active = !(ops->flags & MEMQUOTA_INACTIVE),
+		.participant = p,
+		.reclaim = reclaim,
+		.ops = ops,
+		.owner = owner,
+	};
+	r->slot = r->key % MEMQUOTA_SLOTS;
+	INIT_LIST_HEAD(&r->siblings);
+	INIT_LIST_HEAD(&r->trimmers);
+	if (ops->flags & MEMQUOTA_COLLAPSING)
+		r->flags |= RECORD_COLLAPSING;
+	if (ops->reclaim_sleeping)
+		r->flags |= RECORD_SLEEPING;
+	if (ops->flags & MEMQUOTA_PROGRAM)
+		r->flags |= RECORD_PROGRAM;
+	if (ops->oldest) {
+		r->flags |= RECORD_SAYS_OLDEST;
+		r->mark = RECORD_NOT_DERIVED;
+	}
+	memquota_account_ref(a);
+}
+
+/* Allocate a record of an account that the caller keeps. */
+struct memquota_record *
+memquota_record_alloc(struct memquota_account *a, struct memquota_participant *p,
+		      const struct memquota_ops *ops, gfp_t gfp)
+{
+	struct memquota_record *r = kmem_cache_alloc(record_cache, gfp);
+
+	if (r)
+		record_init(r, a, p, ops->reclaim, ops, ops->owner);
+	return r;
+}
+
+/* Allocate an account and its record, or take them from the reserve. */
+struct memquota_private *
+memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *p,
+		       memquota_reclaim_fn reclaim,
+		       const struct memquota_ops *ops, struct module *owner,
+		       gfp_t gfp)
+{
+	struct memquota_private *private;
+
+	/* Waiting for the reserve could wait for ever, whatever @gfp allows. */
+	private = mempool_alloc(private_pool,
+				(gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
+	if (unlikely(READ_ONCE(private_pool->curr_nr) < RESERVE))
+		irq_work_queue(&reserve_irq_work);
+	if (!private)
+		return NULL;
+	account_init(&private->account, t, true);
+	record_init(&private->record, &private->account, p, reclaim, ops, owner);
+	private->record.flags |= RECORD_PRIVATE;
+	return private;
+}
+
+static void record_free_rcu(struct rcu_head *rcu)
+{
+	memquota_record_discard(container_of(rcu, struct memquota_record, rcu));
+}
+
+void memquota_record_free(struct memquota_record *r)
+{
+	call_rcu(&r->rcu, record_free_rcu);
+}
+
+/* Free a record that no other CPU can have seen. */
+void memquota_record_discard(struct memquota_record *r)
+{
+	struct memquota_account *a = r->account;
+
+	kfree(r->sleeper);
+	if (!(READ_ONCE(r->flags) & RECORD_PRIVATE))
+		kmem_cache_free(record_cache, r);
+	memquota_account_unref(a);
+}
+
+int memquota_records_init(void)
+{
+	account_cache = KMEM_CACHE(memquota_account, 0);
+	if (!account_cache)
+		return -ENOMEM;
+	record_cache = KMEM_CACHE(memquota_record, 0);
+	if (!record_cache)
+		goto out_account;
+	private_cache = KMEM_CACHE(memquota_private, 0);
+	if (!private_cache)
+		goto out_record;
+	private_pool = mempool_create_slab_pool(RESERVE, private_cache);
+	if (!private_pool)
+		goto out_private;
+	BUILD_BUG_ON(sizeof(struct memquota_record) > 256 + MEMQUOTA_NAME_SIZE);
+	BUILD_BUG_ON(sizeof(struct memquota_account) > 256 + MEMQUOTA_NAME_SIZE);
+	return 0;
+
+out_private:
+	kmem_cache_destroy(private_cache);
+out_record:
+	kmem_cache_destroy(record_cache);
+out_account:
+	kmem_cache_destroy(account_cache);
+	return -ENOMEM;
+}
+
+/* After rcu_barrier(): nothing is on its way back. */
+void memquota_records_exit(void)
+{
+	irq_work_sync(&reserve_irq_work);
+	cancel_work_sync(&reserve_work);
+	mempool_destroy(private_pool);
+	kmem_cache_destroy(private_cache);
+	kmem_cache_destroy(record_cache);
+	kmem_cache_destroy(account_cache);
+}

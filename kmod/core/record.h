@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The memory of records and accounts, keys and names. */
+#ifndef _MEMQUOTA_RECORD_H
+#define _MEMQUOTA_RECORD_H
+
+#include <linux/stdarg.h>
+#include "core.h"
+
+/* The records of participants that count nothing. */
+extern struct memquota_record memquota_disabled_record;
+extern struct memquota_record memquota_left_record;
+
+extern atomic64_t memquota_failed_joins;
+
+u64 memquota_new_key(void);
+__printf(2, 0)
+void memquota_format_name(char *name, const char *fmt, va_list args);
+
+struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
+						gfp_t gfp);
+void memquota_account_unref(struct memquota_account *account);
+
+struct memquota_record *
+memquota_record_alloc(struct memquota_account *a, struct memquota_participant *p,
+		      const struct memquota_ops *ops, gfp_t gfp);
+struct memquota_private *
+memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *p,
+		       memquota_reclaim_fn reclaim,
+		       const struct memquota_ops *ops, struct module *owner,
+		       gfp_t gfp);
+void memquota_record_free(struct memquota_record *r);
+void memquota_record_discard(struct memquota_record *r);
+
+int memquota_records_init(void);
+void memquota_records_exit(void);
+
+static inline void memquota_record_unref(struct memquota_record *r)
+{
+	if (!(atomic64_sub_return(RECORD_REF, &r->word) & RECORD_REFS))
+		memquota_record_free(r);
+}
+
+#endif /* _MEMQUOTA_RECORD_H */

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to sleeping participants.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/export.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include "account.h"
+#include "callback.h"
+#include "history.h"
+#include "record.h"
+
+/**
+ * DOC: Life of a request
+ *
+ * ::
+ *
+ *	idle --get()--> issued --> called --callback returns--> returned
+ *	                  |           |                            |
+ *	                  |           `--------- answered ---------+ (either order)
+ *	                  `--------- give_up_ms pass: expired -----+
+ *	                                                           v
+ *	                                   put(), module_put(), idle again
+ *
+ * Each sleeping participant has one work item for its requests. The owner and
+ * its module are held from get() until the callback has returned, and the
+ * request was answered or has expired. If the callback returns last, its work
+ * item drops both references. Otherwise the answer or the expiry queues the
+ * work item again for that. So neither a callback that never returns nor an
+ * answer that never comes has anything freed under it. An answer that comes
+ * later finds no request of its number, and is ignored.
+ */
+
+unsigned int memquota_answer_ms = 100;
+module_param_named(answer_ms, memquota_answer_ms, uint, 0644);
+MODULE_PARM_DESC(answer_ms, "ms that a round of reclaim waits for answers (100)");
+MEMQUOTA_EXPORT_INTERNAL(memquota_answer_ms);
+
+unsigned int memquota_give_up_ms = 10000;
+module_param_named(give_up_ms, memquota_give_up_ms, uint, 0644);
+MODULE_PARM_DESC(give_up_ms, "ms until a participant that has not answered counts as busy (10000)");
+MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
+
+/* memquota_sleeper.state; request_lock */
+#define SLEEPER_ISSUED		BIT(0)
+#define SLEEPER_RETURNED	BIT(1)
+#define SLEEPER_ANSWERED	BIT(2)
+#define SLEEPER_EXPIRED		BIT(3)
+
+/* What a request to a sleeping participant takes, allocated when it joins. */
+struct memquota_sleeper {
+	struct memquota_record *record;		/* const */
+	struct work_struct work;
+	struct memquota_request request;	/* const while issued */
+	u64 uncharged;				/* before it was issued */
+	u64 run;				/* in which it was issued */
+	unsigned long deadline;			/* jiffies */
+	/* request_lock */
+	unsigned int state;
+	int result;
+	struct hlist_node by_id;
+	struct list_head node;			/* in tracker->requests.list */
+	struct list_head calling;		/* in calling, while called */
+	struct task_struct *task;
+};
+
+static DEFINE_RAW_SPINLOCK(request_lock);
+static DEFINE_HASHTABLE(requests, 8);		/* request_lock */
+static LIST_HEAD(calling);			/* request_lock */
+static u64 last_request;			/* request_lock */
+static struct workqueue_struct *request_wq;
+
+#ifdef CONFIG_MEMQUOTA_DEBUG
+static bool request_runs_here(void)
+{
+	struct memquota_sleeper *s;
+	unsigned long flags;
+	bool found = false;
+
+	if (list_empty_careful(&calling))
+		return false;
+	raw_spin_lock_irqsave(&request_lock, flags);
+	list_for_each_entry(s, &calling, calling)
+		found |= s->task == current;
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+	return found;
+}
+
+void memquota_debug_charge(void)
+{
+	if (in_hardirq() || in_serving_softirq())
+		return;
+	WARN_ONCE(memquota_runs_callbacks() || request_runs_here(),
+		  "memquota: charging from a callback of memquota's\n");
+}
+EXPORT_SYMBOL_GPL(memquota_debug_charge);
+#endif
+
+static void request_remove(struct memquota_sleeper *s)
+{
+	lockdep_assert_held(&request_lock);
+	hash_del(&s->by_id);
+	list_del_init(&s->node);
+}
+
+/* Return whether the caller must queue the work item, to drop the owner. */
+static bool request_answer(struct memquota_sleeper *s, int result)
+{
+	lockdep_assert_held(&request_lock);
+	if (s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED))
+		return false;
+	WRITE_ONCE(s->state, s->state | SLEEPER_ANSWERED);
+	s->result = result;
+	request_remove(s);
+	return s->state & SLEEPER_RETURNED;
+}
+
+/*
+ * Return how many bytes the participant has uncharged since the request was
+ * issued.
+ */
+static u64 request_freed(struct memquota_sleeper *s)
+{
+	struct memquota_record *r = s->record;
+
+	if (atomic64_read(&r->uncharged) == s->uncharged)
+		/* Slots may not have reported what they were given back. */
+		memquota_tracker_drain(r->account->tracker);
+	return atomic64_read(&r->uncharged) - s->uncharged;
+}
+
+/* Drop the owner, and carry out what the participant answered. */
+static void request_finish(struct memquota_sleeper *s)
+{
+	struct memquota_record *r = s->record;
+	struct memquota_account *a = r->account;
+	struct memquota_tracker *t = a->tracker;
+	struct module *owner = r->owner;
+	unsigned long flags;
+	bool busy = false;
+	u64 freed = 0;
+
+	r->ops->put(r->participant);
+	module_put(owner);
+
+	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
+		freed = memquota_account_close(a);
+	} else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING)) {
+		freed = request_freed(s);
+		busy = !freed;
+	}
+	atomic64_add(freed, &t->reclaim.freed_bytes);
+	memquota_history_freed(r, s->run, freed);
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	if (!(s->state & SLEEPER_EXPIRED))
+		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
+	WRITE_ONCE(s->state, 0);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+	memquota_index_put(r, busy);
+	wake_up_interruptible(&t->reclaim.wake);
+	memquota_record_unref(r);
+}
+
+static void request_work(struct work_struct *work)
+{
+	struct memquota_sleeper *s = container_of(work, struct memquota_sleeper,
+						  work);
+	struct memquota_record *r = s->record;
+	unsigned long flags;
+	bool done;
+	int ret;
+
+	if (!(READ_ONCE(s->state) & SLEEPER_RETURNED)) {
+		raw_spin_lock_irqsave(&request_lock, flags);
+		s->task = current;
+		list_add(&s->calling, &calling);
+		raw_spin_unlock_irqrestore(&request_lock, flags);
+
+		ret = r->ops->reclaim_sleeping(r->participant, &s->request);
+
+		raw_spin_lock_irqsave(&request_lock, flags);
+		list_del(&s->calling);
+		if (ret != -EINPROGRESS)
+			request_answer(s, ret);
+		WRITE_ONCE(s->state, s->state | SLEEPER_RETURNED);
+		done = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
+		raw_spin_unlock_irqrestore(&request_lock, flags);
+		if (!done)
+			return;
+	}
+	request_finish(s);
+}
+
+/*
+ * Ask a sleeping participant for @want_bytes of data that arrived until
+ * @until_ns, without waiting for its answer. Return whether a request was
+ * issued. For the kthread.
+ */
+bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
+			    u64 until_ns)
+{
+	struct memquota_tracker *t = r->account->tracker;
+	struct memquota_sleeper *s = r->sleeper;
+	unsigned long flags;
+
+	/* Only the kthread issues requests, so an idle one stays idle. */
+	if (READ_ONCE(s->state) || !memquota_call_get(r))
+		return false;
+	memquota_record_ref(r);
+	memquota_index_take(r);
+	s->uncharged = atomic64_read(&r->uncharged);
+	s->run = memquota_history_run(t);
+	s->deadline = jiffies + msecs_to_jiffies(READ_ONCE(memquota_give_up_ms));
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	s->request.id = ++last_request;
+	s->request.want_bytes = want_bytes;
+	s->request.until_ns = until_ns;
+	WRITE_ONCE(s->state, SLEEPER_ISSUED);
+	hash_add(requests, &s->by_id, s->request.id);
+	list_add_tail(&s->node, &t->requests.list);
+	WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending + 1);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+	queue_work(request_wq, &s->work);
+	return true;
+}
+
+/**
+ * memquota_reclaim_done - answer a request for which -EINPROGRESS was returned
+ * @request: the id in the struct memquota_request
+ * @result: 0; or an errno if the owner could not reclaim: the account closes
+ *
+ * A second answer, or one after the request has expired, is ignored.
+ *
+ * Context: any but NMI.
+ */
+void memquota_reclaim_done(u64 request, int result)
+{
+	struct memquota_sleeper *s, *found = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	hash_for_each_possible(requests, s, by_id, request)
+		if (s->request.id == request) {
+			found = s;
+			break;
+		}
+	/* Queue it under the lock: without it, @found may be idle or freed. */
+	if (found && request_answer(found, result))
+		queue_work(request_wq, &found->work);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+}
+EXPORT_SYMBOL_GPL(memquota_reclaim_done);
+
+/*
+ * Count requests whose deadline has passed as busy, and close the accounts of
+ * programs among them (rule U5), since a program may never answer. With @all,
+ * the tracker ends: expire all, and close no account. Return how long until the
+ * next deadline, in jiffies.
+ */
+long memquota_requests_expire(struct memquota_tracker *t, bool all)
+{
+	struct memquota_sleeper *s;
+	struct memquota_record *r;
+	unsigned long flags;
+	long left;
+
+	for (;;) {
+		raw_spin_lock_irqsave(&request_lock, flags);
+		s = list_first_entry_or_null(&t->requests.list,
+					     struct memquota_sleeper, node);
+		left = s ? (long)(s->deadline - jiffies) : MAX_SCHEDULE_TIMEOUT;
+		if (!s || (left > 0 && !all)) {
+			raw_spin_unlock_irqrestore(&request_lock, flags);
+			return left;
+		}
+		r = s->record;
+		memquota_record_ref(r);
+		WRITE_ONCE(s->state, s->state | SLEEPER_EXPIRED);
+		request_remove(s);
+		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
+		if (s->state & SLEEPER_RETURNED)
+			queue_work(request_wq, &s->work);
+		raw_spin_unlock_irqrestore(&request_lock, flags);
+		if (!all) {
+			pr_warn_ratelimited("%s: %s has not answered for %u ms\n",
+					    t->name, memquota_record_name(r),
+					    READ_ONCE(memquota_give_up_ms));
+			if (READ_ONCE(r->flags) & RECORD_PROGRAM)
+				atomic64_add(memquota_account_close(r->account),
+					     &t->reclaim.freed_bytes);
+		}
+		memquota_record_unref(r);
+	}
+}
+
+struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
+						gfp_t gfp)
+{
+	struct memquota_sleeper *s = kzalloc(sizeof(*s), gfp);
+
+	if (!s)
+		return NULL;
+	s->record = r;
+	INIT_WORK(&s->work, request_work);
+	INIT_LIST_HEAD(&s->node);
+	return s;
+}
+
+/**
+ * memquota_barrier - wait until no callback runs
+ *
+ * A module calls it in its exit function after its participants have left. When
+ * it returns none of their callbacks is running, put() included.
+ *
+ * Context: may sleep; not from a callback.
+ */
+void memquota_barrier(void)
+{
+	memquota_callbacks_begin();
+	memquota_callbacks_end();
+	flush_workqueue(request_wq);
+}
+EXPORT_SYMBOL_GPL(memquota_barrier);
+
+int memquota_requests_init(void)
+{
+	request_wq = alloc_workqueue("memquota_ask", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return request_wq ? 0 : -ENOMEM;
+}
+
+void memquota_requests_exit(void)
+{
+	destroy_workqueue(request_wq);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The total of a tracker.
+ *
+ * The CPUs' shares meet here: a share that runs dry takes bytes from the total,
+ * one that grows too full gives them back. All other counters are below.
+ */
+#include <linux/export.h>
+#include <linux/workqueue.h>
+#include "total.h"
+#include "trace.h"
+
+struct workqueue_struct *memquota_wq;
+
+static struct memquota_tracker *default_tracker;
+
+/**
+ * memquota_default_tracker - return the tracker that counts from load on
+ *
+ * Context: any.
+ * Return: a handle that is valid as long as memquota is loaded. The caller must
+ * not destroy it.
+ */
+struct memquota_tracker *memquota_default_tracker(void)
+{
+	return READ_ONCE(default_tracker);
+}
+EXPORT_SYMBOL_GPL(memquota_default_tracker);
+
+void memquota_set_default_tracker(struct memquota_tracker *t)
+{
+	WRITE_ONCE(default_tracker, t);
+}
+
+/* Freeing a tracker sleeps, and an RCU callback may drop the last reference. */
+void memquota_tracker_unref(struct memquota_tracker *t)
+{
+	if (refcount_dec_and_test(&t->refs))
+		queue_work(memquota_wq, &t->free);
+}
+
+/*
+ * Stop the tracker from taking anything on, since memory use must not go on
+ * unbounded when the accounting is wrong (rule T6). Any context but NMI.
+ */
+void memquota_tracker_poison(struct memquota_tracker *t, const char *why)
+{
+	if (cmpxchg(&t->state, MEMQUOTA_COUNTING, MEMQUOTA_POISONED) !=
+	    MEMQUOTA_COUNTING)
+		return;
+	WARN(1, "memquota: tracker %s: poisoned: %s\n", t->name, why);
+	WRITE_ONCE(t->waitq.wake_all, true);
+	WRITE_ONCE(t->reclaim.draining, true);
+	irq_work_queue(&t->irq_work);
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_tracker_poison);
+
+void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
+{
+	s64 total = atomic64_sub_return(bytes, &t->total);
+
+	if (unlikely(total < 0))
+		memquota_tracker_poison(t, "total below zero");
+	memquota_watch_total_fell(&t->watch, total);
+	trace_memquota_total(t, -(s64)bytes);
+	if (unlikely(READ_ONCE(t->waitq.nr)))
+		irq_work_queue(&t->irq_work);
+}
+
+/*
+ * Add @need bytes to the total, and @extra if that passes no limit. Return
+ * whether @need could be added; *@added is the sum of what was.
+ */
+bool memquota_total_add(struct memquota_tracker *t, u64 need, u64 extra,
+			bool refusable, u64 *added)
+{
+	s64 total = atomic64_read(&t->total);
+	u64 max = READ_ONCE(t->max);
+	u64 limit = refusable ? min(max, MEMQUOTA_TOTAL_MAX) :
+				MEMQUOTA_TOTAL_MAX;
+	u64 add;
+
+	*added = 0;
+	do {
+		add = need + extra;
+		if (total + add > max)
+			add = need;
+		if (total + add > limit)
+			return false;
+		if (!add)
+			return true;
+	} while (!atomic64_try_cmpxchg(&t->total, &total, total + add));
+
+	*added = add;
+	total += add;
+	trace_memquota_total(t, add);
+	/* Racy: of two new peaks that are stored at once the lower may stay. */
+	if (total > READ_ONCE(t->peak))
+		WRITE_ONCE(t->peak, total);
+	/*
+	 * The exchange is a full barrier, so that the total is raised before
+	 * @awake is read. Pairs with the barrier in reclaim_doze().
+	 */
+	if (unlikely(total > READ_ONCE(t->high)) &&
+	    !READ_ONCE(t->reclaim.awake))
+		irq_work_queue(&t->irq_work);
+	memquota_watch_total_rose(&t->watch, total);
+	return true;
+}

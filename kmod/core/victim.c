@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Choosing the victim: the participant that holds the oldest data.
+ *
+ * Keys in the index may be too low, never too high. The kthread looks at the
+ * leftmost entries, up to MEMQUOTA_BATCH at once, and moves each to where its
+ * data belongs. A leftmost entry that was looked at in this run is the oldest,
+ * because every other key is a lower bound of a younger arrival.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/export.h>
+#include <linux/sched.h>
+#include "callback.h"
+#include "record.h"
+#include "victim.h"
+
+/*
+ * Return whether a record whose owner says that it has no data holds bytes all
+ * the same (rule R7). The owner may be between charging and storing, so the
+ * holding must be the same at two looks a second apart.
+ */
+static bool victim_holds_silently(struct memquota_tracker *t,
+				  struct memquota_record *r)
+{
+	u64 word = atomic64_read(&r->word), used = memquota_word_used(word);
+	/* The participant, reclaim and each slot hold a reference. */
+	u64 slots = ((word & RECORD_REFS) / RECORD_REF - 2) *
+		    READ_ONCE(t->slot_bytes);
+
+	if (used <= slots + MEMQUOTA_CACHE_MAX) {
+		r->empty_used = 0;
+		return false;
+	}
+	if (r->empty_used != used) {
+		r->empty_used = used;
+		r->empty_since = jiffies;
+		return false;
+	}
+	if (time_before(jiffies, r->empty_since + HZ))
+		return false;
+	pr_warn_ratelimited("%s: %s holds %llu bytes and says that it has no data\n",
+			    t->name, memquota_record_name(r), used);
+	return true;
+}
+
+/*
+ * Find out when the record's oldest data arrived, and correct the index. The
+ * caller holds a reference and is between memquota_callbacks_begin() and _end().
+ */
+static void victim_look_at(struct memquota_tracker *t,
+			   struct memquota_record *r)
+{
+	u64 ns;
+
+	if (memquota_index_ignores(r)) {
+		memquota_index_remove(r);
+		return;
+	}
+	if (memquota_index_remove_if_empty(r))
+		return;
+	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
+		ns = READ_ONCE(r->arrival_ns);
+	} else if (!memquota_call_oldest(r, &ns)) {
+		memquota_index_put(r, true);
+		return;
+	}
+	if (ns != MEMQUOTA_NO_DATA) {
+		r->empty_used = 0;
+	} else if (victim_holds_silently(t, r)) {
+		ns = 0;
+	} else {
+		memquota_index_put(r, true);
+		return;
+	}
+	memquota_index_correct(r, ns);
+}
+
+/*
+ * Return the record with the oldest data, with a reference; or NULL if there is
+ * no candidate but victims of the round @skip, or none among the leftmost
+ * entries. Then no other record has data that arrived before *@edge. For the
+ * kthread.
+ */
+static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
+					   u64 *edge)
+{
+	struct memquota_record *batch[MEMQUOTA_BATCH], *r;
+	struct memquota_index *index = &t->index;
+	u32 run = t->reclaim.run;
+	unsigned int i, n, steps, want = 1;
+	struct rb_node *node;
+	unsigned long flags;
+
+	for (;;) {
+		raw_spin_lock_irqsave(&index->lock, flags);
+		node = rb_first_cached(&index->tree);
+		for (n = 0, steps = 0; node && n < want && steps < MEMQUOTA_BATCH;
+		     steps++, node = rb_next(node)) {
+			r = rb_entry(node, struct memquota_record, index.node);
+			*edge = r->index.key_ns;
+			if (skip && r->victim.round == skip)
+				continue;
+			if (n && r->index.looked_run == run)
+				break;
+			/* memquota_leave() removes it before the last unref. */
+			memquota_record_ref(r);
+			batch[n++] = r;
+			if (r->index.looked_run == run &&
+			    !memquota_index_ignores(r)) {
+				raw_spin_unlock_irqrestore(&index->lock, flags);
+				return r;
+			}
+		}
+		raw_spin_unlock_irqrestore(&index->lock, flags);
+		if (!n) {
+			if (!node)
+				*edge = U64_MAX;
+			return NULL;
+		}
+		memquota_callbacks_begin();
+		for (i = 0; i < n; i++) {
+			victim_look_at(t, batch[i]);
+			memquota_record_unref(batch[i]);
+		}
+		memquota_callbacks_end();
+		want = min_t(unsigned int, want * 2, MEMQUOTA_BATCH);
+		cond_resched();
+	}
+}
+
+/*
+ * Return the record with the oldest data, with a reference, or NULL if there is
+ * no candidate.
+ */
+struct memquota_record *memquota_victim_oldest(struct memquota_tracker *t)
+{
+	u64 edge;
+
+	return victim_find(t, 0, &edge);
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_victim_oldest);
+
+/*
+ * Return when the data of the next account in order begins, in ns, victims of
+ * the round @skip left out: no other account has older data.
+ */
+u64 memquota_victim_bound(struct memquota_tracker *t, u64 skip)
+{
+	u64 edge;
+	struct memquota_record *r = victim_find(t, skip, &edge);
+
+	if (r) {
+		edge = r->index.key_ns;
+		memquota_record_unref(r);
+	}
+	return edge;
+}
