@@ -439,7 +439,7 @@ int memquota_range_add(struct memquota_range *range, size_t bytes)
 }
 EXPORT_SYMBOL_GPL(memquota_range_add);
 
-/* Return the first free block that starts at @start or above. */
+/* Return the first free block that starts at @start or above, even if empty. */
 static struct memquota_block *
 range_find_free_from(const struct memquota_range *range, u32 start)
 {
@@ -455,9 +455,6 @@ range_find_free_from(const struct memquota_range *range, u32 start)
 			node = node->rb_right;
 		}
 	}
-	/* Only the bump region can be empty. */
-	if (found && found->start == found->end)
-		found = range_offset_entry(rb_next(&found->by_offset));
 	return found;
 }
 
@@ -482,6 +479,9 @@ bool memquota_range_next_free(const struct memquota_range *range, u32 *offset,
 		range_find_free_from(range, *offset / MEMQUOTA_RANGE_UNIT +
 					    *size / MEMQUOTA_RANGE_UNIT);
 
+	/* Only the bump region can be empty. */
+	if (b && b->start == b->end)
+		b = range_offset_entry(rb_next(&b->by_offset));
 	if (!b)
 		return false;
 	*offset = b->start * MEMQUOTA_RANGE_UNIT;
@@ -590,23 +590,14 @@ void memquota_debug_range(const struct memquota_range *range)
 }
 EXPORT_SYMBOL_GPL(memquota_debug_range);
 
-/* Return the last free block that starts before @end. */
+/* Return the last free block that starts before @end, even if empty. */
 static struct memquota_block *
-range_find_last_before(const struct memquota_range *range, u32 end)
+range_find_free_before(const struct memquota_range *range, u32 end)
 {
-	struct rb_node *node = range->blocks.rb_node;
-	struct memquota_block *found = NULL, *b;
+	struct memquota_block *b = range_find_free_from(range, end);
 
-	while (node) {
-		b = range_offset_entry(node);
-		if (b->start < end) {
-			found = b;
-			node = node->rb_right;
-		} else {
-			node = node->rb_left;
-		}
-	}
-	return found;
+	return range_offset_entry(b ? rb_prev(&b->by_offset) :
+				      rb_last(&range->blocks));
 }
 
 /* Return whether the block is inside the range and no part of it is free. */
@@ -615,7 +606,7 @@ static bool range_is_allocated(const struct memquota_range *range, u32 offset,
 {
 	u32 start = offset / MEMQUOTA_RANGE_UNIT;
 	u32 end = start + memquota_range_units(size);
-	struct memquota_block *b = range_find_last_before(range, end);
+	struct memquota_block *b = range_find_free_before(range, end);
 
 	return offset && size && offset % MEMQUOTA_RANGE_UNIT == 0 &&
 	       end <= range_end(range) && (!b || b->end <= start);
