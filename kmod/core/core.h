@@ -325,6 +325,13 @@ static inline u64 memquota_record_used(const struct memquota_record *r)
 	return memquota_word_used(atomic64_read(&r->word));
 }
 
+/* Return whether the record has left or its account has closed. */
+static inline bool memquota_record_ended(const struct memquota_record *r)
+{
+	return atomic64_read(&r->word) & RECORD_LEFT ||
+	       memquota_account_closed(r->account);
+}
+
 static inline const char *
 memquota_record_name(const struct memquota_record *r)
 {

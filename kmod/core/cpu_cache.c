@@ -357,9 +357,7 @@ static bool slot_is_void(const struct memquota_slot *s)
 {
 	struct memquota_record *r = s->record;
 
-	return atomic64_read(&r->word) & RECORD_LEFT ||
-	       READ_ONCE(r->key) != slot_key(s) ||
-	       memquota_account_closed(r->account);
+	return memquota_record_ended(r) || READ_ONCE(r->key) != slot_key(s);
 }
 
 /* Runs on the CPU itself with interrupts off, so nothing of it changes. */

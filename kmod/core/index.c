@@ -60,13 +60,6 @@ static void index_unlink(struct memquota_index *index, struct memquota_record *r
 	r->index.state = INDEX_NONE;
 }
 
-/* Return whether the record has left or its account has closed. */
-bool memquota_index_ignores(const struct memquota_record *r)
-{
-	return atomic64_read(&r->word) & RECORD_LEFT ||
-	       memquota_account_closed(r->account);
-}
-
 /*
  * Insert a record that held nothing and holds something. Interrupts may be off.
  */
@@ -112,8 +105,8 @@ void memquota_index_remove(struct memquota_record *r)
 }
 
 /*
- * Remove the record if it holds nothing; its next miss that charges inserts it
- * again. Return whether it was removed.
+ * Remove the record if it still holds nothing; its next miss that charges
+ * inserts it again. Return whether it was removed.
  */
 bool memquota_index_remove_if_empty(struct memquota_record *r)
 {
@@ -122,8 +115,6 @@ bool memquota_index_remove_if_empty(struct memquota_record *r)
 	bool empty;
 	s64 old;
 
-	if (memquota_record_used(r))
-		return false;
 	raw_spin_lock_irqsave(&index->lock, flags);
 	old = atomic64_read(&r->word);
 	do {
@@ -155,7 +146,7 @@ void memquota_index_put(struct memquota_record *r, bool pass_over)
 
 	raw_spin_lock_irqsave(&index->lock, flags);
 	index_unlink(index, r);
-	if (!memquota_index_ignores(r)) {
+	if (!memquota_record_ended(r)) {
 		atomic64_or(RECORD_INDEXED, &r->word);
 		r->index.looked_run = 0;
 		if (pass_over) {
@@ -170,9 +161,9 @@ void memquota_index_put(struct memquota_record *r, bool pass_over)
 MEMQUOTA_EXPORT_INTERNAL(memquota_index_put);
 
 /* Move a record to where data that arrived at @ns belongs, for this run. */
-void memquota_index_correct(struct memquota_record *r, u64 ns)
+void memquota_index_correct(struct memquota_tracker *t,
+			    struct memquota_record *r, u64 ns)
 {
-	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_index *index = &t->index;
 
 	raw_spin_lock_irq(&index->lock);

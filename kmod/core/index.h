@@ -58,8 +58,8 @@ void memquota_index_remove(struct memquota_record *r);
 bool memquota_index_remove_if_empty(struct memquota_record *r);
 void memquota_index_take(struct memquota_record *r);
 void memquota_index_put(struct memquota_record *r, bool pass_over);
-void memquota_index_correct(struct memquota_record *r, u64 ns);
+void memquota_index_correct(struct memquota_tracker *t,
+			    struct memquota_record *r, u64 ns);
 void memquota_index_restore(struct memquota_tracker *t);
-bool memquota_index_ignores(const struct memquota_record *r);
 
 #endif /* _MEMQUOTA_INDEX_H */

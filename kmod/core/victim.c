@@ -53,11 +53,11 @@ static void victim_look_at(struct memquota_tracker *t,
 {
 	u64 ns;
 
-	if (memquota_index_ignores(r)) {
+	if (memquota_record_ended(r)) {
 		memquota_index_remove(r);
 		return;
 	}
-	if (memquota_index_remove_if_empty(r))
+	if (!memquota_record_used(r) && memquota_index_remove_if_empty(r))
 		return;
 	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
 		ns = READ_ONCE(r->arrival_ns);
@@ -73,7 +73,7 @@ static void victim_look_at(struct memquota_tracker *t,
 		memquota_index_put(r, true);
 		return;
 	}
-	memquota_index_correct(r, ns);
+	memquota_index_correct(t, r, ns);
 }
 
 /*
@@ -107,7 +107,7 @@ static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
 			memquota_record_ref(r);
 			batch[n++] = r;
 			if (r->index.looked_run == run &&
-			    !memquota_index_ignores(r)) {
+			    !memquota_record_ended(r)) {
 				raw_spin_unlock_irqrestore(&index->lock, flags);
 				return r;
 			}
