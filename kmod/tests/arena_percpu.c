@@ -4,13 +4,10 @@
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include "../memory/arena_core.h"
-#include "../core/core.h"
+#include "../memory/chunk.h"
 #include "harness.h"
 
-/* An allocation that fills a chunk of the largest class. */
-#define LARGEST		(MEMQUOTA_CHUNK_MAX - MEMQUOTA_CHUNK_HEADER)
-
-#define PROCESS_TURNS	3000
+#define PROCESS_TURNS	share_of(3000)
 #define SOFTIRQ_PERIOD	(200 * NSEC_PER_USEC)
 #define EXCHANGED	64
 
@@ -19,7 +16,7 @@ static const struct memquota_arena_config per_cpu = {
 	.flags = MEMQUOTA_ARENA_PERCPU,
 };
 
-/* What is allocated: knows its size and is full of its own address. */
+/* An allocation that knows its size and is full of its own address. */
 struct thing {
 	struct thing *next;
 	size_t words;
@@ -27,13 +24,13 @@ struct thing {
 };
 
 /**
- * struct hall - where all CPUs allocate, in process context and in softirqs
- * @arena: from it
- * @exchanged: references of whoever came last; put by who comes next
- * @plain: plain memory, checked when all is quiet; of each CPU, for process
- *	context and softirqs
- * @failures: how often something was wrong
- * @served: allocations in softirqs
+ * struct hall - an arena that all CPUs use, in process context and softirqs
+ * @arena: the arena
+ * @exchanged: references; a thread leaves its own and puts the one it finds
+ * @plain: lists of plain memory per CPU, for process context and softirqs,
+ *	checked between the rounds
+ * @failures: number of failed allocations and damaged things
+ * @served: number of softirqs
  */
 struct hall {
 	struct memquota_arena *arena;
@@ -43,7 +40,7 @@ struct hall {
 	atomic_t served;
 };
 
-/* A softirq that comes again and again. */
+/* A periodic softirq. */
 struct bell {
 	struct hrtimer timer;
 	struct hall *hall;
@@ -92,13 +89,14 @@ static void take_turn(struct hall *hall, unsigned int turn)
 			atomic_inc(&hall->failures);
 		memquota_ref_put(thing);
 	} else {
-		plain = &hall->plain[raw_smp_processor_id()][!!in_serving_softirq()];
+		plain = &hall->plain[raw_smp_processor_id()]
+				    [!!in_serving_softirq()];
 		thing->next = *plain;
 		*plain = thing;
 	}
 }
 
-static enum hrtimer_restart ring(struct hrtimer *timer)
+static enum hrtimer_restart bell_ring(struct hrtimer *timer)
 {
 	struct bell *bell = container_of(timer, struct bell, timer);
 	unsigned int i;
@@ -115,9 +113,10 @@ static void allocate_under_a_bell(unsigned int cpu, void *arg)
 	struct bell bell = { .hall = arg, .turn = cpu };
 	unsigned int i;
 
-	hrtimer_setup_on_stack(&bell.timer, ring, CLOCK_MONOTONIC,
+	hrtimer_setup_on_stack(&bell.timer, bell_ring, CLOCK_MONOTONIC,
 			       HRTIMER_MODE_REL_PINNED_SOFT);
-	hrtimer_start(&bell.timer, SOFTIRQ_PERIOD, HRTIMER_MODE_REL_PINNED_SOFT);
+	hrtimer_start(&bell.timer, SOFTIRQ_PERIOD,
+		      HRTIMER_MODE_REL_PINNED_SOFT);
 	for (i = 0; i < PROCESS_TURNS; i++) {
 		take_turn(arg, cpu * 1000 + i);
 		if (i % 64 == 0)
@@ -134,7 +133,8 @@ static void check_plain(struct kunit *test, struct hall *hall)
 
 	for_each_possible_cpu(cpu) {
 		for (i = 0; i < 2; i++) {
-			for (thing = hall->plain[cpu][i]; thing; thing = thing->next)
+			for (thing = hall->plain[cpu][i]; thing;
+			     thing = thing->next)
 				KUNIT_EXPECT_TRUE(test, is_sound(thing));
 			hall->plain[cpu][i] = NULL;
 		}
@@ -144,17 +144,19 @@ static void check_plain(struct kunit *test, struct hall *hall)
 static void n11_process_and_softirq_at_once(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
-	struct hall *hall = kunit_kzalloc(test, sizeof(*hall), GFP_KERNEL);
+	struct hall *hall = new_zeroed(test, struct hall);
 	unsigned int round, i;
+	struct thing *thing;
 
-	KUNIT_ASSERT_NOT_NULL(test, hall);
 	hall->arena = lone_arena(test, t, &per_cpu);
 	for (round = 0; round < 3; round++) {
 		run_on_all_cpus(test, allocate_under_a_bell, hall);
-		KUNIT_EXPECT_EQ(test, exact_total(t), stats_of(hall->arena).held_bytes);
+		KUNIT_EXPECT_EQ(test, exact_total(t),
+				stats_of(hall->arena).held_bytes);
 		check_plain(test, hall);
 		memquota_arena_reset(hall->arena);
-		KUNIT_EXPECT_EQ(test, exact_total(t), stats_of(hall->arena).held_bytes);
+		KUNIT_EXPECT_EQ(test, exact_total(t),
+				stats_of(hall->arena).held_bytes);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&hall->failures), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&hall->served), 0);
@@ -162,13 +164,14 @@ static void n11_process_and_softirq_at_once(struct kunit *test)
 	end_arena(test, hall->arena);
 	KUNIT_EXPECT_GT(test, exact_total(t), 0);
 	for (i = 0; i < EXCHANGED; i++) {
-		KUNIT_EXPECT_TRUE(test, !hall->exchanged[i] || is_sound(hall->exchanged[i]));
-		memquota_ref_put(hall->exchanged[i]);
+		thing = hall->exchanged[i];
+		KUNIT_EXPECT_TRUE(test, !thing || is_sound(thing));
+		memquota_ref_put(thing);
 	}
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
-/* A few references of each CPU's own. */
+/* The latest two references of each CPU. */
 struct each_cpu {
 	struct memquota_arena *arena;
 	void *refs[NR_CPUS];
@@ -183,11 +186,11 @@ static void allocate_one(unsigned int cpu, void *arg)
 	each->refs[cpu] = memquota_arena_alloc_ref_percpu(each->arena, 100, 8);
 }
 
-static struct each_cpu *new_each_cpu(struct kunit *test, struct memquota_tracker *t)
+static struct each_cpu *new_each_cpu(struct kunit *test,
+				     struct memquota_tracker *t)
 {
-	struct each_cpu *each = kunit_kzalloc(test, sizeof(*each), GFP_KERNEL);
+	struct each_cpu *each = new_zeroed(test, struct each_cpu);
 
-	KUNIT_ASSERT_NOT_NULL(test, each);
 	each->arena = lone_arena(test, t, &(struct memquota_arena_config){
 		.flags = MEMQUOTA_ARENA_PERCPU });
 	return each;
@@ -198,7 +201,7 @@ static void put_each(struct kunit *test, struct each_cpu *each)
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
-		memquota_ref_put(got(test, each->refs[cpu]));
+		memquota_ref_put(must_get(test, each->refs[cpu]));
 }
 
 static void n11_each_cpu_has_its_own_chunk(struct kunit *test)
@@ -222,7 +225,7 @@ static void n11_each_cpu_has_its_own_chunk(struct kunit *test)
 	run_on_all_cpus(test, allocate_one, each);
 	for_each_online_cpu(cpu)
 		KUNIT_EXPECT_PTR_EQ(test, each->refs[cpu], each->last[cpu]);
-	/* What escaped keeps its chunk, and that of no other CPU. */
+	/* A reference keeps its chunk, but not those of other CPUs. */
 	cpu = cpumask_first(cpu_online_mask);
 	memquota_ref_get(each->refs[cpu]);
 	put_each(test, each);
@@ -240,7 +243,8 @@ static void n11_preallocating_for_each_cpu(struct kunit *test)
 	struct each_cpu *each = new_each_cpu(test, t);
 	unsigned int n = num_online_cpus();
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_arena_preallocate(each->arena, LARGEST));
+	KUNIT_EXPECT_EQ(test, memquota_arena_preallocate(each->arena, LARGEST),
+			0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), n * SZ_64K);
 	run_on_all_cpus(test, allocate_one, each);
 	KUNIT_EXPECT_EQ(test, stats_of(each->arena).ever.chunks, n);
@@ -249,7 +253,7 @@ static void n11_preallocating_for_each_cpu(struct kunit *test)
 	put_each(test, each);
 }
 
-/* What allocates does not ask which kind of arena it is. */
+/* The functions for one owner work on an arena per CPU, too. */
 static void n11_all_functions_know_it(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
@@ -261,23 +265,23 @@ static void n11_all_functions_know_it(struct kunit *test)
 	text = memquota_arena_strdup(arena, "per CPU");
 	text = memquota_arena_realloc(arena, text, 8, 16, 1);
 	migrate_enable();
-	KUNIT_EXPECT_STREQ(test, (char *)got(test, text), "per CPU");
+	KUNIT_EXPECT_STREQ(test, (char *)must_get(test, text), "per CPU");
 	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.relocations, 0);
-	got(test, memquota_arena_alloc(arena, 100, 8));
-	ref = got(test, memquota_arena_zalloc_ref(arena, 100, SZ_4K));
-	text = got(test, memquota_arena_asprintf(arena, "%40000d", 1));
+	must_get(test, memquota_arena_alloc(arena, 100, 8));
+	ref = must_get(test, memquota_arena_zalloc_ref(arena, 100, SZ_4K));
+	text = must_get(test, memquota_arena_asprintf(arena, "%40000d", 1));
 	KUNIT_EXPECT_EQ(test, strlen(text), 40000);
 	KUNIT_EXPECT_EQ(test, stats_of(arena).ever.one_shots, 1);
 	memquota_ref_put(ref);
 	KUNIT_EXPECT_EQ(test, exact_total(t), stats_of(arena).held_bytes);
 	memquota_arena_drop(arena);
 	memquota_arena_reset(arena);
-	KUNIT_EXPECT_EQ(test, -ESTALE, PTR_ERR(memquota_arena_alloc_percpu(arena, 1, 1)));
+	EXPECT_PTR_ERR(test, memquota_arena_alloc_percpu(arena, 1, 1), -ESTALE);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
 #ifdef CONFIG_FAILSLAB
-/* What is allocated for all CPUs is large, and may sleep. */
+/* The stores of all CPUs are large, so their allocation may sleep. */
 static void n11_made_where_atomic_memory_is_short(struct kunit *test)
 {
 	struct memquota_arena_config config = per_cpu;
@@ -285,9 +289,9 @@ static void n11_made_where_atomic_memory_is_short(struct kunit *test)
 	int err;
 
 	config.flags |= MEMQUOTA_ARENA_IN_ACCOUNT;
-	current->fail_nth = 1;
+	start_failing(1);
 	err = memquota_arena_init(&arena, &config, "short");
-	current->fail_nth = 0;
+	stop_failing();
 	KUNIT_ASSERT_EQ(test, err, 0);
 	memquota_arena_destroy(&arena);
 }
@@ -301,7 +305,7 @@ static void n11_numbers_that_no_cpu_has(struct kunit *test)
 	struct memquota_arena_core *core = each->arena->core;
 	unsigned int i;
 
-	/* As if the last one were such a number; nobody allocates there. */
+	/* As if the last one were a gap: no allocation runs there. */
 	for (i = core->nr_stores - 2; i < core->nr_stores; i++)
 		core->stores[i].bump = NULL;
 	run_on_cpu(test, cpumask_first(cpu_online_mask), allocate_one, each);
@@ -313,7 +317,7 @@ static void n11_numbers_that_no_cpu_has(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
-/* While others allocate, whoever reclaims trims, and statistics are read. */
+/* One CPU trims and reads statistics while the others allocate. */
 static void allocate_or_trim(unsigned int cpu, void *arg)
 {
 	struct hall *hall = arg;
@@ -335,10 +339,9 @@ static void allocate_or_trim(unsigned int cpu, void *arg)
 static void n11_trimming_meanwhile(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
-	struct hall *hall = kunit_kzalloc(test, sizeof(*hall), GFP_KERNEL);
+	struct hall *hall = new_zeroed(test, struct hall);
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, hall);
 	hall->arena = lone_arena(test, t, &per_cpu);
 	run_on_all_cpus(test, allocate_or_trim, hall);
 	KUNIT_EXPECT_EQ(test, atomic_read(&hall->failures), 0);
@@ -348,7 +351,7 @@ static void n11_trimming_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), stats_of(hall->arena).held_bytes);
 }
 
-/* An arena is given up while all use it. */
+/* One CPU drops the arena while all use it. */
 static void allocate_or_drop(unsigned int cpu, void *arg)
 {
 	struct hall *hall = arg;
@@ -358,7 +361,8 @@ static void allocate_or_drop(unsigned int cpu, void *arg)
 	for (i = 0; i < PROCESS_TURNS; i++) {
 		ref = memquota_arena_alloc_ref_percpu(hall->arena, 1000, 8);
 		memquota_ref_put(ref);
-		if (i == PROCESS_TURNS / 2 && cpu == cpumask_first(cpu_online_mask))
+		if (i == PROCESS_TURNS / 2 &&
+		    cpu == cpumask_first(cpu_online_mask))
 			memquota_arena_drop(hall->arena);
 	}
 }
@@ -366,21 +370,20 @@ static void allocate_or_drop(unsigned int cpu, void *arg)
 static void n11_dropping_meanwhile(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
-	struct hall *hall = kunit_kzalloc(test, sizeof(*hall), GFP_KERNEL);
+	struct hall *hall = new_zeroed(test, struct hall);
 	void *memory = NULL;
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, hall);
 	hall->arena = lone_arena(test, t, &per_cpu);
 	run_on_all_cpus(test, allocate_or_drop, hall);
-	/* What is left of a current chunk is handed out still. */
+	/* Current chunks still serve allocations. */
 	for (i = 0; i < num_online_cpus() * SZ_64K / SZ_16K; i++) {
 		memory = memquota_arena_alloc_percpu(hall->arena, SZ_16K, 1);
 		if (IS_ERR(memory))
 			break;
 	}
-	KUNIT_EXPECT_EQ(test, -ESTALE, PTR_ERR(memory));
-	/* Current chunks at the most are left, and none is after a reset. */
+	EXPECT_PTR_ERR(test, memory, -ESTALE);
+	/* At most the current chunks are left, and none after a reset. */
 	KUNIT_EXPECT_LE(test, exact_total(t), num_online_cpus() * SZ_64K);
 	memquota_arena_reset(hall->arena);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
@@ -393,20 +396,21 @@ static void n11_an_offline_cpu_retires_its_chunk(struct kunit *test)
 	struct each_cpu *each = new_each_cpu(test, t);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 
-	if (cpu == cpumask_first(cpu_online_mask))
-		kunit_skip(test, "one CPU");
+	need_cpus(test, 2);
 	run_on_cpu(test, cpu, allocate_one, each);
-	got(test, each->refs[cpu]);
+	must_get(test, each->refs[cpu]);
 	memset(each->refs[cpu], 1, 100);
-	KUNIT_ASSERT_EQ(test, 0, memquota_arena_preallocate(each->arena, 1000));
-	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
-	/* What it cached is gone; what is referenced is not. */
-	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_512 + num_online_cpus() * SZ_2K);
+	KUNIT_ASSERT_EQ(test, memquota_arena_preallocate(each->arena, 1000), 0);
+	KUNIT_ASSERT_EQ(test, remove_cpu(cpu), 0);
+	/* Its cache is freed, referenced memory is not. */
+	KUNIT_EXPECT_EQ(test, exact_total(t),
+			SZ_512 + num_online_cpus() * SZ_2K);
 	KUNIT_EXPECT_NULL(test, memchr_inv(each->refs[cpu], 1, 100));
-	KUNIT_EXPECT_NULL(test, each->arena->core->stores[2 * cpu].current_chunk);
-	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
+	KUNIT_EXPECT_NULL(test,
+			  each->arena->core->stores[2 * cpu].current_chunk);
+	KUNIT_ASSERT_EQ(test, add_cpu(cpu), 0);
 	run_on_cpu(test, cpu, allocate_one, each);
-	memquota_ref_put(got(test, each->refs[cpu]));
+	memquota_ref_put(must_get(test, each->refs[cpu]));
 	memquota_ref_put(each->last[cpu]);
 }
 #endif

@@ -3,17 +3,17 @@
 #include <linux/cpu.h>
 #include "harness.h"
 
-/* 1000 participants in turn: slots serve none of them, the CPU's share does. */
+/* 1000 participants in turn get no slot: the CPU's share serves them. */
 static void charge_in_turn(unsigned int cpu, void *arg)
 {
 	struct actor **actors = arg;
 	struct memquota_tracker *t = actors[0]->arg;
-	u64 last = total(t), now;
+	u64 last = read_total(t), now;
 	unsigned int i, visits = 0;
 
 	for (i = 0; i < 5000; i++) {
 		actor_charge(actors[i % 1000], 100);
-		now = total(t);
+		now = read_total(t);
 		visits += now != last;
 		last = now;
 	}
@@ -31,8 +31,9 @@ static void p3_the_total_is_visited_rarely(struct kunit *test)
 	for (i = 0; i < 1000; i++)
 		actors[i] = lone_actor(test, t, 0, 1);
 	actors[0]->arg = t;
-	run_on_cpu(test, cpumask_first(cpu_online_mask), charge_in_turn, actors);
-	/* Once per CACHE_MAX: 30 of 500000 bytes; some more to begin with. */
+	run_on_cpu(test, cpumask_first(cpu_online_mask), charge_in_turn,
+		   actors);
+	/* 500000 bytes are about 30 shares, and the first ones are smaller. */
 	KUNIT_EXPECT_LE(test, actors[0]->arrival_ns, 60);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 500000);
 }
@@ -73,9 +74,11 @@ static void p4_a_total_above_high_refuses_nothing(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, 0, 1);
 
 	actor->per_call = 0;
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge(&actor->p, HIGH + SZ_1M, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, HIGH, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&actor->p, HIGH + SZ_1M,
+					    GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, HIGH, GFP_KERNEL),
+			0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 2 * HIGH + SZ_1M);
 	memquota_uncharge_all(&actor->p);
 	settle(test, t);
@@ -108,8 +111,9 @@ static void p5_never_joined_does_nothing(struct kunit *test)
 {
 	struct memquota_participant p = {};
 
-	KUNIT_EXPECT_EQ(test, -ESTALE, memquota_try_charge(&p, 1, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -ESTALE, memquota_try_charge(&p, SZ_1M, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&p, 1, GFP_KERNEL), -ESTALE);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&p, SZ_1M, GFP_ATOMIC),
+			-ESTALE);
 	memquota_charge(&p, SZ_1M);
 	memquota_uncharge(&p, SZ_1M);
 	memquota_uncharge_all(&p);
@@ -127,8 +131,8 @@ static void p5_after_leaving_does_nothing(struct kunit *test)
 	memquota_charge(&actor->p, SZ_1M);
 	memquota_uncharge(&actor->p, SZ_1M);
 	memquota_uncharge_all(&actor->p);
-	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
-			memquota_try_charge(&actor->p, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL),
+			-ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), 0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
@@ -144,10 +148,9 @@ static void p5_rejoining_counts_anew(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, exact_total(t), 1000);
 		memquota_leave(&actor->p);
 		KUNIT_EXPECT_EQ(test, exact_total(t), 0);
-		KUNIT_EXPECT_EQ(test, 0,
-				memquota_join_account(&actor->p, actor->account,
-						      &actor->ops, GFP_KERNEL,
-						      "again"));
+		KUNIT_EXPECT_EQ(test,
+				actor_join(actor, actor->account, GFP_KERNEL),
+				0);
 	}
 }
 
@@ -197,7 +200,7 @@ static void p5_uncharging_too_much_harms_nobody_else(struct kunit *test)
 		memquota_uncharge(&actor->p, SZ_1M);
 		memquota_tracker_drain(t);
 #ifdef CONFIG_MEMQUOTA_DEBUG
-		/* Once where it was found, once where the slot gave back. */
+		/* A second warning comes when the slot gives back. */
 		KUNIT_EXPECT_GE(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 1);
 #endif
 	}
@@ -210,7 +213,7 @@ static void p5_uncharging_too_much_harms_nobody_else(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M + 500);
 }
 
-/* T6: nothing that a program does can poison, and no size is too large. */
+/* Rule T6: no call with a wrong size poisons. */
 static void p5_uncharging_any_size_is_survived(struct kunit *test)
 {
 	static const u64 sizes[] = { SIZE_MAX, S64_MAX, 1ULL << 62, 1ULL << 46 };
@@ -243,7 +246,7 @@ static void p5_full_caches_give_back_most(struct kunit *test)
 	actor_charge(actor, 10 * SZ_1M);
 	for (i = 0; i < 10 * 1024; i++)
 		actor_uncharge(actor, SZ_1K);
-	KUNIT_EXPECT_LE(test, total(t), cache_bound(t));
+	KUNIT_EXPECT_LE(test, read_total(t), cache_bound(t));
 }
 
 static void p6_sums_agree_after_anything(struct kunit *test)
@@ -268,12 +271,12 @@ static void p6_sums_agree_after_anything(struct kunit *test)
 	}
 	for (i = 0; i < 7; i++)
 		sum += atomic64_read(&actors[i]->held);
-	KUNIT_EXPECT_GE(test, total(t), sum);
+	KUNIT_EXPECT_GE(test, read_total(t), sum);
 	memquota_tracker_drain(t);
 	for (i = 0; i < 7; i++)
 		KUNIT_EXPECT_EQ(test, memquota_held(&actors[i]->p),
 				atomic64_read(&actors[i]->held));
-	KUNIT_EXPECT_EQ(test, total(t), sum);
+	KUNIT_EXPECT_EQ(test, read_total(t), sum);
 }
 
 static void charge_and_free(unsigned int cpu, void *arg)
@@ -281,7 +284,7 @@ static void charge_and_free(unsigned int cpu, void *arg)
 	struct actor *actor = arg;
 	unsigned int i;
 
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < share_of(5000); i++) {
 		actor_charge(actor, 1 + i % 3000);
 		actor_free(actor, i % 2500);
 	}

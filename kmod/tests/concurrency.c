@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Everything at once, on all CPUs: rules P6 to P8, T5, A2 to A4. Afterwards
- * the books must be right to the byte.
+ * the counters must be right to the byte.
  */
 #include <linux/prandom.h>
 #include "../core/audit.h"
-#include "../core/core.h"
 #include "harness.h"
+#include "internals.h"
 
 #define ACTORS	8
-#define ROUNDS	3000
+#define ROUNDS	share_of(3000)
 
 struct crowd {
 	struct kunit *test;
@@ -24,15 +24,15 @@ static struct crowd *new_crowd(struct kunit *test,
 			       const struct memquota_limits *limits,
 			       unsigned int flags)
 {
-	struct crowd *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct crowd *c = new_zeroed(test, struct crowd);
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, c);
 	c->test = test;
 	c->t = new_tracker(test, limits);
 	for (i = 0; i < ACTORS; i++) {
 		c->accounts[i] = new_account(test, c->t, i ? c->accounts[i - 1] : NULL);
-		c->actors[i] = new_actor(test, c->accounts[i], flags, ACTORS - i);
+		c->actors[i] =
+			new_actor(test, c->accounts[i], flags, ACTORS - i);
 	}
 	for_each_online_cpu(i) {
 		c->own[i] = idle_actor(test, 0);
@@ -127,7 +127,7 @@ static void p7_draining_meanwhile(struct kunit *test)
 	expect_exact(test, c);
 }
 
-/* Reclaim, partial and atomic, while everybody charges. */
+/* Partial, atomic reclaim while all CPUs charge. */
 static void p7_reclaim_meanwhile(struct kunit *test)
 {
 	struct crowd *c = new_crowd(test, &(struct memquota_limits){
@@ -138,9 +138,9 @@ static void p7_reclaim_meanwhile(struct kunit *test)
 	run_on_all_cpus(test, charge_all_of_them, c);
 	for (i = 0; i < ACTORS; i++)
 		actor_charge(c->actors[i], SZ_512K);
-	EXPECT_SETTLES(test, total(c->t) <= SZ_512K);
+	EXPECT_SETTLES(test, read_total(c->t) <= SZ_512K);
 	expect_exact(test, c);
-	KUNIT_EXPECT_GT(test, runs(c->t), 0);
+	KUNIT_EXPECT_GT(test, count_runs(c->t), 0);
 }
 
 static void p7_sleeping_reclaim_meanwhile(struct kunit *test)
@@ -152,7 +152,7 @@ static void p7_sleeping_reclaim_meanwhile(struct kunit *test)
 	run_on_all_cpus(test, charge_all_of_them, c);
 	for (i = 0; i < ACTORS; i++)
 		actor_charge(c->actors[i], SZ_512K);
-	EXPECT_SETTLES(test, total(c->t) <= SZ_512K);
+	EXPECT_SETTLES(test, read_total(c->t) <= SZ_512K);
 	expect_exact(test, c);
 }
 
@@ -184,7 +184,7 @@ static void t5_reconfiguring_meanwhile(struct kunit *test)
 	expect_exact(test, c);
 }
 
-/* Each CPU joins, charges and leaves with one of its own. */
+/* Each CPU joins, charges and leaves with an actor of its own. */
 static void come_and_go(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
@@ -194,8 +194,7 @@ static void come_and_go(unsigned int cpu, void *arg)
 
 	prandom_seed_state(&dice, cpu + 1);
 	for (i = 0; i < ROUNDS / 20; i++) {
-		if (memquota_join_account(&own->p, c->accounts[i % ACTORS],
-					  &own->ops, GFP_KERNEL, "own"))
+		if (actor_join(own, c->accounts[i % ACTORS], GFP_KERNEL))
 			atomic_inc(&c->failures);
 		for (j = 0; j < 5; j++) {
 			charge_randomly(c, c->actors[(i + j) % ACTORS],
@@ -217,26 +216,25 @@ static void p8_joining_and_leaving_meanwhile(struct kunit *test)
 	expect_exact(test, c);
 }
 
-/* Reclaim asks what is about to leave; once left, it is not called. */
+/* Reclaim asks actors that are leaving, and none that has left. */
 static void leave_while_asked(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
 	struct actor *own = c->own[cpu];
 	unsigned int i, before;
 
-	for (i = 0; i < 300; i++) {
-		if (memquota_join_account(&own->p, c->accounts[0], &own->ops,
-					  GFP_KERNEL, "own"))
+	for (i = 0; i < ROUNDS / 10; i++) {
+		if (actor_join(own, c->accounts[0], GFP_KERNEL))
 			atomic_inc(&c->failures);
 		actor_charge(own, SZ_512K);
 		actor_charge(c->actors[i % ACTORS], 1000);
 		if (i % 2)
 			usleep_range(10, 50);
 		memquota_leave(&own->p);
-		before = asked(own) + atomic_read(&own->looks);
+		before = count_asks(own) + atomic_read(&own->looks);
 		atomic64_set(&own->held, 0);
 		usleep_range(20, 50);
-		if (asked(own) + atomic_read(&own->looks) != before)
+		if (count_asks(own) + atomic_read(&own->looks) != before)
 			atomic_inc(&c->failures);
 	}
 }
@@ -249,12 +247,12 @@ static void p8_no_callback_after_leaving(struct kunit *test)
 
 	run_on_all_cpus(test, leave_while_asked, c);
 	for_each_online_cpu(cpu)
-		calls += asked(c->own[cpu]);
+		calls += count_asks(c->own[cpu]);
 	KUNIT_EXPECT_GT(test, calls, 0);
 	expect_exact(test, c);
 }
 
-/* Accounts come, get parents, and go, with participants that charge. */
+/* Create accounts, link them and close them while actors charge. */
 static void open_and_close(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
@@ -270,8 +268,9 @@ static void open_and_close(unsigned int cpu, void *arg)
 			atomic_inc(&c->failures);
 			continue;
 		}
-		memquota_account_add_parent(a, c->accounts[(i * 7 + cpu) % ACTORS]);
-		if (memquota_join_account(&own->p, a, &own->ops, GFP_KERNEL, "own"))
+		memquota_account_add_parent(a,
+					    c->accounts[(i * 7 + cpu) % ACTORS]);
+		if (actor_join(own, a, GFP_KERNEL))
 			atomic_inc(&c->failures);
 		memquota_charge(&own->p, 5000);
 		actor_charge(c->actors[i % ACTORS], 3000);
@@ -312,7 +311,7 @@ static void a2_opening_and_closing_under_reclaim(struct kunit *test)
 	expect_exact(test, c);
 }
 
-/* The whole of one participant, while others charge the same one. */
+/* memquota_uncharge_all() while other CPUs charge the same participant. */
 static void uncharge_all_now_and_then(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
@@ -331,12 +330,13 @@ static void p5_uncharging_all_meanwhile(struct kunit *test)
 
 	run_on_all_cpus(test, uncharge_all_now_and_then, c);
 	memquota_tracker_drain(c->t);
-	KUNIT_EXPECT_EQ(test, memquota_held(&c->actors[0]->p), total(c->t));
+	KUNIT_EXPECT_EQ(test, memquota_held(&c->actors[0]->p),
+			read_total(c->t));
 	memquota_uncharge_all(&c->actors[0]->p);
 	expect_exact(test, c);
 }
 
-/* Collapses: whoever charges meanwhile counts nowhere, and nothing is lost. */
+/* Charges to an account that collapses count nowhere. */
 static void charge_what_collapses(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
@@ -358,12 +358,11 @@ static void r5_collapsing_while_charging(struct kunit *test)
 	memquota_tracker_drain(c->t);
 	for (i = 0; i < ACTORS; i++)
 		sum += memquota_held(&c->actors[i]->p);
-	KUNIT_EXPECT_EQ(test, total(c->t), sum);
+	KUNIT_EXPECT_EQ(test, read_total(c->t), sum);
 	KUNIT_EXPECT_TRUE(test, is_closed(c->accounts[ACTORS - 1]));
 }
 
-/* Destroying a tracker while everybody uses it. */
-
+/* One CPU destroys the tracker while the others use it. */
 static void destroy_meanwhile(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
@@ -384,22 +383,22 @@ static void t7_destroying_meanwhile(struct kunit *test)
 
 	run_on_all_cpus(test, destroy_meanwhile, c);
 	for (i = 0; i < ACTORS; i++)
-		KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
+		KUNIT_EXPECT_EQ(test,
 				memquota_try_charge(&c->actors[i]->p, 1,
-						    GFP_KERNEL));
+						    GFP_KERNEL), -ESHUTDOWN);
 }
 
-/* Waiters on all CPUs, and little room: all get through, none too much. */
+/* Waiters on all CPUs: all are served, and max holds. */
 static void wait_and_free(unsigned int cpu, void *arg)
 {
 	struct crowd *c = arg;
 	struct actor *actor = c->actors[cpu % ACTORS];
 	unsigned int i;
 
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < ROUNDS / 60; i++) {
 		if (memquota_try_charge_wait(&actor->p, SZ_256K, 60 * HZ))
 			atomic_inc(&c->failures);
-		if (total(c->t) > SZ_512K)
+		if (read_total(c->t) > SZ_512K)
 			atomic_inc(&c->failures);
 		memquota_uncharge(&actor->p, SZ_256K);
 	}
@@ -412,7 +411,7 @@ static void t10_waiting_on_all_cpus(struct kunit *test)
 
 	run_on_all_cpus(test, wait_and_free, c);
 	expect_exact(test, c);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(c->t->waitq.nr), 0);
+	KUNIT_EXPECT_EQ(test, tracker_waiting(c->t), 0);
 }
 
 static struct kunit_case cases[] = {

@@ -1,173 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From where what can be called: rules X1 to X4, and the end of P8. */
-#include <linux/hrtimer.h>
-#include <linux/interrupt.h>
-#include <linux/irq_work.h>
-#include <linux/rcupdate.h>
-#include <linux/smp.h>
-#include <linux/spinlock.h>
-#include <linux/timer.h>
-#include "harness.h"
+/* What can be called in which context: rules X1 to X4, and P8. */
+#include "anywhere.h"
 
-/* Something to be done in a context, once. */
+/* What a function needs that a test runs in a context. */
 struct errand {
-	void (*fn)(struct errand *errand);
 	struct actor *actor;
 	struct actor *fresh;
 	struct memquota_tracker *t;
 	struct memquota_account *account;
 	unsigned int failures;
-	bool done;
-
-	struct irq_work irq_work;
-	struct hrtimer hrtimer;
-	struct timer_list timer;
-	struct tasklet_struct tasklet;
-	struct rcu_head rcu;
 };
 
-static void do_errand(struct errand *errand)
-{
-	errand->fn(errand);
-	/* Pairs with send(): all that it did is seen. */
-	smp_store_release(&errand->done, true);
-}
-
-static void from_irq_work(struct irq_work *work)
-{
-	do_errand(container_of(work, struct errand, irq_work));
-}
-
-static enum hrtimer_restart from_hrtimer(struct hrtimer *timer)
-{
-	do_errand(container_of(timer, struct errand, hrtimer));
-	return HRTIMER_NORESTART;
-}
-
-static void from_timer_softirq(struct timer_list *timer)
-{
-	do_errand(container_of(timer, struct errand, timer));
-}
-
-static void from_a_tasklet(struct tasklet_struct *tasklet)
-{
-	do_errand(container_of(tasklet, struct errand, tasklet));
-}
-
-static void from_rcu(struct rcu_head *rcu)
-{
-	do_errand(container_of(rcu, struct errand, rcu));
-}
-
-static void from_ipi(void *errand)
-{
-	do_errand(errand);
-}
-
-static void in_place(struct errand *errand)
-{
-	do_errand(errand);
-}
-
-static void irqs_off(struct errand *errand)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	do_errand(errand);
-	local_irq_restore(flags);
-}
-
-static void under_a_raw_spinlock(struct errand *errand)
-{
-	static DEFINE_RAW_SPINLOCK(lock);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&lock, flags);
-	do_errand(errand);
-	raw_spin_unlock_irqrestore(&lock, flags);
-}
-
-static void under_rcu(struct errand *errand)
-{
-	rcu_read_lock();
-	do_errand(errand);
-	rcu_read_unlock();
-}
-
-static void in_irq_work(struct errand *errand)
-{
-	init_irq_work(&errand->irq_work, from_irq_work);
-	errand->irq_work.node.u_flags |= IRQ_WORK_HARD_IRQ;
-	irq_work_queue(&errand->irq_work);
-	irq_work_sync(&errand->irq_work);
-}
-
-static void in_hrtimer(struct errand *errand)
-{
-	hrtimer_setup(&errand->hrtimer, from_hrtimer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_HARD);
-	hrtimer_start(&errand->hrtimer, 0, HRTIMER_MODE_REL_HARD);
-}
-
-static void in_timer(struct errand *errand)
-{
-	timer_setup(&errand->timer, from_timer_softirq, 0);
-	mod_timer(&errand->timer, jiffies);
-}
-
-static void in_tasklet(struct errand *errand)
-{
-	tasklet_setup(&errand->tasklet, from_a_tasklet);
-	tasklet_schedule(&errand->tasklet);
-}
-
-static void in_rcu_callback(struct errand *errand)
-{
-	call_rcu(&errand->rcu, from_rcu);
-}
-
-static void in_ipi(struct errand *errand)
-{
-	smp_call_function_single(cpumask_last(cpu_online_mask), from_ipi,
-				 errand, true);
-}
-
-static void in_ipi_here(struct errand *errand)
-{
-	/* Run on the CPU itself, with interrupts off. */
-	smp_call_function_single(cpumask_first(cpu_online_mask), from_ipi,
-				 errand, true);
-}
-
-static void (* const anywhere[])(struct errand *errand) = {
-	in_place, irqs_off, under_a_raw_spinlock, under_rcu, in_irq_work,
-	in_hrtimer, in_timer, in_tasklet, in_rcu_callback, in_ipi, in_ipi_here,
+/* All that may spin: not hard interrupts, nor with interrupts off. */
+static const enum context softly[] = {
+	IN_PLACE, UNDER_RCU, IN_TIMER, IN_TASKLET, IN_RCU_CALLBACK,
 };
 
-/* Any but hard interrupts, and what may not spin with them off. */
-static void (* const softly[])(struct errand *errand) = {
-	in_place, under_rcu, in_timer, in_tasklet, in_rcu_callback,
-};
-
-static void send(struct kunit *test, struct errand *errand,
-		 void (*context)(struct errand *errand),
-		 void (*fn)(struct errand *errand))
+static void run_errand(struct kunit *test, struct errand *errand,
+		       enum context context, void (*fn)(void *arg))
 {
-	errand->fn = fn;
-	errand->done = false;
 	errand->failures = 0;
-	context(errand);
-	/* Pairs with do_errand(). */
-	ASSERT_SETTLES(test, smp_load_acquire(&errand->done));
+	run_in_context(test, context, fn, errand);
 	KUNIT_EXPECT_EQ(test, errand->failures, 0);
 }
 
 static struct errand *new_errand(struct kunit *test)
 {
-	struct errand *errand = kunit_kzalloc(test, sizeof(*errand), GFP_KERNEL);
+	struct errand *errand = new_zeroed(test, struct errand);
 
-	KUNIT_ASSERT_NOT_NULL(test, errand);
 	errand->t = new_default_sized_tracker(test);
 	errand->actor = lone_actor(test, errand->t, 0, 1);
 	errand->account = errand->actor->account;
@@ -176,8 +36,9 @@ static struct errand *new_errand(struct kunit *test)
 
 #define CHECK(condition)	(errand->failures += !(condition))
 
-static void charge_everything(struct errand *errand)
+static void charge_everything(void *arg)
 {
+	struct errand *errand = arg;
 	struct memquota_participant *p = &errand->actor->p;
 	struct memquota_account *a;
 
@@ -206,35 +67,39 @@ static void x1_charging_anywhere(struct kunit *test)
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++) {
-		send(test, errand, anywhere[i], charge_everything);
+	for (i = 0; i < NR_CONTEXTS; i++) {
+		run_errand(test, errand, i, charge_everything);
 		KUNIT_EXPECT_EQ(test, exact_total(errand->t), SZ_32K);
 	}
 	memquota_uncharge(&errand->actor->p, SZ_32K);
 }
 
-static void charge_much(struct errand *errand)
+static void charge_much(void *arg)
 {
+	struct errand *errand = arg;
+
 	actor_charge(errand->actor, HIGH + SZ_1M);
 }
 
-/* Whatever has to be woken is woken from there. */
+/* Each context wakes the kthread. */
 static void x1_reclaim_is_woken_from_anywhere(struct kunit *test)
 {
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++) {
-		send(test, errand, anywhere[i], charge_much);
-		EXPECT_SETTLES(test, total(errand->t) <= LOW_WATER);
-		settle(test, errand->t);
+	for (i = 0; i < NR_CONTEXTS; i++) {
+		run_errand(test, errand, i, charge_much);
+		settle_below(test, errand->t, LOW_WATER);
 		actor_uncharge(errand->actor, SZ_1M);
 	}
 }
 
-static void refuse(struct errand *errand)
+static void refuse_charge(void *arg)
 {
-	CHECK(memquota_try_charge(&errand->actor->p, SZ_1M, GFP_ATOMIC) == -EDQUOT);
+	struct errand *errand = arg;
+
+	CHECK(memquota_try_charge(&errand->actor->p, SZ_1M, GFP_ATOMIC) ==
+	      -EDQUOT);
 }
 
 static void x1_refusals_from_anywhere(struct kunit *test)
@@ -242,23 +107,26 @@ static void x1_refusals_from_anywhere(struct kunit *test)
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(errand->account, SZ_512K));
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++)
-		send(test, errand, anywhere[i], refuse);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(errand->account, SZ_512K), 0);
+	for (i = 0; i < NR_CONTEXTS; i++)
+		run_errand(test, errand, i, refuse_charge);
 }
 
-static void create_and_join(struct errand *errand)
+static void create_and_join(void *arg)
 {
+	struct errand *errand = arg;
 	struct actor *fresh = errand->fresh;
 	struct memquota_account *a;
 
-	a = memquota_account_create(errand->t, errand->account, GFP_ATOMIC, "a");
+	a = memquota_account_create(errand->t, errand->account, GFP_ATOMIC,
+				    "a");
 	CHECK(!IS_ERR_OR_NULL(a));
 	if (IS_ERR_OR_NULL(a))
 		return;
-	CHECK(!memquota_join_account(&fresh->p, a, &fresh->ops, GFP_ATOMIC, "a"));
+	CHECK(!actor_join(fresh, a, GFP_ATOMIC));
 	memquota_charge(&fresh->p, SZ_64K);
-	/* X4: the final put of all that, too; the rest is a worker's. */
+	/* Rule X4: the final put, too; a worker frees the account. */
 	memquota_account_put(a);
 	CHECK(memquota_try_charge(&fresh->p, SZ_64K, GFP_ATOMIC) == -ESTALE);
 }
@@ -268,15 +136,16 @@ static void x2_creating_and_joining_anywhere(struct kunit *test)
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++) {
+	for (i = 0; i < NR_CONTEXTS; i++) {
 		errand->fresh = idle_actor(test, 0);
-		send(test, errand, anywhere[i], create_and_join);
+		run_errand(test, errand, i, create_and_join);
 		KUNIT_EXPECT_EQ(test, exact_total(errand->t), 0);
 	}
 }
 
-static void join_default(struct errand *errand)
+static void join_default(void *arg)
 {
+	struct errand *errand = arg;
 	struct actor *fresh = errand->fresh;
 
 	memquota_join(&fresh->p, fresh->ops.reclaim, "private");
@@ -288,15 +157,17 @@ static void p12_joining_anywhere(struct kunit *test)
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++) {
+	for (i = 0; i < NR_CONTEXTS; i++) {
 		errand->fresh = idle_actor(test, 0);
-		send(test, errand, anywhere[i], join_default);
+		run_errand(test, errand, i, join_default);
 		memquota_leave(&errand->fresh->p);
 	}
 }
 
-static void leave(struct errand *errand)
+static void leave_fresh(void *arg)
 {
+	struct errand *errand = arg;
+
 	memquota_leave(&errand->fresh->p);
 }
 
@@ -308,7 +179,7 @@ static void p8_leaving_anywhere_but_in_hard_interrupts(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(softly); i++) {
 		errand->fresh = new_actor(test, errand->account, i & 1 ? SLEEPING : 0, 1);
 		actor_charge(errand->fresh, SZ_1M);
-		send(test, errand, softly[i], leave);
+		run_errand(test, errand, softly[i], leave_fresh);
 		KUNIT_EXPECT_EQ(test, exact_total(errand->t), 0);
 	}
 }
@@ -329,22 +200,22 @@ static void spin_inside(struct actor *actor)
 	WRITE_ONCE(spinner->ended, true);
 }
 
-static void leave_and_look(struct errand *errand)
+static void leave_and_look(void *arg)
 {
+	struct errand *errand = arg;
 	struct spinner *spinner = errand->fresh->arg;
 
 	memquota_leave(&errand->fresh->p);
 	CHECK(READ_ONCE(spinner->ended));
 }
 
-/* The callback is running, on this CPU or on another, when it comes. */
+/* The callback runs, on this CPU or another, when leave is called. */
 static void p8_leaving_in_softirq_while_the_callback_runs(struct kunit *test)
 {
-	struct spinner *spinner = kunit_kzalloc(test, sizeof(*spinner), GFP_KERNEL);
+	struct spinner *spinner = new_zeroed(test, struct spinner);
 	struct errand *errand = new_errand(test);
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, spinner);
 	for (i = 0; i < 2 * ARRAY_SIZE(softly); i++) {
 		*spinner = (struct spinner){
 			.until = ktime_get_ns() + 20 * NSEC_PER_MSEC };
@@ -353,13 +224,16 @@ static void p8_leaving_in_softirq_while_the_callback_runs(struct kunit *test)
 		errand->fresh->then = spin_inside;
 		actor_charge(errand->fresh, HIGH + SZ_1M);
 		ASSERT_SETTLES(test, READ_ONCE(spinner->inside));
-		send(test, errand, softly[i % ARRAY_SIZE(softly)], leave_and_look);
+		run_errand(test, errand, softly[i % ARRAY_SIZE(softly)],
+			   leave_and_look);
 		settle(test, errand->t);
 	}
 }
 
-static void put(struct errand *errand)
+static void put_errand_account(void *arg)
 {
+	struct errand *errand = arg;
+
 	memquota_account_put(errand->account);
 }
 
@@ -370,7 +244,7 @@ static void x4_the_final_put_anywhere(struct kunit *test)
 	struct actor *one, *two;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(anywhere); i++) {
+	for (i = 0; i < NR_CONTEXTS; i++) {
 		errand->account = memquota_account_create(errand->t, parent,
 							  GFP_KERNEL, "a");
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, errand->account);
@@ -378,10 +252,11 @@ static void x4_the_final_put_anywhere(struct kunit *test)
 		two = new_actor(test, errand->account, SLEEPING, 2);
 		actor_charge(one, SZ_1M);
 		actor_charge(two, SZ_1M);
-		send(test, errand, anywhere[i], put);
+		run_errand(test, errand, i, put_errand_account);
 		KUNIT_EXPECT_EQ(test, exact_total(errand->t), 0);
-		KUNIT_EXPECT_EQ(test, -ESTALE,
-				memquota_try_charge(&one->p, 1, GFP_KERNEL));
+		KUNIT_EXPECT_EQ(test,
+				memquota_try_charge(&one->p, 1, GFP_KERNEL),
+				-ESTALE);
 	}
 }
 

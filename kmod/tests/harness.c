@@ -4,9 +4,10 @@
 #include <linux/cpu.h>
 #include <linux/slab.h>
 #include "../core/audit.h"
-#include "../core/core.h"
 #include "../memory/arena_core.h"
+#include "../memory/chunk.h"
 #include "harness.h"
+#include "internals.h"
 
 MEMQUOTA_IMPORT_INTERNAL;
 MODULE_DESCRIPTION("Tests of memquota");
@@ -16,129 +17,88 @@ bool memquota_splat;
 module_param_named(splat, memquota_splat, bool, 0444);
 MODULE_PARM_DESC(splat, "run the tests that make the kernel warn, too");
 
-struct stage {
-	struct list_head trackers;
-	struct list_head accounts;
-	struct list_head actors;
-	struct list_head arenas;
-	bool borrowed;
-};
-
-struct prop {
-	struct list_head node;
-	void *thing;
-};
-
 static atomic_t turns;
-static u64 beginning;	/* of the test; ages count from here */
 static atomic_t names;
+static u64 beginning;	/* of the test; ages count from here */
+static struct kunit *current_test;	/* tests run one at a time */
 
+/* Free the actors. Their callbacks may be read until memquota_barrier(). */
+static void free_actors(void *data)
+{
+	struct list_head *actors = data;
+	struct actor *actor, *next;
+
+	memquota_barrier();
+	list_for_each_entry_safe(actor, next, actors, node)
+		kfree(actor);
+	kfree(actors);
+}
+
+/* Actors leave by actions of their own, before this first one. */
 int stage_init(struct kunit *test)
 {
-	struct stage *stage = kzalloc(sizeof(*stage), GFP_KERNEL);
+	struct list_head *actors = kmalloc(sizeof(*actors), GFP_KERNEL);
 
-	if (!stage)
+	if (!actors)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&stage->trackers);
-	INIT_LIST_HEAD(&stage->accounts);
-	INIT_LIST_HEAD(&stage->actors);
-	INIT_LIST_HEAD(&stage->arenas);
+	INIT_LIST_HEAD(actors);
+	test->priv = actors;
 	atomic_set(&turns, 0);
 	beginning = ktime_get_coarse_ns();
-	test->priv = stage;
-	return 0;
+	current_test = test;
+	return kunit_add_action_or_reset(test, free_actors, actors);
 }
 
-static void keep(struct kunit *test, struct list_head *list, void *thing)
+static void release_later(struct kunit *test, kunit_action_t *release,
+			  void *ctx)
 {
-	struct prop *prop = kzalloc(sizeof(*prop), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, prop);
-	prop->thing = thing;
-	list_add(&prop->node, list);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release, ctx), 0);
 }
 
-static bool forget(struct list_head *list, void *thing)
+void *zalloc_or_abort(struct kunit *test, size_t size)
 {
-	struct prop *prop;
+	void *memory = kunit_kzalloc(test, size, GFP_KERNEL);
 
-	list_for_each_entry(prop, list, node) {
-		if (prop->thing == thing) {
-			list_del(&prop->node);
-			kfree(prop);
-			return true;
-		}
-	}
-	return false;
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	return memory;
 }
 
-static void check_sums(struct kunit *test, struct memquota_tracker *t)
+enum memquota_state tracker_state(struct memquota_tracker *t)
 {
 	struct memquota_usage usage;
-	u64 sum, all;
 
 	memquota_tracker_usage(t, &usage);
-	if (usage.state != MEMQUOTA_COUNTING)
-		return;
-	memquota_tracker_drain(t);
-	KUNIT_EXPECT_TRUE(test, memquota_audit(t, &sum, &all));
-	KUNIT_EXPECT_EQ(test, sum, all);
+	return usage.state;
 }
 
-void stage_exit(struct kunit *test)
+static bool tracker_adds_up(struct memquota_tracker *t)
 {
-	struct stage *stage = test->priv;
-	struct actor *actor, *next_actor;
-	struct prop *prop, *next;
+	u64 sum, all;
 
-	if (!stage)
-		return;
-	list_for_each_entry_safe(prop, next, &stage->arenas, node) {
-		memquota_arena_destroy(prop->thing);
-		kfree(prop->thing);
-		kfree(prop);
-	}
-	list_for_each_entry(prop, &stage->trackers, node)
-		check_sums(test, prop->thing);
-	list_for_each_entry(actor, &stage->actors, node)
-		memquota_leave(&actor->p);
-	/* Late answers, so that nothing is held for ever. */
-	list_for_each_entry(actor, &stage->actors, node)
-		if (actor->result == ANSWERS_LATER &&
-		    atomic_read(&actor->asked))
-			memquota_reclaim_done(READ_ONCE(actor->request.id), 0);
-	list_for_each_entry_safe(prop, next, &stage->accounts, node) {
-		memquota_account_put(prop->thing);
-		kfree(prop);
-	}
-	list_for_each_entry(actor, &stage->actors, node)
-		EXPECT_SETTLES(test, atomic_read(&actor->gets) ==
-				     atomic_read(&actor->puts));
-	if (stage->borrowed)
-		memquota_tracker_configure(memquota_default_tracker(),
-					   &(struct memquota_limits){}, 0, NULL);
-	list_for_each_entry_safe(prop, next, &stage->trackers, node) {
-		memquota_tracker_destroy(prop->thing);
-		kfree(prop);
-	}
-	memquota_barrier();
-	list_for_each_entry_safe(actor, next_actor, &stage->actors, node)
-		kfree(actor);
-	kfree(stage);
-	test->priv = NULL;
+	memquota_tracker_drain(t);
+	return memquota_audit(t, &sum, &all) && sum == all;
+}
+
+static void release_tracker(void *data)
+{
+	struct memquota_tracker *t = data;
+
+	/* The participant of an arena that has ended may just be leaving. */
+	if (tracker_state(t) == MEMQUOTA_COUNTING)
+		EXPECT_SETTLES(current_test, tracker_adds_up(t));
+	memquota_tracker_destroy(t);
 }
 
 struct memquota_tracker *new_tracker(struct kunit *test,
 				     const struct memquota_limits *limits)
 {
-	struct stage *stage = test->priv;
 	struct memquota_tracker *t;
 	char name[MEMQUOTA_NAME_SIZE];
 
 	snprintf(name, sizeof(name), "kunit-%d", atomic_inc_return(&names));
 	t = memquota_tracker_create(name, limits, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t);
-	keep(test, &stage->trackers, t);
+	release_later(test, release_tracker, t);
 	return t;
 }
 
@@ -150,42 +110,64 @@ struct memquota_tracker *new_default_sized_tracker(struct kunit *test)
 
 void destroy_tracker(struct kunit *test, struct memquota_tracker *t)
 {
-	struct stage *stage = test->priv;
-
-	KUNIT_ASSERT_TRUE(test, forget(&stage->trackers, t));
+	kunit_remove_action(test, release_tracker, t);
 	memquota_tracker_destroy(t);
 }
 
-/* Its limits are lifted again when the test ends. */
+static void lift_limits(struct memquota_tracker *t)
+{
+	memquota_tracker_configure(t, &(struct memquota_limits){}, 0, NULL);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(release_default_tracker, lift_limits,
+			    struct memquota_tracker *);
+
+/* Its limits are lifted when the test ends. */
 struct memquota_tracker *borrow_default_tracker(struct kunit *test)
 {
-	struct stage *stage = test->priv;
+	struct memquota_tracker *t = memquota_default_tracker();
 
-	KUNIT_ASSERT_NOT_NULL(test, memquota_default_tracker());
-	stage->borrowed = true;
-	return memquota_default_tracker();
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	release_later(test, release_default_tracker, t);
+	return t;
 }
+
+KUNIT_DEFINE_ACTION_WRAPPER(release_account, memquota_account_put,
+			    struct memquota_account *);
 
 struct memquota_account *new_account(struct kunit *test,
 				     struct memquota_tracker *t,
 				     struct memquota_account *parent)
 {
-	struct stage *stage = test->priv;
 	struct memquota_account *a;
 
 	a = memquota_account_create(t, parent, GFP_KERNEL, "account-%d",
 				    atomic_inc_return(&names));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, a);
-	keep(test, &stage->accounts, a);
+	release_later(test, release_account, a);
 	return a;
+}
+
+/* Accounts, each of them below all that are older. */
+void new_graph(struct kunit *test, struct memquota_tracker *t,
+	       struct memquota_account **accounts, unsigned int nr)
+{
+	unsigned int i, j;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		accounts[i] = new_account(test, t, i ? accounts[i - 1] : NULL);
+		for (j = 0; j + 1 < i; j++) {
+			err = memquota_account_add_parent(accounts[i],
+							  accounts[j]);
+			KUNIT_ASSERT_EQ(test, err, 0);
+		}
+	}
 }
 
 void put_account(struct kunit *test, struct memquota_account *account)
 {
-	struct stage *stage = test->priv;
-
-	KUNIT_ASSERT_TRUE(test, forget(&stage->accounts, account));
-	memquota_account_put(account);
+	kunit_release_action(test, release_account, account);
 }
 
 bool is_closed(struct memquota_account *account)
@@ -224,7 +206,7 @@ static u64 actor_oldest(struct memquota_participant *p)
 	return READ_ONCE(actor->arrival_ns);
 }
 
-/* Free up to so much, as reclaim asks or as the owner likes. */
+/* Free and uncharge @bytes at most; return how many were freed. */
 u64 actor_free(struct actor *actor, u64 bytes)
 {
 	s64 held = atomic64_read(&actor->held);
@@ -237,7 +219,8 @@ u64 actor_free(struct actor *actor, u64 bytes)
 	return freed;
 }
 
-static void note(struct actor *actor, const struct memquota_request *request)
+static void actor_note_request(struct actor *actor,
+			       const struct memquota_request *request)
 {
 	WRITE_ONCE(actor->request.id, request->id);
 	WRITE_ONCE(actor->request.want_bytes, request->want_bytes);
@@ -252,7 +235,7 @@ static void actor_reclaim(struct memquota_participant *p,
 	struct actor *actor = actor_of(p);
 	void (*then)(struct actor *actor) = READ_ONCE(actor->then);
 
-	note(actor, request);
+	actor_note_request(actor, request);
 	actor_free(actor, min(READ_ONCE(actor->per_call), request->want_bytes));
 	if (then)
 		then(actor);
@@ -297,13 +280,29 @@ static bool actor_trim(struct memquota_participant *p)
 	return false;
 }
 
+bool has_put_all(struct actor *actor)
+{
+	return atomic_read(&actor->gets) == atomic_read(&actor->puts);
+}
+
+static void release_actor(void *data)
+{
+	struct actor *actor = data;
+
+	memquota_leave(&actor->p);
+	/* Without an answer, put() would be called only when it is given up. */
+	if (actor->result == ANSWERS_LATER && count_asks(actor))
+		memquota_reclaim_done(READ_ONCE(actor->request.id), 0);
+	EXPECT_SETTLES(current_test, has_put_all(actor));
+}
+
 /* An actor that has not joined yet. */
 struct actor *idle_actor(struct kunit *test, unsigned int flags)
 {
-	struct stage *stage = test->priv;
 	struct actor *actor = kzalloc(sizeof(*actor), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, actor);
+	list_add(&actor->node, test->priv);
 	actor->per_call = U64_MAX;
 	actor->ops.owner = THIS_MODULE;
 	actor->ops.flags = flags & (MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE);
@@ -318,14 +317,20 @@ struct actor *idle_actor(struct kunit *test, unsigned int flags)
 		actor->ops.oldest = actor_oldest;
 	if (flags & TRIMS)
 		actor->ops.trim = actor_trim;
-	list_add(&actor->node, &stage->actors);
+	release_later(test, release_actor, actor);
 	return actor;
 }
 
+int actor_join(struct actor *actor, struct memquota_account *account, gfp_t gfp)
+{
+	return memquota_join_account(&actor->p, account, &actor->ops, gfp,
+				     "actor");
+}
+
 /*
- * An actor that has joined the account, with data of that age. The unit is
- * whatever one likes: the order is what counts, and a virtual machine may not
- * be up for the 20 s of an example yet.
+ * An actor that has joined the account, with data of that age, in
+ * microseconds. Tests use the order of ages: a virtual machine may not have
+ * been up for the 20 s of an example yet.
  */
 struct actor *new_actor(struct kunit *test, struct memquota_account *account,
 			unsigned int flags, unsigned int age)
@@ -334,9 +339,10 @@ struct actor *new_actor(struct kunit *test, struct memquota_account *account,
 
 	actor->account = account;
 	actor->arrival_ns = beginning - age * (u64)NSEC_PER_USEC;
-	KUNIT_ASSERT_EQ(test, 0,
+	KUNIT_ASSERT_EQ(test,
 			memquota_join_account(&actor->p, account, &actor->ops,
-					      GFP_KERNEL, "actor-%u", age));
+					      GFP_KERNEL, "actor-%u", age),
+			0);
 	return actor;
 }
 
@@ -349,7 +355,7 @@ struct actor *lone_actor(struct kunit *test, struct memquota_tracker *t,
 
 void actor_charge(struct actor *actor, u64 bytes)
 {
-	/* In this order: what it holds, another CPU may free. */
+	/* Charge first: another CPU may free what is in @held. */
 	memquota_charge(&actor->p, bytes);
 	atomic64_add(bytes, &actor->held);
 }
@@ -360,21 +366,60 @@ void actor_uncharge(struct actor *actor, u64 bytes)
 	memquota_uncharge(&actor->p, bytes);
 }
 
-unsigned int asked(struct actor *actor)
+unsigned int count_asks(struct actor *actor)
 {
 	return atomic_read(&actor->asked);
 }
 
-/* An arena in the account; GFP_KERNEL unless it says otherwise. */
+/* For actor.then: leave with the actor in actor.arg, once. */
+void leave_other(struct actor *actor)
+{
+	struct actor *other = xchg(&actor->arg, NULL);
+
+	if (other)
+		memquota_leave(&other->p);
+}
+
+/* Charge as the youngest of all: reclaim asks other actors first. */
+struct actor *press_total(struct kunit *test, struct memquota_tracker *t,
+			  unsigned int flags, u64 bytes)
+{
+	struct actor *presser = lone_actor(test, t, flags, 0);
+
+	presser->arrival_ns = U64_MAX - 1;
+	actor_charge(presser, bytes);
+	return presser;
+}
+
+/* For actor.then of sleeping actors. */
+void wait_at_gate(struct actor *actor)
+{
+	struct gate *gate = actor->arg;
+
+	WRITE_ONCE(gate->inside, true);
+	settled(READ_ONCE(gate->open));
+}
+
+static void destroy_arena(struct memquota_arena *arena)
+{
+	memquota_arena_destroy(arena);
+	kfree(arena);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(release_arena, destroy_arena,
+			    struct memquota_arena *);
+
+/* An arena in the account; without @config, all is as by default. */
 struct memquota_arena *new_arena(struct kunit *test,
 				 struct memquota_account *account,
 				 const struct memquota_arena_config *config)
 {
-	struct memquota_arena_config filled = *config;
-	struct stage *stage = test->priv;
+	struct memquota_arena_config filled = {};
 	struct memquota_arena *arena;
 	int err;
 
+	if (config)
+		filled = *config;
 	if (!filled.gfp)
 		filled.gfp = GFP_KERNEL;
 	filled.flags |= MEMQUOTA_ARENA_IN_ACCOUNT;
@@ -386,7 +431,7 @@ struct memquota_arena *new_arena(struct kunit *test,
 	if (err)
 		kfree(arena);
 	KUNIT_ASSERT_EQ(test, err, 0);
-	keep(test, &stage->arenas, arena);
+	release_later(test, release_arena, arena);
 	return arena;
 }
 
@@ -398,14 +443,18 @@ struct memquota_arena *lone_arena(struct kunit *test,
 	return new_arena(test, new_account(test, t, NULL), config);
 }
 
+/* An arena without one-shots, but for what no chunk can serve. */
+struct memquota_arena *roomy_arena(struct kunit *test,
+				   struct memquota_tracker *t)
+{
+	return lone_arena(test, t, &(struct memquota_arena_config){
+		.max_normal_alloc = LARGEST });
+}
+
 /* Destroy an arena before the test ends. */
 void end_arena(struct kunit *test, struct memquota_arena *arena)
 {
-	struct stage *stage = test->priv;
-
-	KUNIT_ASSERT_TRUE(test, forget(&stage->arenas, arena));
-	memquota_arena_destroy(arena);
-	kfree(arena);
+	kunit_release_action(test, release_arena, arena);
 }
 
 struct memquota_arena_stats stats_of(struct memquota_arena *arena)
@@ -416,15 +465,77 @@ struct memquota_arena_stats stats_of(struct memquota_arena *arena)
 	return stats;
 }
 
-/* What was allocated, which must have succeeded. */
-void *got(struct kunit *test, void *memory)
+u64 arena_held(struct memquota_arena *arena)
+{
+	return stats_of(arena).held_bytes;
+}
+
+/* Pass on what an allocation returned; it must have succeeded. */
+void *must_get(struct kunit *test, void *memory)
 {
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, memory);
 	KUNIT_ASSERT_PTR_NE(test, memory, ZERO_SIZE_PTR);
 	return memory;
 }
 
-u64 total(struct memquota_tracker *t)
+void *must_alloc(struct kunit *test, struct memquota_arena *arena, size_t size)
+{
+	return must_get(test, memquota_arena_alloc(arena, size, 1));
+}
+
+void *must_alloc_ref(struct kunit *test, struct memquota_arena *arena,
+		     size_t size)
+{
+	return must_get(test, memquota_arena_alloc_ref(arena, size, 1));
+}
+
+/* What is left of the current chunk. */
+size_t arena_room_left(struct memquota_arena *arena)
+{
+	return arena->bump.limit - arena->bump.cursor;
+}
+
+/* Allocate the rest of the current chunk: the next allocation needs another. */
+void arena_use_up(struct kunit *test, struct memquota_arena *arena, bool ref)
+{
+	size_t left = arena_room_left(arena);
+
+	if (left)
+		must_get(test, __memquota_arena_alloc(arena, left, 1, ref));
+}
+
+/* Free all that an arena with one store has cached. */
+void arena_trim(struct memquota_arena *arena)
+{
+	while (memquota_store_trim(arena->core->stores))
+		;
+}
+
+/* The size of an allocation that fills a chunk of the class. */
+size_t class_room(unsigned int class)
+{
+	return memquota_class_bytes(class) - MEMQUOTA_CHUNK_HEADER;
+}
+
+int chunk_refs(void *memory)
+{
+	return refcount_read(&memquota_chunk_of(memory)->refs);
+}
+
+bool is_filled_with(const void *memory, unsigned char c, size_t size)
+{
+	return !memchr_inv(memory, c, size);
+}
+
+/* The arena and its account agree to the byte. */
+void expect_arena_held(struct kunit *test, struct memquota_tracker *t,
+		       struct memquota_arena *arena, u64 bytes)
+{
+	KUNIT_EXPECT_EQ(test, arena_held(arena), bytes);
+	KUNIT_EXPECT_EQ(test, exact_total(t), bytes);
+}
+
+u64 read_total(struct memquota_tracker *t)
 {
 	struct memquota_usage usage;
 
@@ -432,15 +543,18 @@ u64 total(struct memquota_tracker *t)
 	return usage.total;
 }
 
-/* With the last chunk of an arena that is gone, its participant leaves. */
+/*
+ * The total without what the caches hold. The participant of an arena that has
+ * ended leaves with its last chunk, which a store may still keep.
+ */
 u64 exact_total(struct memquota_tracker *t)
 {
 	memquota_stores_flush();
 	memquota_tracker_drain(t);
-	return total(t);
+	return read_total(t);
 }
 
-u64 runs(struct memquota_tracker *t)
+u64 count_runs(struct memquota_tracker *t)
 {
 	struct memquota_usage usage;
 
@@ -448,7 +562,7 @@ u64 runs(struct memquota_tracker *t)
 	return usage.reclaims;
 }
 
-/* By how much the total may be above the sum (T3). */
+/* Rule T3: by how much the total may be above the sum of what is held. */
 u64 cache_bound(struct memquota_tracker *t)
 {
 	struct memquota_usage usage;
@@ -458,22 +572,19 @@ u64 cache_bound(struct memquota_tracker *t)
 		     usage.limits.low_water / 8);
 }
 
-void configure(struct kunit *test, struct memquota_tracker *t,
-	       u64 max, u64 high, u64 low_water)
+void set_limits(struct kunit *test, struct memquota_tracker *t,
+		u64 max, u64 high, u64 low_water)
 {
 	struct memquota_limits limits = {
 		.max = max, .high = high, .low_water = low_water };
 
-	KUNIT_ASSERT_EQ(test, 0,
-			memquota_tracker_configure(t, &limits, 0, NULL));
+	KUNIT_ASSERT_EQ(test, memquota_tracker_configure(t, &limits, 0, NULL),
+			0);
 }
 
 bool is_idle(struct memquota_tracker *t)
 {
-	return !irq_work_is_busy(&t->irq_work) && !READ_ONCE(t->reclaim.awake) &&
-	       memquota_tracker_total(t) <= READ_ONCE(t->high) &&
-	       !atomic64_read(&t->reclaim.refused_bytes) && !atomic64_read(&t->reclaim.pressure_bytes) &&
-	       !READ_ONCE(t->requests.nr_pending);
+	return tracker_is_idle(t);
 }
 
 struct bound_thread {
@@ -484,7 +595,7 @@ struct bound_thread {
 	struct completion done;
 };
 
-static int run_bound(void *data)
+static int bound_thread_main(void *data)
 {
 	struct bound_thread *b = data;
 
@@ -495,32 +606,32 @@ static int run_bound(void *data)
 	return 0;
 }
 
-static void start_bound(struct kunit *test, struct bound_thread *b)
+static void bound_thread_start(struct kunit *test, struct bound_thread *b)
 {
 	struct task_struct *task;
 
 	init_completion(&b->done);
-	task = kthread_create(run_bound, b, "memquota-test/%u", b->cpu);
+	task = kthread_create(bound_thread_main, b, "memquota-test/%u", b->cpu);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	kthread_bind(task, b->cpu);
 	wake_up_process(task);
 }
 
-void run_on_all_cpus(struct kunit *test, void (*fn)(unsigned int cpu, void *arg),
-		     void *arg)
+void run_on_all_cpus(struct kunit *test,
+		     void (*fn)(unsigned int cpu, void *arg), void *arg)
 {
 	struct bound_thread *threads;
 	struct completion go;
 	unsigned int cpu;
 
-	/* Not the stack of a test that may be aborted. */
+	/* Not on the stack: an assertion may abort the test. */
 	threads = kunit_kcalloc(test, nr_cpu_ids, sizeof(*threads), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, threads);
 	init_completion(&go);
 	for_each_online_cpu(cpu) {
 		threads[cpu] = (struct bound_thread){
 			.cpu = cpu, .fn = fn, .arg = arg, .go = &go };
-		start_bound(test, &threads[cpu]);
+		bound_thread_start(test, &threads[cpu]);
 	}
 	complete_all(&go);
 	for_each_online_cpu(cpu)
@@ -532,18 +643,34 @@ void run_on_cpu(struct kunit *test, unsigned int cpu,
 {
 	struct bound_thread b = { .cpu = cpu, .fn = fn, .arg = arg };
 
-	start_bound(test, &b);
+	bound_thread_start(test, &b);
 	wait_for_completion(&b.done);
 }
 
-static int run_runner(void *data)
+/*
+ * What each CPU does of the @rounds that each of four would do. More CPUs share
+ * these: if the host has fewer, each handover of a lock waits for its scheduler.
+ */
+unsigned int share_of(unsigned int rounds)
+{
+	return rounds * 4 / max(num_online_cpus(), 4U);
+}
+
+/* Skip the test on a machine with fewer CPUs. */
+void need_cpus(struct kunit *test, unsigned int nr)
+{
+	if (num_online_cpus() < nr)
+		kunit_skip(test, "needs %u CPUs", nr);
+}
+
+static int runner_main(void *data)
 {
 	struct runner *runner = data;
 
 	runner->fn(runner);
-	/* Pairs with runner_ended(): its result is seen. */
+	/* Pairs with runner_ended(), so that the test sees its result. */
 	smp_store_release(&runner->ended, true);
-	/* kthread_stop() wants it alive. */
+	/* kthread_stop() needs a thread that has not exited. */
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!kthread_should_stop())
@@ -554,28 +681,34 @@ static int run_runner(void *data)
 	return 0;
 }
 
-static void runner_stop(void *data)
+static void runner_create(struct kunit *test, struct runner *runner,
+			  void (*fn)(struct runner *runner), void *arg)
 {
-	struct runner *runner = data;
-
-	if (runner->task)
-		kthread_stop(runner->task);
-	runner->task = NULL;
+	runner->fn = fn;
+	runner->arg = arg;
+	runner->ended = false;
+	runner->task = kthread_create(runner_main, runner, "memquota-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, runner->task);
 }
 
 void runner_start(struct kunit *test, struct runner *runner,
 		  void (*fn)(struct runner *runner), void *arg)
 {
-	runner->fn = fn;
-	runner->arg = arg;
-	runner->ended = false;
-	runner->task = kthread_create(run_runner, runner, "memquota-test");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, runner->task);
+	runner_create(test, runner, fn, arg);
+	wake_up_process(runner->task);
+}
+
+void runner_start_on(struct kunit *test, unsigned int cpu,
+		     struct runner *runner,
+		     void (*fn)(struct runner *runner), void *arg)
+{
+	runner_create(test, runner, fn, arg);
+	kthread_bind(runner->task, cpu);
 	wake_up_process(runner->task);
 }
 
 void runner_join(struct kunit *test, struct runner *runner)
 {
-	KUNIT_EXPECT_TRUE(test, settled(runner_ended(runner)));
-	runner_stop(runner);
+	EXPECT_SETTLES(test, runner_ended(runner));
+	kthread_stop(runner->task);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share. A test has a stage: trackers, accounts, actors and
- * arenas that it takes from here are let go, in that order backwards, when it
- * ends, however it ends; and every tracker that still counts must add up then
- * (rule P6).
+ * What the tests share.
+ *
+ * Trackers, accounts, actors and arenas that a test takes from here are let go
+ * when the test ends, the last one first, also if an assertion ends it. A
+ * tracker that still counts must add up then, which is rule P6.
  *
  * Test functions are named after the rule that they cover.
  */
@@ -14,43 +15,48 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 #include <memquota/account.h>
 #include <memquota/arena.h>
 #include <memquota/participant.h>
 #include <memquota/tracker.h>
+#include "compat.h"
 
 /* Most tests use a tracker with the limits of the two worked examples. */
 #define HIGH		(20 * (u64)SZ_1M)
 #define LOW_WATER	(15 * (u64)SZ_1M)
 
-/* What actors are, beyond MEMQUOTA_COLLAPSING and MEMQUOTA_INACTIVE. */
-#define SLEEPING	BIT(16)	/* has a sleeping callback */
-#define UNTIMED		BIT(17)	/* does not say how old its data is */
-#define TRIMS		BIT(18)	/* can trim */
+/* The largest allocation that a chunk of a size class can serve. */
+#define LARGEST		(MEMQUOTA_CHUNK_MAX - MEMQUOTA_CHUNK_HEADER)
 
-/* Of actor.result: the callback returns -EINPROGRESS, the test answers. */
+/* Of an actor, beside MEMQUOTA_COLLAPSING and MEMQUOTA_INACTIVE. */
+#define SLEEPING	BIT(16)	/* has a sleeping callback */
+#define UNTIMED		BIT(17)	/* has no oldest() */
+#define TRIMS		BIT(18)	/* has trim() */
+
+/* For actor.result: the test answers with memquota_reclaim_done(). */
 #define ANSWERS_LATER	(-EINPROGRESS)
 
 /**
- * struct actor - a stranger's object that holds memory
+ * struct actor - an adopter's object that holds memory
  * @p: its participant
- * @account: a handle of the stage's
- * @held: what it holds, as it counts itself
- * @arrival_ns: what it says of its oldest data
- * @per_call: the most that it frees when asked; 0: always busy
+ * @account: the account that it joined; the test's handle keeps it
+ * @held: bytes that it holds by its own count
+ * @arrival_ns: what oldest() returns
+ * @per_call: bytes that one callback frees at most; 0 makes it always busy
  * @result: what a sleeping callback returns
  * @refuses_get: get() fails
- * @then: what its callback does beyond freeing
+ * @then: what a callback does after it has freed
  * @arg: for @then
- * @asked: how often its callback was called
- * @looks: how often oldest() was called
- * @trims: how often trim() was called
- * @gets: how often get() succeeded
- * @puts: how often put() was called
- * @turn: place in the order in which actors were first asked; from 1
- * @request: what it was asked for last
+ * @asked: number of calls of the reclaim callback
+ * @looks: number of calls of oldest()
+ * @trims: number of calls of trim()
+ * @gets: number of successful calls of get()
+ * @puts: number of calls of put()
+ * @turn: its number, from 1, in the order in which actors were first asked
+ * @request: the last request
  */
 struct actor {
 	struct memquota_participant p;
@@ -77,17 +83,20 @@ struct actor {
 };
 
 int stage_init(struct kunit *test);
-void stage_exit(struct kunit *test);
 
 /* Each suite is one file. */
 #define MEMQUOTA_SUITE(suite_name, cases)			\
 	static struct kunit_suite suite_name##_suite = {	\
 		.name = #suite_name,				\
 		.init = stage_init,				\
-		.exit = stage_exit,				\
 		.test_cases = cases,				\
 	};							\
 	kunit_test_suite(suite_name##_suite)
+
+void *zalloc_or_abort(struct kunit *test, size_t size);
+
+/* Zeroed memory until the test ends. */
+#define new_zeroed(test, type)	((type *)zalloc_or_abort(test, sizeof(type)))
 
 struct memquota_tracker *new_tracker(struct kunit *test,
 				     const struct memquota_limits *limits);
@@ -100,6 +109,8 @@ struct memquota_account *new_account(struct kunit *test,
 				     struct memquota_account *parent);
 struct memquota_account *closed_account(struct kunit *test,
 					struct memquota_tracker *t);
+void new_graph(struct kunit *test, struct memquota_tracker *t,
+	       struct memquota_account **accounts, unsigned int nr);
 void put_account(struct kunit *test, struct memquota_account *account);
 bool is_closed(struct memquota_account *account);
 
@@ -108,10 +119,15 @@ struct actor *new_actor(struct kunit *test, struct memquota_account *account,
 			unsigned int flags, unsigned int age);
 struct actor *lone_actor(struct kunit *test, struct memquota_tracker *t,
 			 unsigned int flags, unsigned int age);
+int actor_join(struct actor *actor, struct memquota_account *account, gfp_t gfp);
 void actor_charge(struct actor *actor, u64 bytes);
 void actor_uncharge(struct actor *actor, u64 bytes);
 u64 actor_free(struct actor *actor, u64 bytes);
-unsigned int asked(struct actor *actor);
+unsigned int count_asks(struct actor *actor);
+bool has_put_all(struct actor *actor);
+void leave_other(struct actor *actor);
+struct actor *press_total(struct kunit *test, struct memquota_tracker *t,
+			  unsigned int flags, u64 bytes);
 
 struct memquota_arena *new_arena(struct kunit *test,
 				 struct memquota_account *account,
@@ -119,16 +135,31 @@ struct memquota_arena *new_arena(struct kunit *test,
 struct memquota_arena *lone_arena(struct kunit *test,
 				  struct memquota_tracker *t,
 				  const struct memquota_arena_config *config);
+struct memquota_arena *roomy_arena(struct kunit *test,
+				   struct memquota_tracker *t);
 void end_arena(struct kunit *test, struct memquota_arena *arena);
 struct memquota_arena_stats stats_of(struct memquota_arena *arena);
-void *got(struct kunit *test, void *memory);
+u64 arena_held(struct memquota_arena *arena);
+void *must_get(struct kunit *test, void *memory);
+void *must_alloc(struct kunit *test, struct memquota_arena *arena, size_t size);
+void *must_alloc_ref(struct kunit *test, struct memquota_arena *arena,
+		     size_t size);
+size_t arena_room_left(struct memquota_arena *arena);
+void arena_use_up(struct kunit *test, struct memquota_arena *arena, bool ref);
+void arena_trim(struct memquota_arena *arena);
+size_t class_room(unsigned int class);
+int chunk_refs(void *memory);
+bool is_filled_with(const void *memory, unsigned char c, size_t size);
+void expect_arena_held(struct kunit *test, struct memquota_tracker *t,
+		       struct memquota_arena *arena, u64 bytes);
 
-u64 total(struct memquota_tracker *t);
+u64 read_total(struct memquota_tracker *t);
 u64 exact_total(struct memquota_tracker *t);
-u64 runs(struct memquota_tracker *t);
+u64 count_runs(struct memquota_tracker *t);
 u64 cache_bound(struct memquota_tracker *t);
-void configure(struct kunit *test, struct memquota_tracker *t,
-	       u64 max, u64 high, u64 low_water);
+enum memquota_state tracker_state(struct memquota_tracker *t);
+void set_limits(struct kunit *test, struct memquota_tracker *t,
+		u64 max, u64 high, u64 low_water);
 bool is_idle(struct memquota_tracker *t);
 
 /* Wait, for ten seconds at most, until the condition holds. */
@@ -148,14 +179,38 @@ bool is_idle(struct memquota_tracker *t);
 #define ASSERT_SETTLES(test, condition)					\
 	KUNIT_ASSERT_TRUE_MSG(test, settled(condition), "in ten seconds")
 
-/* The tracker's kthread has nothing to do any more. */
+/* An error that a function returns as a pointer. */
+#define EXPECT_PTR_ERR(test, ptr, err)					\
+	KUNIT_EXPECT_EQ(test, PTR_ERR(ptr), err)
+
+/* Wait until the tracker's kthread has nothing left to do. */
 #define settle(test, t)		ASSERT_SETTLES(test, is_idle(t))
 
-/* Threads, one on each CPU, that begin together. */
+/* Reclaim until low_water, and wait for its end. */
+#define settle_below(test, t, bytes)					\
+do {									\
+	EXPECT_SETTLES(test, read_total(t) <= (bytes));			\
+	settle(test, t);						\
+} while (0)
+
+/*
+ * A callback that stays inside until the test lets it go, for ten seconds at
+ * most. For actor.then, with a struct gate in actor.arg, of sleeping actors.
+ */
+struct gate {
+	bool inside;
+	bool open;
+};
+
+void wait_at_gate(struct actor *actor);
+
+/* Run @fn in a thread bound to each CPU; they begin together. */
 void run_on_all_cpus(struct kunit *test, void (*fn)(unsigned int cpu, void *arg),
 		     void *arg);
 void run_on_cpu(struct kunit *test, unsigned int cpu,
 		void (*fn)(unsigned int cpu, void *arg), void *arg);
+void need_cpus(struct kunit *test, unsigned int nr);
+unsigned int share_of(unsigned int rounds);
 
 /* A thread that runs beside the test. */
 struct runner {
@@ -168,25 +223,48 @@ struct runner {
 
 void runner_start(struct kunit *test, struct runner *runner,
 		  void (*fn)(struct runner *runner), void *arg);
+void runner_start_on(struct kunit *test, unsigned int cpu,
+		     struct runner *runner,
+		     void (*fn)(struct runner *runner), void *arg);
 void runner_join(struct kunit *test, struct runner *runner);
 
 static inline bool runner_ended(struct runner *runner)
 {
-	/* Pairs with the end of the thread. */
+	/* Pairs with the release in runner_main(). */
 	return smp_load_acquire(&runner->ended);
 }
 
-/* Warnings that a test provokes; older kernels cannot hold them back. */
-#ifdef kunit_warning_suppress
-#define needs_warnings(test)	((void)(test))
-#else
-#define needs_warnings(test)	kunit_skip(test, "this kernel's KUnit cannot expect warnings")
-#define kunit_warning_suppress(test)	for (bool once = (test); once; once = false)
-#define KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, n)	do { (void)(test); (void)(n); } while (0)
-#define KUNIT_SUPPRESSED_WARNING_COUNT()	1
+/*
+ * Let the @nth allocation that may not sleep fail, counted from here, of this
+ * thread and without effect on kernels that lack fault injection.
+ */
+static inline void start_failing(unsigned int nth)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = nth;
 #endif
+}
 
-/* The tests are loaded for those that make a kthread warn. */
+/* Return whether it was reached. */
+static inline bool stop_failing(void)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	unsigned int left = current->fail_nth;
+
+	current->fail_nth = 0;
+	return !left;
+#else
+	return false;
+#endif
+}
+
+static inline void need_failing_pages(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
+		kunit_skip(test, "no fault injection");
+}
+
+/* Parameter "splat": run the tests that make a kthread warn, too. */
 extern bool memquota_splat;
 
 #endif /* _MEMQUOTA_TESTS_HARNESS_H */

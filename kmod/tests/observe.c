@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What debugfs says: accounts and their tree, caches, arenas, past reclaims. */
+/* What debugfs shows: accounts and their tree, caches, arenas, past runs. */
 #include <memquota/arena.h>
 #include "../core/audit.h"
-#include "../core/core.h"
 #include "../core/history.h"
 #include "../debug/arena_debugfs.h"
 #include "../debug/tree.h"
 #include "../memory/arena_core.h"
+#include "../memory/chunk.h"
 #include "harness.h"
+#include "internals.h"
 
 static struct memquota_tree *new_tree(struct kunit *test,
 				      struct memquota_tracker *t)
 {
-	struct memquota_tree *tree = kunit_kzalloc(test, sizeof(*tree),
-						   GFP_KERNEL);
+	struct memquota_tree *tree = new_zeroed(test, struct memquota_tree);
 
-	KUNIT_ASSERT_NOT_NULL(test, tree);
-	KUNIT_ASSERT_EQ(test, 0, memquota_tree_build(t, tree));
+	KUNIT_ASSERT_EQ(test, memquota_tree_build(t, tree), 0);
 	return tree;
 }
 
@@ -41,9 +40,9 @@ static void a4_tree_has_an_account_below_each_parent(struct kunit *test)
 	struct memquota_account *late = new_account(test, t, NULL);
 	struct memquota_tree *tree;
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(both, right));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(both, right), 0);
 	/* A parent may be younger. */
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(right, late));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(right, late), 0);
 	tree = new_tree(test, t);
 	KUNIT_EXPECT_EQ(test, tree->nr_lines, 8);
 	expect_line(test, tree, 0, top, 0, MEMQUOTA_ONCE);
@@ -57,21 +56,15 @@ static void a4_tree_has_an_account_below_each_parent(struct kunit *test)
 	memquota_tree_free(tree);
 }
 
-/* 64 accounts, each below all that are older: 2^62 ways to the last one. */
+/* There are 2^62 paths to the last of these 64 accounts. */
 static void a4_tree_of_any_graph_is_no_longer_than_its_links(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_account *accounts[64];
 	struct memquota_tree *tree;
-	unsigned int i, j;
+	unsigned int i;
 
-	for (i = 0; i < 64; i++) {
-		accounts[i] = new_account(test, t, i ? accounts[i - 1] : NULL);
-		for (j = 0; j + 1 < i; j++)
-			KUNIT_ASSERT_EQ(test, 0,
-					memquota_account_add_parent(accounts[i],
-								    accounts[j]));
-	}
+	new_graph(test, t, accounts, 64);
 	tree = new_tree(test, t);
 	KUNIT_EXPECT_EQ(test, tree->nr_lines, 1 + 64 * 63 / 2);
 	for (i = 0; i < 64; i++)
@@ -98,16 +91,16 @@ static void a5_tree_of_closed_accounts_has_no_links(struct kunit *test)
 	put_account(test, middle);
 	tree = new_tree(test, t);
 	for (i = 0; i < tree->nr_lines; i++) {
-		found[0] |= tree->lines[i].id == top->id;
-		found[1] |= tree->lines[i].id == low->id;
-		if (tree->lines[i].id == low->id)
+		found[0] |= tree->lines[i].id == memquota_account_id(top);
+		found[1] |= tree->lines[i].id == memquota_account_id(low);
+		if (tree->lines[i].id == memquota_account_id(low))
 			KUNIT_EXPECT_EQ(test, tree->lines[i].depth, 0);
 	}
 	KUNIT_EXPECT_TRUE(test, found[0] && found[1]);
 	memquota_tree_free(tree);
 }
 
-static void look(struct memquota_account *a, struct memquota_account_view *view)
+static void view_with_arrival(struct memquota_account *a, struct memquota_account_view *view)
 {
 	memquota_view_account(a, view);
 	if (view->age_ns != MEMQUOTA_NO_DATA)
@@ -123,19 +116,19 @@ static void p11_account_is_as_old_as_its_oldest_participant(struct kunit *test)
 	u64 before, after;
 	unsigned int i;
 
-	look(a, &view);
+	view_with_arrival(a, &view);
 	KUNIT_EXPECT_EQ(test, view.usage.participants, 0);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 
 	for (i = 0; i < 3; i++)
 		actors[i] = new_actor(test, a, 0, 10 + i);
-	look(a, &view);
+	view_with_arrival(a, &view);
 	KUNIT_EXPECT_EQ(test, view.usage.participants, 3);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 
 	actor_charge(actors[0], 100);
 	actor_charge(actors[1], 100);
-	/* To the granularity of the clock. */
+	/* The age is right to a tick of the coarse clock. */
 	before = ktime_get_coarse_ns();
 	memquota_view_account(a, &view);
 	after = ktime_get_coarse_ns();
@@ -151,7 +144,7 @@ static void p11_account_is_as_old_as_its_oldest_participant(struct kunit *test)
 	KUNIT_EXPECT_LE(test, view.age_ns, after - actors[0]->arrival_ns);
 
 	memquota_leave(&actors[0]->p);
-	look(a, &view);
+	view_with_arrival(a, &view);
 	KUNIT_EXPECT_EQ(test, view.usage.participants, 2);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 }
@@ -164,11 +157,11 @@ static void p2_looking_asks_nobody_before_the_second_step(struct kunit *test)
 	struct memquota_account_view view;
 
 	actor_charge(actor, SZ_64K);
-	look(a, &view);
+	view_with_arrival(a, &view);
 	KUNIT_EXPECT_EQ(test, view.age_ns, MEMQUOTA_NO_DATA);
 	KUNIT_EXPECT_EQ(test, atomic_read(&actor->looks), 0);
-	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&actor->p));
-	look(a, &view);
+	KUNIT_EXPECT_EQ(test, memquota_activate(&actor->p), 0);
+	view_with_arrival(a, &view);
 	KUNIT_EXPECT_NE(test, view.age_ns, MEMQUOTA_NO_DATA);
 	KUNIT_EXPECT_EQ(test, atomic_read(&actor->looks), 1);
 }
@@ -183,8 +176,9 @@ static void count_for_ever(struct runner *runner)
 	}
 }
 
-/* Walks of the kthread's turn the list of records: each is found all the same. */
-static void r11_looking_and_walking_do_not_disturb_each_other(struct kunit *test)
+/* Audits rotate the list of records; a view must find each nevertheless. */
+static void
+r11_looking_and_walking_do_not_disturb_each_other(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_account *a = new_account(test, t, NULL);
@@ -229,13 +223,12 @@ static void t3_caches_are_shown_where_they_are(struct kunit *test)
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_tracker *other = new_default_sized_tracker(test);
 	struct actor *actor = lone_actor(test, t, 0, 7);
-	struct memquota_cpu_view *view = kunit_kzalloc(test, sizeof(*view),
-						       GFP_KERNEL);
+	struct memquota_cpu_view *view =
+		new_zeroed(test, struct memquota_cpu_view);
 	struct placed placed = { .actor = actor, .bytes = 100 };
 	unsigned int cpu = cpumask_last(cpu_online_mask), i;
 	u64 sum = 0;
 
-	KUNIT_ASSERT_NOT_NULL(test, view);
 	run_on_cpu(test, cpu, charge_placed, &placed);
 	memquota_view_cpu(t, cpu, view);
 	KUNIT_ASSERT_EQ(test, view->nr, 1);
@@ -252,7 +245,7 @@ static void t3_caches_are_shown_where_they_are(struct kunit *test)
 		memquota_view_cpu(t, i, view);
 		sum += view->share_bytes;
 	}
-	KUNIT_EXPECT_EQ(test, sum + memquota_held(&actor->p), total(t));
+	KUNIT_EXPECT_EQ(test, sum + memquota_held(&actor->p), read_total(t));
 
 	put_account(test, actor->account);
 	memquota_view_cpu(t, cpu, view);
@@ -268,10 +261,9 @@ static struct memquota_past_run *past_run(struct kunit *test,
 					  struct memquota_tracker *t,
 					  u64 number)
 {
-	struct memquota_past_run *run = kunit_kzalloc(test, sizeof(*run),
-						      GFP_KERNEL);
+	struct memquota_past_run *run =
+		new_zeroed(test, struct memquota_past_run);
 
-	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_ASSERT_TRUE(test, memquota_history_get(t, number, run));
 	return run;
 }
@@ -282,19 +274,19 @@ static void expect_victim(struct kunit *test,
 {
 	KUNIT_EXPECT_EQ(test, v->account_id,
 			memquota_account_id(actor->account));
-	KUNIT_EXPECT_STREQ(test, v->account, actor->account->name);
+	KUNIT_EXPECT_STREQ(test, v->account, account_name(actor->account));
 	KUNIT_EXPECT_STREQ(test, v->participant, name);
 	KUNIT_EXPECT_EQ(test, v->freed_bytes, freed);
 }
 
-static void r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *test)
+static void
+r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_past_run *run;
 	struct actor *partial, *collapsing, *sleeping;
 
-	run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, run);
+	run = new_zeroed(test, struct memquota_past_run);
 	KUNIT_EXPECT_FALSE(test, memquota_history_get(t, 0, run));
 	collapsing = lone_actor(test, t, MEMQUOTA_COLLAPSING, 9);
 	sleeping = lone_actor(test, t, SLEEPING, 8);
@@ -302,8 +294,7 @@ static void r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *tes
 	actor_charge(collapsing, SZ_1M);
 	actor_charge(sleeping, SZ_2M);
 	actor_charge(partial, HIGH);
-	EXPECT_SETTLES(test, total(t) <= LOW_WATER);
-	settle(test, t);
+	settle_below(test, t, LOW_WATER);
 
 	run = past_run(test, t, 0);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
@@ -321,8 +312,8 @@ static void r10_past_runs_tell_who_was_asked_and_what_it_freed(struct kunit *tes
 	expect_victim(test, &run->victims[0], collapsing, "actor-9",
 		      run->victims[0].freed_bytes);
 	expect_victim(test, &run->victims[1], sleeping, "actor-8", SZ_2M);
-	/* 256 KiB at a time (R6): one victim, asked again. */
-	KUNIT_EXPECT_EQ(test, run->victims[2].asks, asked(partial));
+	/* Rule R6, 256 KiB per call: one victim, asked again. */
+	KUNIT_EXPECT_EQ(test, run->victims[2].asks, count_asks(partial));
 	KUNIT_EXPECT_GT(test, run->victims[2].asks, 1);
 	KUNIT_EXPECT_EQ(test, run->asks, run->victims[0].asks +
 					 run->victims[1].asks +
@@ -344,7 +335,7 @@ static void r10_past_runs_are_the_last_ones(struct kunit *test)
 
 	for (i = 0; i < MEMQUOTA_PAST_RUNS + 3; i++) {
 		actor_charge(actor, HIGH + SZ_1M - exact_total(t));
-		ASSERT_SETTLES(test, total(t) <= LOW_WATER);
+		ASSERT_SETTLES(test, read_total(t) <= LOW_WATER);
 		settle(test, t);
 	}
 	run = past_run(test, t, 0);
@@ -355,7 +346,7 @@ static void r10_past_runs_are_the_last_ones(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, number, MEMQUOTA_PAST_RUNS + 4);
 }
 
-/* While everybody is busy there is a run a second: they count as one. */
+/* Runs that ask no participant, one per second, count as one. */
 static void r10_past_runs_that_asked_nobody_are_replaced(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
@@ -364,14 +355,14 @@ static void r10_past_runs_that_asked_nobody_are_replaced(struct kunit *test)
 
 	WRITE_ONCE(actor->arrival_ns, MEMQUOTA_NO_DATA);
 	actor_charge(actor, HIGH + SZ_1K);
-	ASSERT_SETTLES(test, READ_ONCE(t->reclaim.run) >= 1);
+	ASSERT_SETTLES(test, tracker_run(t) >= 1);
 	run = past_run(test, t, 0);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
 	KUNIT_EXPECT_EQ(test, run->asks, 0);
 	WRITE_ONCE(actor->arrival_ns, 1);
-	ASSERT_SETTLES(test, total(t) <= LOW_WATER);
+	ASSERT_SETTLES(test, read_total(t) <= LOW_WATER);
 	settle(test, t);
-	KUNIT_EXPECT_GE(test, READ_ONCE(t->reclaim.run), 2);
+	KUNIT_EXPECT_GE(test, tracker_run(t), 2);
 	run = past_run(test, t, 0);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
 	KUNIT_EXPECT_EQ(test, run->state, MEMQUOTA_REACHED);
@@ -390,7 +381,7 @@ static struct memquota_arena_core *core_named(const char *name)
 	return core;
 }
 
-static bool listed(const char *name)
+static bool is_listed(const char *name)
 {
 	struct memquota_arena_core *core = core_named(name);
 
@@ -413,17 +404,19 @@ static void c8_arenas_are_listed_as_long_as_they_hold_memory(struct kunit *test)
 	struct memquota_arena arena;
 	void *memory;
 
-	KUNIT_ASSERT_EQ(test, 0,
-			memquota_arena_init(&arena, &config, "kunit-listed"));
+	KUNIT_ASSERT_EQ(test,
+			memquota_arena_init(&arena, &config, "kunit-listed"),
+			0);
 	memory = memquota_arena_alloc_ref(&arena, 300, 8);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(memory));
-	KUNIT_EXPECT_FALSE(test, IS_ERR(memquota_arena_alloc(&arena, SZ_64K, 8)));
+	KUNIT_EXPECT_FALSE(test,
+			   IS_ERR(memquota_arena_alloc(&arena, SZ_64K, 8)));
 	core = core_named("kunit-listed");
 	KUNIT_EXPECT_PTR_EQ(test, core, arena.core);
 	if (core) {
 		memquota_core_stats(core, &stats);
 		memquota_arena_stats(&arena, &own);
-		KUNIT_EXPECT_MEMEQ(test, &stats, &own, sizeof(own));
+		KUNIT_EXPECT_EQ(test, memcmp(&stats, &own, sizeof(own)), 0);
 		KUNIT_EXPECT_EQ(test, stats.ever.one_shots, 1);
 		KUNIT_EXPECT_PTR_EQ(test, memquota_arena_account(core), a);
 		memquota_core_unref(core);
@@ -438,7 +431,7 @@ static void c8_arenas_are_listed_as_long_as_they_hold_memory(struct kunit *test)
 		memquota_core_unref(core);
 	}
 	memquota_ref_put(memory);
-	EXPECT_SETTLES(test, !listed("kunit-listed"));
+	EXPECT_SETTLES(test, !is_listed("kunit-listed"));
 }
 
 static struct kunit_case cases[] = {

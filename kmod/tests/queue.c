@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Queues: rules Q1 to Q4. */
 #include <memquota/queue.h>
-#include "../core/core.h"
 #include "harness.h"
+#include "internals.h"
 
-/* A queue that a test uses, and what happened to it. */
+/* A queue, and how many of its items were freed. */
 struct pipe {
 	struct memquota_queue queue;
 	struct memquota_account *account;
@@ -42,16 +42,15 @@ static void destroy_pipe(void *data)
 static struct pipe *new_pipe_in(struct kunit *test, struct memquota_tracker *t,
 				unsigned int flags)
 {
-	struct pipe *pipe = kunit_kzalloc(test, sizeof(*pipe), GFP_KERNEL);
+	struct pipe *pipe = new_zeroed(test, struct pipe);
 
-	KUNIT_ASSERT_NOT_NULL(test, pipe);
 	pipe->t = t;
 	pipe->account = new_account(test, t, NULL);
-	KUNIT_ASSERT_EQ(test, 0,
+	KUNIT_ASSERT_EQ(test,
 			memquota_queue_init(&pipe->queue, pipe->account,
 					    free_parcel, flags, GFP_KERNEL,
-					    "pipe"));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, destroy_pipe, pipe));
+					    "pipe"), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, destroy_pipe, pipe), 0);
 	return pipe;
 }
 
@@ -68,13 +67,14 @@ static int send_parcel(struct pipe *pipe, unsigned int number, size_t cost)
 	if (!parcel)
 		return -ENOMEM;
 	parcel->number = number;
-	err = memquota_queue_send(&pipe->queue, &parcel->item, cost, GFP_KERNEL);
-	if (err)	/* it is still the caller's */
+	err = memquota_queue_send(&pipe->queue, &parcel->item, cost,
+				  GFP_KERNEL);
+	if (err)	/* the caller keeps it */
 		kfree(parcel);
 	return err;
 }
 
-/* The number of the next parcel, or an error; 0: none at present. */
+/* Return the number of the next parcel, 0 if there is none, or an error. */
 static int recv_parcel(struct pipe *pipe)
 {
 	struct memquota_item *item = memquota_queue_recv(&pipe->queue);
@@ -89,31 +89,30 @@ static int recv_parcel(struct pipe *pipe)
 	return number;
 }
 
-static void ring(struct memquota_queue_hook *hook, int reason)
+static void bell_ring(struct memquota_queue_hook *hook, int reason)
 {
 	struct bell *bell = container_of(hook, struct bell, hook);
 
-	/* No lock is held: it may look at the queue. */
+	/* A hook runs without locks, so it may read the queue. */
 	memquota_queue_readable(bell->queue);
 	bell->reason = reason;
-	/* Pairs with expect_rung(): the reason is seen. */
+	/* Pairs with expect_rung(), so that it sees the reason. */
 	smp_store_release(&bell->rung, bell->rung + 1);
 }
 
 static struct bell *new_bell(struct kunit *test, struct pipe *pipe)
 {
-	struct bell *bell = kunit_kzalloc(test, sizeof(*bell), GFP_KERNEL);
+	struct bell *bell = new_zeroed(test, struct bell);
 
-	KUNIT_ASSERT_NOT_NULL(test, bell);
 	bell->queue = &pipe->queue;
-	bell->hook.ended = ring;
+	bell->hook.ended = bell_ring;
 	memquota_queue_hook(&pipe->queue, &bell->hook);
 	return bell;
 }
 
 static void expect_rung(struct kunit *test, struct bell *bell, int reason)
 {
-	/* Pairs with ring(). */
+	/* Pairs with bell_ring(). */
 	EXPECT_SETTLES(test, smp_load_acquire(&bell->rung) == 1);
 	KUNIT_EXPECT_EQ(test, bell->reason, reason);
 }
@@ -124,7 +123,7 @@ static void q1_sending_charges_and_receiving_uncharges(struct kunit *test)
 	unsigned int i;
 
 	for (i = 1; i <= 10; i++) {
-		KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, i, 10000));
+		KUNIT_EXPECT_EQ(test, send_parcel(pipe, i, 10000), 0);
 		KUNIT_EXPECT_EQ(test, exact_total(pipe->t), i * 10000);
 	}
 	for (i = 1; i <= 10; i++) {
@@ -138,44 +137,37 @@ static void q1_what_is_refused_is_not_queued(struct kunit *test)
 {
 	struct pipe *pipe = new_pipe(test, 0);
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(pipe->account, SZ_64K));
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, SZ_64K));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, send_parcel(pipe, 2, 1));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, send_parcel(pipe, 2, SZ_1M));
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(pipe->account, SZ_64K),
+			0);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, SZ_64K), 0);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, 1), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, SZ_1M), -EDQUOT);
 	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), SZ_64K);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 0);
 }
 
-/* How many slots bear the key of a queue's participant. */
-static unsigned int slots_of(struct pipe *pipe)
-{
-	struct memquota_record *r;
-
-	r = rcu_dereference_protected(pipe->queue.participant.record, true);
-	return (atomic64_read(&r->word) & RECORD_REFS) / RECORD_REF - 1;
-}
-
-/* Its memory is charged elsewhere; charging nothing would take up a slot. */
+/* Charging 0 bytes would take up a slot. */
 static void q1_what_costs_nothing_is_not_charged(struct kunit *test)
 {
 	struct pipe *pipe = new_pipe(test, 0);
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(pipe->account, 0));
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, 0));
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 2, 0));
-	KUNIT_EXPECT_EQ(test, slots_of(pipe), 0);
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(pipe->account, 0), 0);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, participant_slots(&pipe->queue.participant), 0);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
-	KUNIT_EXPECT_EQ(test, slots_of(pipe), 0);
-	KUNIT_EXPECT_EQ(test, total(pipe->t), 0);
+	KUNIT_EXPECT_EQ(test, participant_slots(&pipe->queue.participant), 0);
+	KUNIT_EXPECT_EQ(test, read_total(pipe->t), 0);
 	memquota_queue_close(&pipe->queue);
-	KUNIT_EXPECT_EQ(test, -EPIPE, send_parcel(pipe, 3, 0));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 3, 0), -EPIPE);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 1);
 }
 
-/* Another participant of the account holds what the items stand for. */
-static void r3_a_queue_that_holds_nothing_ends_with_its_account(struct kunit *test)
+/* Another participant of the account is charged for the items. */
+static void
+r3_a_queue_that_holds_nothing_ends_with_its_account(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct pipe *pipe = new_pipe_in(test, t, 0);
@@ -183,27 +175,27 @@ static void r3_a_queue_that_holds_nothing_ends_with_its_account(struct kunit *te
 	struct actor *store;
 
 	store = new_actor(test, pipe->account, MEMQUOTA_COLLAPSING, 2);
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, 0));
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 2, 0));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, 0), 0);
 	actor_charge(store, HIGH + SZ_4K);
 	expect_rung(test, bell, -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 2);
-	KUNIT_EXPECT_EQ(test, -ENOBUFS, send_parcel(pipe, 3, 0));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 3, 0), -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), -ENOBUFS);
 	EXPECT_SETTLES(test, is_closed(pipe->account));
 }
 
-/* As the queue's own participant does it. */
+/* The same that reclaim causes. */
 static void q2_collapsing_tells_as_reclaim_does(struct kunit *test)
 {
 	struct pipe *pipe = new_pipe(test, 0);
 	struct bell *bell = new_bell(test, pipe);
 
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, SZ_4K));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, SZ_4K), 0);
 	memquota_queue_collapse(&pipe->queue);
 	KUNIT_EXPECT_EQ(test, bell->reason, -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 1);
-	KUNIT_EXPECT_EQ(test, -ENOBUFS, send_parcel(pipe, 2, SZ_4K));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, SZ_4K), -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
 }
@@ -213,7 +205,7 @@ static void q1_what_comes_too_late_is_not_charged(struct kunit *test)
 	struct pipe *pipe = new_pipe(test, 0);
 
 	memquota_queue_close(&pipe->queue);
-	KUNIT_EXPECT_EQ(test, -EPIPE, send_parcel(pipe, 1, SZ_64K));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, SZ_64K), -EPIPE);
 	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 0);
 }
@@ -226,17 +218,17 @@ static void q2_its_age_is_that_of_its_head(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memquota_queue_oldest(&pipe->queue),
 			MEMQUOTA_NO_DATA);
 	first = ktime_get_coarse_ns();
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1, 100));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, 100), 0);
 	msleep(30);
 	second = ktime_get_coarse_ns();
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 2, 100));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 2, 100), 0);
 	KUNIT_EXPECT_GE(test, memquota_queue_oldest(&pipe->queue), first);
 	KUNIT_EXPECT_LT(test, memquota_queue_oldest(&pipe->queue), second);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
 	KUNIT_EXPECT_GE(test, memquota_queue_oldest(&pipe->queue), second);
 }
 
-/* Two queues; the one whose head is older is the one that is reclaimed. */
+/* Reclaim takes the queue with the older head. */
 static void q2_reclaim_empties_the_oldest_queue(struct kunit *test)
 {
 	struct pipe *old = new_pipe(test, 0);
@@ -245,13 +237,13 @@ static void q2_reclaim_empties_the_oldest_queue(struct kunit *test)
 	unsigned int i;
 
 	for (i = 1; i <= 10; i++)
-		KUNIT_EXPECT_EQ(test, 0, send_parcel(old, i, SZ_1M));
+		KUNIT_EXPECT_EQ(test, send_parcel(old, i, SZ_1M), 0);
 	msleep(30);
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(young, 1, 11 * SZ_1M));
+	KUNIT_EXPECT_EQ(test, send_parcel(young, 1, 11 * SZ_1M), 0);
 	expect_rung(test, bell, -ENOBUFS);
 	settle(test, old->t);
-	KUNIT_EXPECT_EQ(test, -ENOBUFS, send_parcel(old, 11, 1));
-	KUNIT_EXPECT_EQ(test, -ENOBUFS, recv_parcel(old));
+	KUNIT_EXPECT_EQ(test, send_parcel(old, 11, 1), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, recv_parcel(old), -ENOBUFS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&old->freed), 10);
 	KUNIT_EXPECT_TRUE(test, is_closed(old->account));
 	KUNIT_EXPECT_EQ(test, recv_parcel(young), 1);
@@ -263,16 +255,16 @@ static void receive_until_the_end(struct runner *runner)
 	struct pipe *pipe = runner->arg;
 	struct memquota_item *item;
 
-	wait_event(pipe->queue.wait, (item = memquota_queue_recv(&pipe->queue)));
+	wait_event(pipe->queue.wait,
+		   (item = memquota_queue_recv(&pipe->queue)));
 	runner->result = PTR_ERR_OR_ZERO(item);
 }
 
 static void q2_sleepers_wake_at_the_end(struct kunit *test)
 {
 	struct pipe *pipe = new_pipe(test, 0);
-	struct runner *runner = kunit_kzalloc(test, sizeof(*runner), GFP_KERNEL);
+	struct runner *runner = new_zeroed(test, struct runner);
 
-	KUNIT_ASSERT_NOT_NULL(test, runner);
 	runner_start(test, runner, receive_until_the_end, pipe);
 	ASSERT_SETTLES(test, wq_has_sleeper(&pipe->queue.wait));
 	memquota_queue_close(&pipe->queue);
@@ -286,14 +278,13 @@ static void q2_partial_gives_its_oldest_items(struct kunit *test)
 	unsigned int i, first;
 
 	for (i = 1; i <= 21 * 16; i++)
-		KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, i, SZ_64K));
-	EXPECT_SETTLES(test, total(pipe->t) <= LOW_WATER);
-	settle(test, pipe->t);
+		KUNIT_EXPECT_EQ(test, send_parcel(pipe, i, SZ_64K), 0);
+	settle_below(test, pipe->t, LOW_WATER);
 	KUNIT_EXPECT_FALSE(test, is_closed(pipe->account));
 	first = atomic_read(&pipe->freed) + 1;
 	KUNIT_EXPECT_GE(test, first, 6 * 16);
 	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), first);
-	KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, 1000, SZ_64K));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1000, SZ_64K), 0);
 }
 
 static void q3_closing_gives_everything_back(struct kunit *test)
@@ -302,12 +293,12 @@ static void q3_closing_gives_everything_back(struct kunit *test)
 	unsigned int i;
 
 	for (i = 1; i <= 10; i++)
-		KUNIT_EXPECT_EQ(test, 0, send_parcel(pipe, i, SZ_64K));
+		KUNIT_EXPECT_EQ(test, send_parcel(pipe, i, SZ_64K), 0);
 	memquota_queue_close(&pipe->queue);
 	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&pipe->freed), 10);
-	KUNIT_EXPECT_EQ(test, -EPIPE, send_parcel(pipe, 1, 1));
-	KUNIT_EXPECT_EQ(test, -EPIPE, recv_parcel(pipe));
+	KUNIT_EXPECT_EQ(test, send_parcel(pipe, 1, 1), -EPIPE);
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), -EPIPE);
 	memquota_queue_close(&pipe->queue);
 }
 
@@ -346,7 +337,7 @@ static void q4_a_hook_that_was_taken_off_is_not_called(struct kunit *test)
 	memquota_queue_unhook(&pipe->queue, &bell->hook);
 }
 
-/* Senders and receivers everywhere: each parcel comes once, in order. */
+/* All CPUs send or receive; each parcel is received once. */
 struct traffic {
 	struct pipe *pipe;
 	atomic_t sent;
@@ -358,7 +349,7 @@ static void send_or_receive(unsigned int cpu, void *arg)
 	struct traffic *traffic = arg;
 	unsigned int i;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < share_of(2000); i++) {
 		if (cpu % 2) {
 			if (recv_parcel(traffic->pipe) > 0)
 				atomic_inc(&traffic->received);
@@ -370,10 +361,9 @@ static void send_or_receive(unsigned int cpu, void *arg)
 
 static void q1_on_all_cpus(struct kunit *test)
 {
-	struct traffic *traffic = kunit_kzalloc(test, sizeof(*traffic), GFP_KERNEL);
+	struct traffic *traffic = new_zeroed(test, struct traffic);
 	struct pipe *pipe = new_pipe(test, 0);
 
-	KUNIT_ASSERT_NOT_NULL(test, traffic);
 	traffic->pipe = pipe;
 	run_on_all_cpus(test, send_or_receive, traffic);
 	while (recv_parcel(pipe) > 0)

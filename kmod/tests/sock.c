@@ -10,17 +10,19 @@
 #define BUFFERS		64
 #define BUFFER_BYTES	SZ_64K
 
-/* What a protocol would have in its socket, with a queue of its own. */
+/* What a protocol would add to its socket. */
 struct held {
 	struct memquota_sk_participant p;
+	struct socket *sock;
 	struct sk_buff_head queue;
-	int refs;		/* of the socket, before anybody is asked */
+	u64 bytes;		/* of @queue when it was full */
+	int refs;		/* of the socket while no callback runs */
 	unsigned int asked;
 	bool unlocked;		/* asked without the socket lock */
 	bool unheld;		/* asked without a reference */
 };
 
-static int refs(struct sock *sk)
+static int sock_refs(struct sock *sk)
 {
 	return refcount_read(&sk->sk_refcnt);
 }
@@ -34,7 +36,7 @@ static void drop_oldest(struct memquota_sk_participant *p,
 	u64 freed = 0;
 
 	held->unlocked |= !sock_owned_by_user_nocheck(p->sk);
-	held->unheld |= refs(p->sk) <= held->refs;
+	held->unheld |= sock_refs(p->sk) <= held->refs;
 	__skb_queue_head_init(&dropped);
 	while (freed < request->want_bytes &&
 	       (skb = skb_dequeue(&held->queue))) {
@@ -46,7 +48,7 @@ static void drop_oldest(struct memquota_sk_participant *p,
 	WRITE_ONCE(held->asked, held->asked + 1);
 }
 
-static void fill(struct kunit *test, struct sk_buff_head *queue)
+static void fill_queue(struct kunit *test, struct sk_buff_head *queue)
 {
 	struct sk_buff *skb;
 	unsigned int i;
@@ -59,7 +61,7 @@ static void fill(struct kunit *test, struct sk_buff_head *queue)
 	}
 }
 
-static u64 truesize(struct sk_buff_head *queue)
+static u64 queue_truesize(struct sk_buff_head *queue)
 {
 	struct sk_buff *skb;
 	u64 sum = 0;
@@ -69,42 +71,52 @@ static u64 truesize(struct sk_buff_head *queue)
 	return sum;
 }
 
-static struct socket *new_socket(struct kunit *test)
+/* A socket with a participant that is charged for a full queue. */
+static struct held *new_held(struct kunit *test)
 {
-	struct socket *sock;
+	struct held *held = new_zeroed(test, struct held);
 
-	KUNIT_ASSERT_EQ(test, 0, sock_create_kern(&init_net, AF_UNIX,
-						  SOCK_DGRAM, 0, &sock));
-	return sock;
+	KUNIT_ASSERT_EQ(test,
+			sock_create_kern(&init_net, AF_UNIX, SOCK_DGRAM, 0,
+					 &held->sock),
+			0);
+	held->refs = sock_refs(held->sock->sk);
+	fill_queue(test, &held->queue);
+	held->bytes = queue_truesize(&held->queue);
+	memquota_join_sk(&held->p, held->sock->sk, drop_oldest, "socket %d", 1);
+	memquota_charge_skbs(&held->p.participant, &held->queue);
+	return held;
+}
+
+/* The participant has left. */
+static void end_held(struct held *held)
+{
+	skb_queue_purge(&held->queue);
+	memquota_barrier();
+	sock_release(held->sock);
 }
 
 static void p12_lists_are_charged_in_one_call(struct kunit *test)
 {
 	struct memquota_tracker *t = borrow_default_tracker(test);
-	struct socket *sock = new_socket(test);
-	struct held held = { .refs = refs(sock->sk) };
-	u64 bytes;
+	struct held *held = new_held(test);
 
-	fill(test, &held.queue);
-	bytes = truesize(&held.queue);
-	memquota_join_sk(&held.p, sock->sk, drop_oldest, "socket %d", 1);
-	memquota_charge_skbs(&held.p.participant, &held.queue);
 	exact_total(t);
-	KUNIT_EXPECT_EQ(test, bytes, memquota_held(&held.p.participant));
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge_skbs(&held.p.participant,
-						 &held.queue, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_held(&held->p.participant), held->bytes);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_skbs(&held->p.participant,
+						 &held->queue, GFP_KERNEL), 0);
 	exact_total(t);
-	KUNIT_EXPECT_EQ(test, 2 * bytes, memquota_held(&held.p.participant));
-	memquota_uncharge_skbs(&held.p.participant, &held.queue);
-	memquota_uncharge_skbs(&held.p.participant, &held.queue);
+	KUNIT_EXPECT_EQ(test, memquota_held(&held->p.participant),
+			2 * held->bytes);
+	memquota_uncharge_skbs(&held->p.participant, &held->queue);
+	memquota_uncharge_skbs(&held->p.participant, &held->queue);
 	exact_total(t);
-	KUNIT_EXPECT_EQ(test, 0, memquota_held(&held.p.participant));
+	KUNIT_EXPECT_EQ(test, memquota_held(&held->p.participant), 0);
 
-	memquota_leave_sk(&held.p);
-	KUNIT_EXPECT_EQ(test, held.refs, refs(sock->sk));
-	skb_queue_purge(&held.queue);
-	sock_release(sock);
+	memquota_leave_sk(&held->p);
+	KUNIT_EXPECT_EQ(test, sock_refs(held->sock->sk), held->refs);
+	end_held(held);
 }
 
 static void p5_a_list_is_refused_as_one(struct kunit *test)
@@ -115,78 +127,66 @@ static void p5_a_list_is_refused_as_one(struct kunit *test)
 	struct sk_buff_head queue;
 	u64 bytes;
 
-	fill(test, &queue);
-	bytes = truesize(&queue);
+	fill_queue(test, &queue);
+	bytes = queue_truesize(&queue);
 	actor->per_call = 0;
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge_skbs(&actor->p, &queue, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_skbs(&actor->p, &queue, GFP_KERNEL),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 	memquota_charge_skbs(&actor->p, &queue);
-	KUNIT_EXPECT_EQ(test, bytes, exact_total(t));
+	KUNIT_EXPECT_EQ(test, exact_total(t), bytes);
 	memquota_uncharge_skbs(&actor->p, &queue);
-	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 	skb_queue_purge(&queue);
-	KUNIT_EXPECT_EQ(test, 0, memquota_skbs_bytes(&queue));
+	KUNIT_EXPECT_EQ(test, memquota_skbs_bytes(&queue), 0);
 	memquota_charge_skbs(&actor->p, &queue);
 	memquota_uncharge_skbs(&actor->p, &queue);
-	KUNIT_EXPECT_EQ(test, 0, exact_total(t));
+	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
 
 static void p12_a_socket_is_asked_locked_and_held(struct kunit *test)
 {
 	struct memquota_tracker *t = borrow_default_tracker(test);
-	struct socket *sock = new_socket(test);
-	struct held held = { .refs = refs(sock->sk) };
-	u64 bytes;
+	struct held *held = new_held(test);
 
-	fill(test, &held.queue);
-	bytes = truesize(&held.queue);
-	memquota_join_sk(&held.p, sock->sk, drop_oldest, "socket %d", 1);
-	memquota_charge_skbs(&held.p.participant, &held.queue);
-	configure(test, t, 0, bytes / 2, 0);
-	ASSERT_SETTLES(test, READ_ONCE(held.asked));
+	set_limits(test, t, 0, held->bytes / 2, 0);
+	ASSERT_SETTLES(test, READ_ONCE(held->asked));
 	settle(test, t);
-	ASSERT_SETTLES(test, refs(sock->sk) == held.refs);
-	KUNIT_EXPECT_FALSE(test, held.unlocked);
-	KUNIT_EXPECT_FALSE(test, held.unheld);
+	ASSERT_SETTLES(test, sock_refs(held->sock->sk) == held->refs);
+	KUNIT_EXPECT_FALSE(test, held->unlocked);
+	KUNIT_EXPECT_FALSE(test, held->unheld);
 	exact_total(t);
-	KUNIT_EXPECT_LE(test, memquota_held(&held.p.participant), bytes / 2);
-	KUNIT_EXPECT_EQ(test, truesize(&held.queue),
-			memquota_held(&held.p.participant));
+	KUNIT_EXPECT_LE(test, memquota_held(&held->p.participant),
+			held->bytes / 2);
+	KUNIT_EXPECT_EQ(test, memquota_held(&held->p.participant),
+			queue_truesize(&held->queue));
 
-	/* As in a protocol's close(). */
-	lock_sock(sock->sk);
-	memquota_leave_sk(&held.p);
-	release_sock(sock->sk);
-	KUNIT_EXPECT_EQ(test, 0, memquota_held(&held.p.participant));
-	skb_queue_purge(&held.queue);
-	memquota_barrier();
-	sock_release(sock);
+	/* As a protocol's close() does. */
+	lock_sock(held->sock->sk);
+	memquota_leave_sk(&held->p);
+	release_sock(held->sock->sk);
+	KUNIT_EXPECT_EQ(test, memquota_held(&held->p.participant), 0);
+	end_held(held);
 }
 
-/* One who has waited for the socket lock meanwhile finds that it has left. */
+/* Reclaim waits for the socket lock, and then finds that it has left. */
 static void p12_nobody_is_asked_after_leaving_locked(struct kunit *test)
 {
 	struct memquota_tracker *t = borrow_default_tracker(test);
-	struct socket *sock = new_socket(test);
-	struct held held = { .refs = refs(sock->sk) };
-	u64 bytes;
+	struct held *held = new_held(test);
 
-	fill(test, &held.queue);
-	bytes = truesize(&held.queue);
-	memquota_join_sk(&held.p, sock->sk, drop_oldest, "socket %d", 1);
-	memquota_charge_skbs(&held.p.participant, &held.queue);
-	lock_sock(sock->sk);
-	configure(test, t, 0, bytes / 2, 0);
-	/* Held, and waiting for the lock. */
-	KUNIT_EXPECT_TRUE(test, settled(refs(sock->sk) > held.refs));
-	memquota_leave_sk(&held.p);
-	release_sock(sock->sk);
-	KUNIT_EXPECT_TRUE(test, settled(refs(sock->sk) == held.refs));
-	KUNIT_EXPECT_EQ(test, 0U, held.asked);
-	skb_queue_purge(&held.queue);
-	memquota_barrier();
-	sock_release(sock);
+	lock_sock(held->sock->sk);
+	set_limits(test, t, 0, held->bytes / 2, 0);
+	/* Reclaim holds the socket and waits for its lock. */
+	KUNIT_EXPECT_TRUE(test,
+			  settled(sock_refs(held->sock->sk) > held->refs));
+	memquota_leave_sk(&held->p);
+	release_sock(held->sock->sk);
+	KUNIT_EXPECT_TRUE(test,
+			  settled(sock_refs(held->sock->sk) == held->refs));
+	KUNIT_EXPECT_EQ(test, held->asked, 0U);
+	end_held(held);
 }
 
 static struct kunit_case cases[] = {

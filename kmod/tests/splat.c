@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests that make a kthread of memquota's warn: the kernel is to report it, so
- * they have a boot of their own, and are skipped in all others.
+ * Tests that make a kthread of memquota warn. The kernel reports the warning,
+ * so they run in a boot of their own and are skipped in all others.
  */
 #include <linux/panic.h>
-#include "../core/core.h"
 #include "harness.h"
+#include "internals.h"
 
 static void only_if_wanted(struct kunit *test)
 {
@@ -13,15 +13,7 @@ static void only_if_wanted(struct kunit *test)
 		kunit_skip(test, "in a boot of its own");
 }
 
-static enum memquota_state state(struct memquota_tracker *t)
-{
-	struct memquota_usage usage;
-
-	memquota_tracker_usage(t, &usage);
-	return usage.state;
-}
-
-/* The total says more than all hold together, and nobody can be asked. */
+/* The total is above what all participants hold, and none can be asked. */
 static void r9_a_total_that_is_too_high_poisons(struct kunit *test)
 {
 	struct memquota_tracker *t;
@@ -30,9 +22,9 @@ static void r9_a_total_that_is_too_high_poisons(struct kunit *test)
 	only_if_wanted(test);
 	t = new_default_sized_tracker(test);
 	actor = lone_actor(test, t, 0, 1);
-	atomic64_add(2 * HIGH, &t->total);
+	tracker_corrupt_total(t, 2 * HIGH);
 	actor_charge(actor, SZ_1M);
-	EXPECT_SETTLES(test, state(t) == MEMQUOTA_POISONED);
+	EXPECT_SETTLES(test, tracker_state(t) == MEMQUOTA_POISONED);
 	EXPECT_SETTLES(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL) ==
 			     -ENOTRECOVERABLE);
 }
@@ -55,8 +47,7 @@ static void p10_charging_from_a_callback_is_reported(struct kunit *test)
 	actor = lone_actor(test, t, 0, 1);
 	actor->then = charge_from_here;
 	actor_charge(actor, HIGH + SZ_1M);
-	EXPECT_SETTLES(test, total(t) <= LOW_WATER);
-	settle(test, t);
+	settle_below(test, t, LOW_WATER);
 	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Watches, as far as it needs no eventfd: rule X1. What thresholds signal is
- * tested by programs.
+ * Watches, without eventfds: rule X1. Programs test what thresholds signal.
  */
 #include <linux/rcupdate.h>
-#include "../core/core.h"
 #include "../core/record.h"
 #include "harness.h"
+#include "internals.h"
 
-/* Who closes an account is not waited for by who is to look at it. */
+/* Closing an account does not wait for the worker that reads its watch. */
 static void x1_a_watch_stays_until_it_has_looked(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
@@ -29,11 +28,11 @@ static void x1_a_watch_stays_until_it_has_looked(struct kunit *test)
 	memquota_account_put(a);
 	EXPECT_SETTLES(test, work_busy(&w->work) & WORK_BUSY_RUNNING);
 	rcu_barrier();
-	/* The look's is the last reference. */
-	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 1);
+	/* The worker has the last reference. */
+	KUNIT_EXPECT_EQ(test, account_refs(a), 1);
 	memquota_account_ref(a);
 	mutex_unlock(&w->lock);
-	EXPECT_SETTLES(test, refcount_read(&a->refs) == 1);
+	EXPECT_SETTLES(test, account_refs(a) == 1);
 	memquota_account_unref(a);
 }
 

@@ -3,9 +3,9 @@
 #include <linux/cpu.h>
 #include <linux/sched.h>
 #include <uapi/linux/sched/types.h>
-#include "../core/core.h"
 #include "../core/total.h"
 #include "harness.h"
+#include "internals.h"
 
 static void t1_trackers_are_independent(struct kunit *test)
 {
@@ -19,10 +19,9 @@ static void t1_trackers_are_independent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(two), 3 * SZ_1M);
 
 	actor_charge(in_one, HIGH + SZ_1M);
-	EXPECT_SETTLES(test, total(one) <= LOW_WATER);
-	settle(test, one);
-	KUNIT_EXPECT_EQ(test, asked(in_two), 0);
-	KUNIT_EXPECT_EQ(test, runs(two), 0);
+	settle_below(test, one, LOW_WATER);
+	KUNIT_EXPECT_EQ(test, count_asks(in_two), 0);
+	KUNIT_EXPECT_EQ(test, count_runs(two), 0);
 }
 
 static void t1_names_are_taken_once(struct kunit *test)
@@ -56,16 +55,16 @@ static void t2_unset_limits_are_derived(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, usage.limits.max, MEMQUOTA_UNLIMITED);
 	KUNIT_EXPECT_EQ(test, usage.limits.high, MEMQUOTA_UNLIMITED);
 
-	configure(test, t, 0, 20 * SZ_1M, 0);
+	set_limits(test, t, 0, 20 * SZ_1M, 0);
 	expect_limits(test, t, MEMQUOTA_UNLIMITED, 20 * SZ_1M, 15 * SZ_1M);
-	configure(test, t, 40 * SZ_1M, 0, 0);
+	set_limits(test, t, 40 * SZ_1M, 0, 0);
 	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 30 * SZ_1M);
-	configure(test, t, 40 * SZ_1M, 20 * SZ_1M, 0);
+	set_limits(test, t, 40 * SZ_1M, 20 * SZ_1M, 0);
 	expect_limits(test, t, 40 * SZ_1M, 20 * SZ_1M, 15 * SZ_1M);
-	configure(test, t, 40 * SZ_1M, 0, 20 * SZ_1M);
+	set_limits(test, t, 40 * SZ_1M, 0, 20 * SZ_1M);
 	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 20 * SZ_1M);
-	configure(test, t, 0, 0, 0);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(t->high), MEMQUOTA_UNLIMITED);
+	set_limits(test, t, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, tracker_high(t), MEMQUOTA_UNLIMITED);
 }
 
 static const struct memquota_limits contradictions[] = {
@@ -83,14 +82,15 @@ static void t2_contradictions_are_refused(struct kunit *test)
 	const struct memquota_limits *l;
 	const char *reason;
 
-	for (l = contradictions; l < contradictions + ARRAY_SIZE(contradictions);
-	     l++) {
+	for (l = contradictions;
+	     l < contradictions + ARRAY_SIZE(contradictions); l++) {
 		reason = NULL;
-		KUNIT_EXPECT_EQ(test, -EINVAL,
-				memquota_tracker_configure(t, l, 0, &reason));
+		KUNIT_EXPECT_EQ(test,
+				memquota_tracker_configure(t, l, 0, &reason),
+				-EINVAL);
 		KUNIT_EXPECT_NOT_NULL(test, reason);
-		KUNIT_EXPECT_EQ(test, -EINVAL,
-				PTR_ERR(memquota_tracker_create("kunit-bad", l, 0)));
+		EXPECT_PTR_ERR(test, memquota_tracker_create("kunit-bad", l, 0),
+			       -EINVAL);
 		expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
 	}
 }
@@ -99,9 +99,9 @@ static void t2_bounds_themselves_are_allowed(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test, NULL);
 
-	configure(test, t, 0, 100 * SZ_1M, 98 * SZ_1M);
-	configure(test, t, 0, SZ_1M, 10 * MEMQUOTA_CACHE_MAX);
-	configure(test, t, SZ_1M, SZ_1M, 0);
+	set_limits(test, t, 0, 100 * SZ_1M, 98 * SZ_1M);
+	set_limits(test, t, 0, SZ_1M, 10 * MEMQUOTA_CACHE_MAX);
+	set_limits(test, t, SZ_1M, SZ_1M, 0);
 }
 
 struct spread {
@@ -132,9 +132,8 @@ static void uncharge_each(unsigned int cpu, void *arg)
 static struct spread *new_spread(struct kunit *test, struct memquota_tracker *t,
 				 unsigned int nr, size_t bytes)
 {
-	struct spread *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct spread *s = new_zeroed(test, struct spread);
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->actors = kunit_kcalloc(test, nr, sizeof(*s->actors), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, s->actors);
 	s->bytes = bytes;
@@ -146,7 +145,7 @@ static struct spread *new_spread(struct kunit *test, struct memquota_tracker *t,
 static void expect_bound(struct kunit *test, struct memquota_tracker *t,
 			 u64 sum)
 {
-	u64 now = total(t);
+	u64 now = read_total(t);
 
 	KUNIT_EXPECT_GE(test, now, sum);
 	KUNIT_EXPECT_LE(test, now, sum + cache_bound(t));
@@ -187,7 +186,7 @@ static void t3_draining_makes_it_exact(struct kunit *test)
 			num_online_cpus() * s->nr * s->bytes);
 }
 
-/* One that charged takes nothing from the others, wherever it uncharges. */
+/* Uncharging on another CPU must not make the total too low. */
 static void t3_total_is_never_low(struct kunit *test)
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
@@ -195,9 +194,11 @@ static void t3_total_is_never_low(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 20; i++) {
-		run_on_cpu(test, cpumask_first(cpu_online_mask), charge_each, s);
-		KUNIT_EXPECT_GE(test, total(t), s->nr * s->bytes);
-		run_on_cpu(test, cpumask_last(cpu_online_mask), uncharge_each, s);
+		run_on_cpu(test, cpumask_first(cpu_online_mask), charge_each,
+			   s);
+		KUNIT_EXPECT_GE(test, read_total(t), s->nr * s->bytes);
+		run_on_cpu(test, cpumask_last(cpu_online_mask), uncharge_each,
+			   s);
 	}
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
@@ -209,13 +210,12 @@ static void t3_offline_cpu_is_drained(struct kunit *test)
 	struct spread *s = new_spread(test, t, 3, 100);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 
-	if (cpu == cpumask_first(cpu_online_mask))
-		kunit_skip(test, "one CPU");
+	need_cpus(test, 2);
 	run_on_cpu(test, cpu, charge_each, s);
-	KUNIT_EXPECT_GT(test, total(t), 300);
-	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
-	KUNIT_EXPECT_EQ(test, total(t), 300);
-	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
+	KUNIT_EXPECT_GT(test, read_total(t), 300);
+	KUNIT_ASSERT_EQ(test, remove_cpu(cpu), 0);
+	KUNIT_EXPECT_EQ(test, read_total(t), 300);
+	KUNIT_ASSERT_EQ(test, add_cpu(cpu), 0);
 	run_on_cpu(test, cpu, uncharge_each, s);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 0);
 }
@@ -230,7 +230,8 @@ static void hog_cpu(struct runner *runner)
 {
 	struct hog *hog = runner->arg;
 
-	set_cpus_allowed_ptr(current, cpumask_of(cpumask_last(cpu_online_mask)));
+	set_cpus_allowed_ptr(current,
+			     cpumask_of(cpumask_last(cpu_online_mask)));
 	sched_set_fifo(current);
 	WRITE_ONCE(hog->running, true);
 	while (!READ_ONCE(hog->stop))
@@ -247,21 +248,21 @@ static void t3_nothing_waits_for_a_real_time_task(struct kunit *test)
 	struct runner runner;
 	struct hog hog = {};
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "one CPU");
+	need_cpus(test, 2);
 	run_on_cpu(test, cpu, charge_each, s);
-	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+	set_cpus_allowed_ptr(current,
+			     cpumask_of(cpumask_first(cpu_online_mask)));
 	runner_start(test, &runner, hog_cpu, &hog);
 	if (settled(READ_ONCE(hog.running)))
 		memquota_tracker_drain(t);
-	KUNIT_EXPECT_EQ(test, total(t), 300);
+	KUNIT_EXPECT_EQ(test, read_total(t), 300);
 	KUNIT_EXPECT_FALSE(test, runner_ended(&runner));
 	WRITE_ONCE(hog.stop, true);
 	runner_join(test, &runner);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 }
 
-/* All that can be done with a disabled handle, of a tracker or of nothing. */
+/* All calls on a disabled tracker, or on NULL. */
 static void expect_disabled(struct kunit *test, struct memquota_tracker *t)
 {
 	struct actor *actor = idle_actor(test, 0);
@@ -269,23 +270,24 @@ static void expect_disabled(struct kunit *test, struct memquota_tracker *t)
 	struct memquota_account *a, *other;
 	struct memquota_usage usage;
 
-	a = memquota_account_create(t, NULL, GFP_KERNEL, "nobody");
+	a = memquota_account_create(t, NULL, GFP_KERNEL, "none");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(a));
 	KUNIT_EXPECT_PTR_EQ(test, memquota_account_get(a), a);
 	memquota_account_put(a);
 	other = memquota_account_lookup(t, memquota_account_id(a));
 	KUNIT_EXPECT_FALSE(test, IS_ERR(other));
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(a, a));
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(a, 1));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(a, a), 0);
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(a, 1), 0);
 
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_join_account(&actor->p, a, &actor->ops,
-					      GFP_KERNEL, "nothing"));
-	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&actor->p));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, 100, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge(&actor->p, SIZE_MAX, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&actor->p, 100, 1));
+	KUNIT_EXPECT_EQ(test,
+			actor_join(actor, a, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, memquota_activate(&actor->p), 0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 100, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&actor->p, SIZE_MAX, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge_wait(&actor->p, 100, 1), 0);
 	memquota_charge(&actor->p, SIZE_MAX);
 	memquota_uncharge(&actor->p, SIZE_MAX);
 	memquota_uncharge_all(&actor->p);
@@ -311,8 +313,8 @@ static void t4_null_handle_counts_nothing(struct kunit *test)
 	const struct memquota_limits limits = { .high = HIGH };
 
 	expect_disabled(test, NULL);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_tracker_configure(NULL, &limits, 0, NULL));
+	KUNIT_EXPECT_EQ(test,
+			memquota_tracker_configure(NULL, &limits, 0, NULL), 0);
 	memquota_tracker_destroy(NULL);
 }
 
@@ -335,11 +337,10 @@ static void t5_lower_high_starts_reclaim(struct kunit *test)
 
 	actor_charge(actor, 10 * SZ_1M);
 	settle(test, t);
-	KUNIT_EXPECT_EQ(test, asked(actor), 0);
-	configure(test, t, 0, 8 * SZ_1M, 4 * SZ_1M);
-	EXPECT_SETTLES(test, total(t) <= 4 * SZ_1M);
-	settle(test, t);
-	KUNIT_EXPECT_GT(test, asked(actor), 0);
+	KUNIT_EXPECT_EQ(test, count_asks(actor), 0);
+	set_limits(test, t, 0, 8 * SZ_1M, 4 * SZ_1M);
+	settle_below(test, t, 4 * SZ_1M);
+	KUNIT_EXPECT_GT(test, count_asks(actor), 0);
 }
 
 static void raise_low_water(struct actor *actor)
@@ -350,7 +351,7 @@ static void raise_low_water(struct actor *actor)
 	WARN_ON(memquota_tracker_configure(actor->arg, &limits, 0, NULL));
 }
 
-/* Also R1: the configuration is read again before every round. */
+/* Rule R1, too: each round reads the limits again. */
 static void t5_higher_low_water_ends_reclaim(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test,
@@ -367,10 +368,10 @@ static void t5_higher_low_water_ends_reclaim(struct kunit *test)
 	actors[0]->then = raise_low_water;
 	for (i = 0; i < 5; i++)
 		actor_charge(actors[i], SZ_1M + 1);
-	ASSERT_SETTLES(test, asked(actors[0]));
+	ASSERT_SETTLES(test, count_asks(actors[0]));
 	settle(test, t);
 	for (i = 1; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, asked(actors[i]), 0);
+		KUNIT_EXPECT_EQ(test, count_asks(actors[i]), 0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 4 * (SZ_1M + 1));
 }
 
@@ -380,12 +381,13 @@ static void t5_check_only_changes_nothing(struct kunit *test)
 	const struct memquota_limits good = { .high = SZ_1M };
 	const struct memquota_limits bad = { .low_water = SZ_1M };
 
-	KUNIT_EXPECT_EQ(test, 0,
+	KUNIT_EXPECT_EQ(test,
 			memquota_tracker_configure(t, &good,
-						   MEMQUOTA_CHECK_ONLY, NULL));
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			memquota_tracker_configure(t, &bad,
-						   MEMQUOTA_CHECK_ONLY, NULL));
+						   MEMQUOTA_CHECK_ONLY, NULL),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_tracker_configure(t, &bad, MEMQUOTA_CHECK_ONLY,
+						   NULL), -EINVAL);
 	expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
 }
 
@@ -395,11 +397,11 @@ static void t5_lifting_limits_goes_on_counting(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, 0, 1);
 
 	actor_charge(actor, 10 * SZ_1M);
-	configure(test, t, 0, 0, 0);
+	set_limits(test, t, 0, 0, 0);
 	actor_charge(actor, 90 * SZ_1M);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 100 * SZ_1M);
 	settle(test, t);
-	KUNIT_EXPECT_EQ(test, asked(actor), 0);
+	KUNIT_EXPECT_EQ(test, count_asks(actor), 0);
 }
 
 static void t5_enabling_is_refused(struct kunit *test)
@@ -411,8 +413,9 @@ static void t5_enabling_is_refused(struct kunit *test)
 				    MEMQUOTA_TRACKER_DISABLED);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	if (t)
-		KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
-				memquota_tracker_configure(t, &limits, 0, NULL));
+		KUNIT_EXPECT_EQ(test,
+				memquota_tracker_configure(t, &limits, 0, NULL),
+				-EOPNOTSUPP);
 	memquota_tracker_destroy(t);
 }
 
@@ -431,29 +434,33 @@ static void t5_default_tracker_counts_from_load_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(t), before + SZ_1M);
 }
 
-/* What a tracker that refuses everything says to everything. */
+/* All calls on a tracker that refuses everything. */
 static void expect_refusal(struct kunit *test, struct memquota_tracker *t,
 			   struct actor *actor, u64 id, int err)
 {
 	const struct memquota_limits limits = { .high = HIGH };
 	struct actor *other = idle_actor(test, 0);
 
-	EXPECT_SETTLES(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL) == err);
-	KUNIT_EXPECT_EQ(test, err, memquota_try_charge(&actor->p, SZ_1M, GFP_ATOMIC));
-	KUNIT_EXPECT_EQ(test, err, memquota_try_charge_wait(&actor->p, SZ_1M, 1));
-	KUNIT_EXPECT_EQ(test, err,
-			PTR_ERR(memquota_account_create(t, NULL, GFP_KERNEL, "a")));
-	KUNIT_EXPECT_EQ(test, err,
-			PTR_ERR(memquota_account_create(t, actor->account,
-							GFP_KERNEL, "a")));
-	KUNIT_EXPECT_EQ(test, err,
-			memquota_join_account(&other->p, actor->account,
-					      &other->ops, GFP_KERNEL, "a"));
-	KUNIT_EXPECT_EQ(test, err,
-			memquota_account_add_parent(actor->account, actor->account));
-	KUNIT_EXPECT_EQ(test, err, PTR_ERR(memquota_account_lookup(t, id)));
-	KUNIT_EXPECT_EQ(test, err,
-			memquota_tracker_configure(t, &limits, 0, NULL));
+	EXPECT_SETTLES(test,
+		       memquota_try_charge(&actor->p, 1, GFP_KERNEL) == err);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_1M, GFP_ATOMIC),
+			err);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge_wait(&actor->p, SZ_1M, 1),
+			err);
+	EXPECT_PTR_ERR(test, memquota_account_create(t, NULL, GFP_KERNEL, "a"),
+		       err);
+	EXPECT_PTR_ERR(test,
+		       memquota_account_create(t, actor->account, GFP_KERNEL,
+					       "a"), err);
+	KUNIT_EXPECT_EQ(test,
+			actor_join(other, actor->account, GFP_KERNEL),
+			err);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_add_parent(actor->account,
+						    actor->account), err);
+	EXPECT_PTR_ERR(test, memquota_account_lookup(t, id), err);
+	KUNIT_EXPECT_EQ(test, memquota_tracker_configure(t, &limits, 0, NULL),
+			err);
 	memquota_uncharge(&actor->p, SZ_1K);
 	memquota_uncharge_all(&actor->p);
 }
@@ -461,7 +468,6 @@ static void expect_refusal(struct kunit *test, struct memquota_tracker *t,
 static void t6_poisoned_tracker_refuses(struct kunit *test)
 {
 	struct memquota_tracker *t;
-	struct memquota_usage usage;
 	struct actor *actor;
 
 	needs_warnings(test);
@@ -473,8 +479,7 @@ static void t6_poisoned_tracker_refuses(struct kunit *test)
 		memquota_tracker_poison(t, "of a test, again");
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
-	memquota_tracker_usage(t, &usage);
-	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_POISONED);
+	KUNIT_EXPECT_EQ(test, tracker_state(t), MEMQUOTA_POISONED);
 	expect_refusal(test, t, actor, memquota_account_id(actor->account),
 		       -ENOTRECOVERABLE);
 	memquota_leave(&actor->p);
@@ -483,7 +488,6 @@ static void t6_poisoned_tracker_refuses(struct kunit *test)
 static void t6_a_total_below_zero_poisons(struct kunit *test)
 {
 	struct memquota_tracker *t;
-	struct memquota_usage usage;
 	struct actor *actor;
 
 	needs_warnings(test);
@@ -491,12 +495,11 @@ static void t6_a_total_below_zero_poisons(struct kunit *test)
 	actor = lone_actor(test, t, 0, 1);
 	actor_charge(actor, SZ_1M);
 	kunit_warning_suppress(test) {
-		atomic64_sub(SZ_512K, &t->total);
+		tracker_corrupt_total(t, -SZ_512K);
 		actor_uncharge(actor, SZ_1M);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
-	memquota_tracker_usage(t, &usage);
-	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_POISONED);
+	KUNIT_EXPECT_EQ(test, tracker_state(t), MEMQUOTA_POISONED);
 }
 
 static void t7_destroying_closes_the_accounts(struct kunit *test)
@@ -506,7 +509,7 @@ static void t7_destroying_closes_the_accounts(struct kunit *test)
 
 	actor_charge(actor, SZ_1M);
 	destroy_tracker(test, t);
-	/* The account keeps its memory. */
+	/* A handle keeps the memory of its account. */
 	KUNIT_EXPECT_TRUE(test, is_closed(actor->account));
 	expect_refusal(test, t, actor, memquota_account_id(actor->account),
 		       -ESHUTDOWN);
@@ -526,22 +529,25 @@ static void t7_order_of_errors(struct kunit *test)
 	closed = closed_account(test, t);
 
 	memquota_leave(&leaver->p);
-	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
-			memquota_try_charge(&leaver->p, 1, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -ESTALE, memquota_account_add_parent(closed, closed));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&leaver->p, 1, GFP_KERNEL),
+			-ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(closed, closed),
+			-ESTALE);
 	kunit_warning_suppress(test)
 		memquota_tracker_poison(t, "of a test");
-	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
-			memquota_account_add_parent(closed, closed));
-	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
-			PTR_ERR(memquota_account_lookup(t, memquota_account_id(closed))));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(closed, closed),
+			-ENOTRECOVERABLE);
+	EXPECT_PTR_ERR(test,
+		       memquota_account_lookup(t, memquota_account_id(closed)),
+		       -ENOTRECOVERABLE);
 	destroy_tracker(test, t);
-	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
-			memquota_account_add_parent(closed, closed));
-	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
-			PTR_ERR(memquota_account_lookup(t, memquota_account_id(closed))));
-	KUNIT_EXPECT_EQ(test, -ESHUTDOWN,
-			memquota_try_charge(&actor->p, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(closed, closed),
+			-ESHUTDOWN);
+	EXPECT_PTR_ERR(test,
+		       memquota_account_lookup(t, memquota_account_id(closed)),
+		       -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL),
+			-ESHUTDOWN);
 }
 
 static const u64 too_many[] = {
@@ -557,12 +563,12 @@ static void t8_overflow_changes_nothing(struct kunit *test)
 
 	actor_charge(actor, SZ_1M);
 	for (i = 0; i < ARRAY_SIZE(too_many); i++) {
-		KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+		KUNIT_EXPECT_EQ(test,
 				memquota_try_charge(&actor->p, too_many[i],
-						    GFP_KERNEL));
-		KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+						    GFP_KERNEL), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test,
 				memquota_try_charge(&actor->p, too_many[i],
-						    GFP_ATOMIC));
+						    GFP_ATOMIC), -EOVERFLOW);
 		memquota_charge(&actor->p, too_many[i]);
 		KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
 		KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), SZ_1M);
@@ -579,9 +585,12 @@ static void t9_passing_max_is_refused(struct kunit *test)
 	struct memquota_account_usage usage;
 
 	actor->per_call = 0;
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, SZ_1M, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&actor->p, 1, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&actor->p, 1, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_1M, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 1, GFP_ATOMIC),
+			-EDQUOT);
 	memquota_account_usage(actor->account, &usage);
 	KUNIT_EXPECT_EQ(test, usage.refused, 2);
 	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
@@ -610,11 +619,12 @@ static void t9_caches_are_drained_before_refusing(struct kunit *test)
 	u64 left = SZ_1M - num_online_cpus() * 300;
 
 	run_on_all_cpus(test, charge_each, s);
-	msleep(20);	/* since whatever drained last */
-	KUNIT_EXPECT_GT(test, total(t), SZ_1M - left);
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&actor->p, left, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, total(t), SZ_1M);
-	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	msleep(20);	/* since the last drain */
+	KUNIT_EXPECT_GT(test, read_total(t), SZ_1M - left);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, left, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test, read_total(t), SZ_1M);
+	KUNIT_EXPECT_EQ(test, count_runs(t), 0);
 }
 
 static void t9_a_drain_serves_all_for_10_ms(struct kunit *test)
@@ -625,23 +635,22 @@ static void t9_a_drain_serves_all_for_10_ms(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, 0, 9);
 	u64 exact = num_online_cpus() * 300;
 
-	if (num_online_cpus() == 1)
-		kunit_skip(test, "one CPU");
+	need_cpus(test, 2);
 	run_on_all_cpus(test, charge_each, s);
-	/* More than the whole: no reclaim that would drain begins. */
-	WRITE_ONCE(t->drained, jiffies + 60 * HZ);
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL));
-	KUNIT_EXPECT_GT(test, total(t), exact);
-	WRITE_ONCE(t->drained, jiffies - max(HZ / 100, 1));
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge(&actor->p, SZ_2M, GFP_ATOMIC));
-	KUNIT_EXPECT_GT(test, total(t), exact);
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, total(t), exact);
-	KUNIT_EXPECT_LE(test, jiffies - t->drained, 60 * HZ);
-	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	/* A charge above max starts no reclaim, which would drain. */
+	tracker_set_drained(t, jiffies + 60 * HZ);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL),
+			-EDQUOT);
+	KUNIT_EXPECT_GT(test, read_total(t), exact);
+	tracker_set_drained(t, jiffies - max(HZ / 100, 1));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_ATOMIC),
+			-EDQUOT);
+	KUNIT_EXPECT_GT(test, read_total(t), exact);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test, read_total(t), exact);
+	KUNIT_EXPECT_LE(test, jiffies - tracker_drained(t), 60 * HZ);
+	KUNIT_EXPECT_EQ(test, count_runs(t), 0);
 }
 
 static void t9_refusal_starts_reclaim(struct kunit *test)
@@ -653,15 +662,15 @@ static void t9_refusal_starts_reclaim(struct kunit *test)
 
 	actor_charge(holder, 4 * SZ_1M);
 	settle(test, t);
-	KUNIT_EXPECT_EQ(test, asked(holder), 0);
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, count_asks(holder), 0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL),
+			-EDQUOT);
 	/* The refused bytes count for low_water, 3 MiB. */
-	EXPECT_SETTLES(test, total(t) <= 3 * SZ_1M - SZ_512K);
-	settle(test, t);
-	KUNIT_EXPECT_GT(test, asked(holder), 0);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL));
+	settle_below(test, t, 3 * SZ_1M - SZ_512K);
+	KUNIT_EXPECT_GT(test, count_asks(holder), 0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&actor->p, SZ_512K, GFP_KERNEL), 0);
 }
 
 static void t9_account_max_limits_its_own(struct kunit *test)
@@ -673,16 +682,23 @@ static void t9_account_max_limits_its_own(struct kunit *test)
 	struct actor *two = new_actor(test, parent, 0, 2);
 	struct actor *other = new_actor(test, child, 0, 3);
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(parent, SZ_1M));
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(parent, SZ_1M), 0);
 	actor_charge(other, 2 * SZ_1M);
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&one->p, SZ_512K, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&two->p, SZ_512K, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&two->p, 1, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, memquota_try_charge(&one->p, 1, GFP_ATOMIC));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&one->p, SZ_512K, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&two->p, SZ_512K, GFP_KERNEL),
+			0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&two->p, 1, GFP_KERNEL),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&one->p, 1, GFP_ATOMIC),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL),
+			0);
 	settle(test, t);
-	KUNIT_EXPECT_EQ(test, runs(t), 0);
-	KUNIT_EXPECT_EQ(test, asked(one) + asked(two) + asked(other), 0);
+	KUNIT_EXPECT_EQ(test, count_runs(t), 0);
+	KUNIT_EXPECT_EQ(test,
+			count_asks(one) + count_asks(two) + count_asks(other),
+			0);
 	KUNIT_EXPECT_EQ(test, exact_total(t), 4 * SZ_1M);
 }
 
@@ -693,12 +709,14 @@ static void t9_being_at_a_limit_can_be_asked(struct kunit *test)
 	struct actor *one = lone_actor(test, t, 0, 1);
 	struct actor *two = lone_actor(test, t, 0, 2);
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(one->account, SZ_1M));
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(one->account, SZ_1M), 0);
 	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&one->p));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&one->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&one->p, SZ_1M, GFP_KERNEL),
+			0);
 	KUNIT_EXPECT_TRUE(test, memquota_at_limit(&one->p));
 	KUNIT_EXPECT_FALSE(test, memquota_at_limit(&two->p));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&two->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&two->p, SZ_1M, GFP_KERNEL),
+			0);
 	KUNIT_EXPECT_TRUE(test, memquota_at_limit(&two->p));
 	memquota_uncharge(&one->p, SZ_1M);
 	memquota_tracker_drain(t);
@@ -718,11 +736,11 @@ static void charge_until_refused(unsigned int cpu, void *arg)
 	unsigned int i, size;
 	u64 now;
 
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < share_of(3000); i++) {
 		size = 1 + (i * 37) % 1500;
 		if (!memquota_try_charge(&full->actor->p, size, GFP_ATOMIC))
 			atomic64_add(size, &full->got);
-		now = total(full->t);
+		now = read_total(full->t);
 		if (now > READ_ONCE(full->highest))
 			WRITE_ONCE(full->highest, now);
 	}
@@ -730,9 +748,8 @@ static void charge_until_refused(unsigned int cpu, void *arg)
 
 static void t9_max_is_never_passed(struct kunit *test)
 {
-	struct full *full = kunit_kzalloc(test, sizeof(*full), GFP_KERNEL);
+	struct full *full = new_zeroed(test, struct full);
 
-	KUNIT_ASSERT_NOT_NULL(test, full);
 	full->t = new_tracker(test, &(struct memquota_limits){ .max = SZ_1M });
 	full->actor = lone_actor(test, full->t, 0, 1);
 	full->actor->per_call = 0;

@@ -2,13 +2,13 @@
 /* Waiting for quota: rule T10. */
 #include <linux/sched/signal.h>
 #include <memquota/arena.h>
-#include "../core/core.h"
 #include "../core/total.h"
 #include "harness.h"
+#include "internals.h"
 
 #define FULL	((u64)SZ_1M)
 
-/* A tracker that is full of what nobody can reclaim. */
+/* A tracker that is full, with nothing to reclaim. */
 struct full {
 	struct memquota_tracker *t;
 	struct actor *holder;
@@ -33,7 +33,7 @@ struct waiter {
 	struct actor *actor;
 	size_t bytes;
 	long timeout;
-	unsigned int *turn;	/* shared by several */
+	unsigned int *turn;	/* of several waiters */
 	unsigned int place;
 };
 
@@ -45,22 +45,32 @@ static void wait_for_quota(struct runner *runner)
 	runner->result = memquota_try_charge_wait(&w->actor->p, w->bytes,
 						  w->timeout);
 	if (w->turn)
-		w->place = ++*w->turn;	/* one at a time, by the test */
+		w->place = ++*w->turn;	/* the test wakes one at a time */
 }
 
 static struct waiter *new_waiter(struct kunit *test, struct memquota_tracker *t,
 				 struct actor *actor, size_t bytes)
 {
-	struct waiter *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
-	unsigned int before = READ_ONCE(t->waitq.nr);
+	struct waiter *w = new_zeroed(test, struct waiter);
+	unsigned int before = tracker_waiting(t);
 
-	KUNIT_ASSERT_NOT_NULL(test, w);
 	w->actor = actor;
 	w->bytes = bytes;
 	w->timeout = 60 * HZ;
 	runner_start(test, &w->runner, wait_for_quota, NULL);
-	ASSERT_SETTLES(test, READ_ONCE(t->waitq.nr) > before);
+	ASSERT_SETTLES(test, tracker_waiting(t) > before);
 	return w;
+}
+
+/* A waiter for an account that has reached its max. */
+static struct waiter *wait_at_account_max(struct kunit *test,
+					  struct memquota_tracker *t,
+					  struct actor *actor)
+{
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(actor->account, FULL),
+			0);
+	actor_charge(actor, FULL);
+	return new_waiter(test, t, actor, SZ_64K);
 }
 
 static void expect_result(struct kunit *test, struct waiter *w, int result)
@@ -78,7 +88,7 @@ static void t10_waits_until_there_is_room(struct kunit *test)
 	actor_uncharge(full.holder, SZ_256K);
 	expect_result(test, w, 0);
 	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL - SZ_256K + SZ_64K);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
+	KUNIT_EXPECT_EQ(test, tracker_waiting(full.t), 0);
 }
 
 static void t10_with_room_nobody_waits(struct kunit *test)
@@ -86,8 +96,9 @@ static void t10_with_room_nobody_waits(struct kunit *test)
 	struct full full = new_full(test);
 
 	actor_uncharge(full.holder, SZ_256K);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge_wait(&full.actor->p, SZ_256K, 0));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&full.actor->p, SZ_256K, 0),
+			0);
 }
 
 static void t10_a_timeout_ends_waiting(struct kunit *test)
@@ -95,14 +106,15 @@ static void t10_a_timeout_ends_waiting(struct kunit *test)
 	struct full full = new_full(test);
 	unsigned long begin = jiffies;
 
-	KUNIT_EXPECT_EQ(test, -ETIME,
-			memquota_try_charge_wait(&full.actor->p, SZ_64K, HZ / 10));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&full.actor->p, SZ_64K,
+						 HZ / 10), -ETIME);
 	KUNIT_EXPECT_GE(test, jiffies - begin, HZ / 10);
 	KUNIT_EXPECT_EQ(test, exact_total(full.t), FULL);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
+	KUNIT_EXPECT_EQ(test, tracker_waiting(full.t), 0);
 }
 
-/* As kill(2) does to a program; it knows no way to a kthread. */
+/* Do what kill(2) does; it does not reach kthreads. */
 static void kill_thread(struct task_struct *task)
 {
 	unsigned long flags;
@@ -121,7 +133,7 @@ static void t10_a_fatal_signal_ends_waiting(struct kunit *test)
 
 	kill_thread(w->runner.task);
 	expect_result(test, w, -EINTR);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(full.t->waitq.nr), 0);
+	KUNIT_EXPECT_EQ(test, tracker_waiting(full.t), 0);
 }
 
 static void t10_reclaim_makes_room(struct kunit *test)
@@ -129,13 +141,14 @@ static void t10_reclaim_makes_room(struct kunit *test)
 	struct full full = new_full(test);
 
 	WRITE_ONCE(full.holder->per_call, U64_MAX);
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&full.actor->p,
-							  SZ_64K, 10 * HZ));
-	KUNIT_EXPECT_GT(test, asked(full.holder), 0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&full.actor->p, SZ_64K,
+						 10 * HZ), 0);
+	KUNIT_EXPECT_GT(test, count_asks(full.holder), 0);
 	memquota_uncharge(&full.actor->p, SZ_64K);
 }
 
-/* Whatever the arena is configured to do. */
+/* The timeout of the call overrides that of the arena. */
 static void t10_an_arena_waits_as_its_caller_says(struct kunit *test)
 {
 	struct full full = new_full(test);
@@ -149,13 +162,13 @@ static void t10_an_arena_waits_as_its_caller_says(struct kunit *test)
 	struct memquota_arena arena;
 	void *memory;
 
-	KUNIT_ASSERT_EQ(test, 0, memquota_arena_init(&arena, &config, "arena"));
+	KUNIT_ASSERT_EQ(test, memquota_arena_init(&arena, &config, "arena"), 0);
 	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, 0);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -EDQUOT);
+	EXPECT_PTR_ERR(test, memory, -EDQUOT);
 	memory = memquota_arena_alloc_ref_wait(&arena, SZ_1M / 2, 8, 0);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -EDQUOT);
+	EXPECT_PTR_ERR(test, memory, -EDQUOT);
 	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, HZ / 10);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(memory), -ETIME);
+	EXPECT_PTR_ERR(test, memory, -ETIME);
 	KUNIT_EXPECT_GE(test, jiffies - begin, HZ / 10);
 	WRITE_ONCE(full.holder->per_call, U64_MAX);
 	memory = memquota_arena_alloc_ref_wait(&arena, 100, 8, 10 * HZ);
@@ -184,7 +197,7 @@ static void t10_in_order_of_arrival(struct kunit *test)
 	}
 }
 
-/* A small one behind a large one waits, too; and so does who does not queue. */
+/* A small charge waits behind a large one, or fails if it may not wait. */
 static void t10_nobody_overtakes(struct kunit *test)
 {
 	struct full full = new_full(test);
@@ -192,8 +205,9 @@ static void t10_nobody_overtakes(struct kunit *test)
 	struct waiter *small = new_waiter(test, full.t, full.actor, SZ_32K);
 
 	actor_uncharge(full.holder, SZ_256K);
-	KUNIT_EXPECT_EQ(test, -EDQUOT,
-			memquota_try_charge(&full.actor->p, SZ_32K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&full.actor->p, SZ_32K, GFP_KERNEL),
+			-EDQUOT);
 	msleep(50);
 	KUNIT_EXPECT_FALSE(test, runner_ended(&large->runner));
 	KUNIT_EXPECT_FALSE(test, runner_ended(&small->runner));
@@ -221,16 +235,14 @@ static void t10_one_queue_per_limit(struct kunit *test)
 	struct actor *other = lone_actor(test, t, 0, 2);
 	struct waiter *w;
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(limited->account, FULL));
-	actor_charge(limited, FULL);
-	w = new_waiter(test, t, limited, SZ_64K);
+	w = wait_at_account_max(test, t, limited);
 	/* The other account's limit is not reached. */
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&other->p, SZ_1M, GFP_KERNEL),
+			0);
 	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
 	actor_uncharge(limited, SZ_128K);
 	expect_result(test, w, 0);
-	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, count_runs(t), 0);
 }
 
 static void t10_an_accounts_limit_holds_up_nobody_else(struct kunit *test)
@@ -238,17 +250,19 @@ static void t10_an_accounts_limit_holds_up_nobody_else(struct kunit *test)
 	struct full full = new_full(test);
 	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
 
-	/* First for the tracker's, and then its account's limit is reached. */
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_account_set_max(full.actor->account, SZ_32K));
+	/* It waits for the tracker's max first, then for its account's. */
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(full.actor->account, SZ_32K),
+			0);
 	actor_uncharge(full.holder, SZ_512K);
-	EXPECT_SETTLES(test, !READ_ONCE(full.t->waitq.bytes));
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_try_charge(&full.holder->p, SZ_64K, GFP_KERNEL));
+	EXPECT_SETTLES(test, !tracker_waiting_bytes(full.t));
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge(&full.holder->p, SZ_64K,
+					    GFP_KERNEL), 0);
 	KUNIT_EXPECT_FALSE(test, runner_ended(&w->runner));
-	KUNIT_EXPECT_EQ(test, 0,
+	KUNIT_EXPECT_EQ(test,
 			memquota_account_set_max(full.actor->account,
-						 MEMQUOTA_UNLIMITED));
+						 MEMQUOTA_UNLIMITED), 0);
 	expect_result(test, w, 0);
 }
 
@@ -259,20 +273,22 @@ static void t10_two_queues_do_not_wait_for_each_other(struct kunit *test)
 	struct actor *other = lone_actor(test, full.t, 0, 1);
 	struct waiter *first, *second, *third;
 
-	/* Two of one account, refused by the one limit and then the other. */
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(account, SZ_128K));
+	/* Two of one account, refused by one limit and then the other. */
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(account, SZ_128K), 0);
 	actor_charge(full.actor, SZ_128K);
 	first = new_waiter(test, full.t, full.actor, SZ_64K);
 	second = new_waiter(test, full.t, other, SZ_64K);
 	third = new_waiter(test, full.t, full.actor, SZ_32K);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_account_set_max(account, MEMQUOTA_UNLIMITED));
-	EXPECT_SETTLES(test, READ_ONCE(full.t->waitq.bytes) >= SZ_128K);
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(account, SZ_128K));
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(account, MEMQUOTA_UNLIMITED),
+			0);
+	EXPECT_SETTLES(test, tracker_waiting_bytes(full.t) >= SZ_128K);
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(account, SZ_128K), 0);
 	actor_uncharge(full.holder, FULL);
 	expect_result(test, second, 0);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_account_set_max(account, MEMQUOTA_UNLIMITED));
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(account, MEMQUOTA_UNLIMITED),
+			0);
 	expect_result(test, first, 0);
 	expect_result(test, third, 0);
 }
@@ -282,7 +298,7 @@ static void t10_caches_are_drained_meanwhile(struct kunit *test)
 	struct full full = new_full(test);
 	struct waiter *w;
 
-	/* What the slot takes back alone, nobody sees. */
+	/* The slot takes the bytes back: only a drain shows them. */
 	w = new_waiter(test, full.t, full.actor, 64);
 	actor_uncharge(full.holder, 64);
 	expect_result(test, w, 0);
@@ -293,7 +309,7 @@ static void t10_lifting_the_limit_ends_waiting(struct kunit *test)
 	struct full full = new_full(test);
 	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
 
-	configure(test, full.t, 2 * FULL, 0, 0);
+	set_limits(test, full.t, 2 * FULL, 0, 0);
 	expect_result(test, w, 0);
 }
 
@@ -303,11 +319,10 @@ static void t10_lifting_the_accounts_limit_ends_waiting(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, 0, 1);
 	struct waiter *w;
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account, FULL));
-	actor_charge(actor, FULL);
-	w = new_waiter(test, t, actor, SZ_64K);
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account,
-							  MEMQUOTA_UNLIMITED));
+	w = wait_at_account_max(test, t, actor);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(actor->account,
+						 MEMQUOTA_UNLIMITED), 0);
 	expect_result(test, w, 0);
 }
 
@@ -348,9 +363,7 @@ static void t10_closing_wakes_the_accounts_own_queue(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, 0, 1);
 	struct waiter *w;
 
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(actor->account, FULL));
-	actor_charge(actor, FULL);
-	w = new_waiter(test, t, actor, SZ_64K);
+	w = wait_at_account_max(test, t, actor);
 	put_account(test, actor->account);
 	expect_result(test, w, -ESTALE);
 }

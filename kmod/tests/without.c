@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Callers on a kernel without memquota. This file sees the headers as they are
- * there; all calls must behave as with a null handle (rule T4).
+ * Code that is built without memquota: rule T4. The headers must make it behave
+ * as with a null handle.
  */
 #undef CONFIG_MEMQUOTA
 #undef CONFIG_MEMQUOTA_MODULE
@@ -11,12 +11,12 @@
 #include <memquota/participant.h>
 #include <memquota/tracker.h>
 
-static void without_reclaim(struct memquota_participant *p,
+static void reclaim_nothing(struct memquota_participant *p,
 			    const struct memquota_request *request)
 {
 }
 
-static const struct memquota_ops without_ops = { .reclaim = without_reclaim };
+static const struct memquota_ops ops = { .reclaim = reclaim_nothing };
 
 static void t4_without_memquota_nothing_is_counted(struct kunit *test)
 {
@@ -29,23 +29,23 @@ static void t4_without_memquota_nothing_is_counted(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, t);
 	KUNIT_EXPECT_NULL(test, memquota_tracker_create("t", &limits, 0));
-	KUNIT_EXPECT_EQ(test, 0, memquota_tracker_configure(t, &limits, 0, NULL));
+	KUNIT_EXPECT_EQ(test, memquota_tracker_configure(t, &limits, 0, NULL),
+			0);
 	a = memquota_account_create(t, NULL, GFP_KERNEL, "a%d", 1);
 	KUNIT_EXPECT_NULL(test, a);
 	KUNIT_EXPECT_PTR_EQ(test, memquota_account_get(a), a);
 	KUNIT_EXPECT_EQ(test, memquota_account_id(a), 0);
 	KUNIT_EXPECT_NULL(test, memquota_account_lookup(t, 1));
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_add_parent(a, a));
-	KUNIT_EXPECT_EQ(test, 0, memquota_account_set_max(a, 1));
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(a, a), 0);
+	KUNIT_EXPECT_EQ(test, memquota_account_set_max(a, 1), 0);
 
-	memquota_join(&p, without_reclaim, "p%d", 1);
-	memquota_join_private(&p, &without_ops, GFP_KERNEL, "p%d", 1);
-	KUNIT_EXPECT_EQ(test, 0,
-			memquota_join_account(&p, a, &without_ops, GFP_KERNEL,
-					      "p"));
-	KUNIT_EXPECT_EQ(test, 0, memquota_activate(&p));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge(&p, SIZE_MAX, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, memquota_try_charge_wait(&p, SIZE_MAX, 1));
+	memquota_join(&p, reclaim_nothing, "p%d", 1);
+	memquota_join_private(&p, &ops, GFP_KERNEL, "p%d", 1);
+	KUNIT_EXPECT_EQ(test,
+			memquota_join_account(&p, a, &ops, GFP_KERNEL, "p"), 0);
+	KUNIT_EXPECT_EQ(test, memquota_activate(&p), 0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&p, SIZE_MAX, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge_wait(&p, SIZE_MAX, 1), 0);
 	memquota_charge(&p, SIZE_MAX);
 	memquota_uncharge(&p, SIZE_MAX);
 	memquota_uncharge_all(&p);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# Runs the KUnit tests and judges. FILTER=glob selects suites, or cases by
-# suite.case; SPLAT=y runs those that make the kernel warn, too: they need a
-# boot of their own. insmod succeeds even when tests fail, and a report of lockdep
-# switches lockdep off for good: the verdict looks at both.
+# Run the KUnit tests and give a verdict. FILTER=glob selects suites, or cases by
+# suite.case; SPLAT=y also runs the tests that make the kernel warn, which need
+# a boot of their own. insmod succeeds even when tests fail, and a report of
+# lockdep switches lockdep off for good, so the verdict checks both.
 
 debug=/sys/kernel/debug
 kmemleak=$debug/kmemleak
@@ -15,12 +15,12 @@ fail() {
 	failed=1
 }
 
-# A newline would select nothing.
+# With a newline the filter would match nothing.
 [ -z "$FILTER" ] ||
 	printf %s "$FILTER" >/sys/module/kunit/parameters/filter_glob
 
 insmod /modules/memquota.ko || exit 1
-# What the boot and the module left is not what the tests leave.
+# Ignore what the boot and the module have leaked.
 if [ -e $kmemleak ]; then
 	echo scan=off >$kmemleak
 	echo scan >$kmemleak
@@ -41,7 +41,7 @@ for results in "$debug"/kunit/*/results; do
 		grep -c '^    not ok' "$results") failed"
 	grep -q "^ok [0-9]* $suite\( \|\$\)" "$results" ||
 		fail "$suite: did not end well"
-	# The console may drop or mix lines; these are whole.
+	# The console may drop or mix lines, so keep the file.
 	cp "$results" "/out/$suite.ktap"
 done
 [ "$suites" -gt 0 ] || fail "no tests ran"
@@ -51,7 +51,7 @@ if [ -z "$KEEP" ]; then
 	rmmod memquota || fail "memquota does not unload"
 fi
 
-# Leaks are only seen after five seconds.
+# kmemleak reports objects only when they are five seconds old.
 if [ -e $kmemleak ]; then
 	sleep 6
 	echo scan >$kmemleak

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What tests read and change inside the core: nothing else of it is theirs. */
+#ifndef _MEMQUOTA_TESTS_INTERNALS_H
+#define _MEMQUOTA_TESTS_INTERNALS_H
+
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include "../core/core.h"
+
+static inline u64 tracker_high(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->high);
+}
+
+/* Runs of reclaim that have begun. */
+static inline u32 tracker_run(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->reclaim.run);
+}
+
+static inline bool tracker_is_idle(struct memquota_tracker *t)
+{
+	return !irq_work_is_busy(&t->irq_work) && !READ_ONCE(t->reclaim.awake) &&
+	       memquota_tracker_total(t) <= READ_ONCE(t->high) &&
+	       !atomic64_read(&t->reclaim.refused_bytes) &&
+	       !atomic64_read(&t->reclaim.pressure_bytes) &&
+	       !READ_ONCE(t->requests.nr_pending);
+}
+
+/* All its closed accounts have been reaped. */
+static inline bool tracker_is_cleaned_up(struct memquota_tracker *t)
+{
+	return list_empty_careful(&t->accounts.closed);
+}
+
+/* Callers that wait for quota, in any queue. */
+static inline unsigned int tracker_waiting(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->waitq.nr);
+}
+
+/* Bytes that callers wait for in the queue of the tracker's max. */
+static inline u64 tracker_waiting_bytes(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->waitq.bytes);
+}
+
+static inline unsigned long tracker_drained(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->drained);
+}
+
+/* Pretend that the last shared drain was at @when, in jiffies. */
+static inline void tracker_set_drained(struct memquota_tracker *t,
+				       unsigned long when)
+{
+	WRITE_ONCE(t->drained, when);
+}
+
+/* Make the total wrong. */
+static inline void tracker_corrupt_total(struct memquota_tracker *t, s64 bytes)
+{
+	atomic64_add(bytes, &t->total);
+}
+
+/* Run the tracker's atomic callbacks on this CPU alone. */
+static inline int tracker_bind_reclaim(struct memquota_tracker *t,
+				       unsigned int cpu)
+{
+	return set_cpus_allowed_ptr(t->reclaim.thread, cpumask_of(cpu));
+}
+
+static inline bool tracker_has_shrinker(struct memquota_tracker *t)
+{
+	return t->reclaim.shrinker;
+}
+
+static inline unsigned long tracker_shrinkable(struct memquota_tracker *t)
+{
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL };
+
+	return t->reclaim.shrinker->count_objects(t->reclaim.shrinker, &sc);
+}
+
+/* Memory pressure: the kernel wants @bytes. */
+static inline void tracker_shrink(struct memquota_tracker *t, size_t bytes)
+{
+	struct shrink_control sc = {
+		.gfp_mask = GFP_KERNEL,
+		.nr_to_scan = bytes / PAGE_SIZE,
+		.nr_scanned = bytes / PAGE_SIZE,
+	};
+
+	t->reclaim.shrinker->scan_objects(t->reclaim.shrinker, &sc);
+}
+
+static inline unsigned int account_children(struct memquota_account *a)
+{
+	struct list_head *node;
+	unsigned int n = 0;
+
+	raw_spin_lock_irq(&a->tracker->accounts.lock);
+	list_for_each(node, &a->children)
+		n++;
+	raw_spin_unlock_irq(&a->tracker->accounts.lock);
+	return n;
+}
+
+static inline unsigned int account_handles(struct memquota_account *a)
+{
+	return refcount_read(&a->handles);
+}
+
+static inline void account_set_handles(struct memquota_account *a,
+				       unsigned int n)
+{
+	refcount_set(&a->handles, n);
+}
+
+static inline unsigned int account_refs(struct memquota_account *a)
+{
+	return refcount_read(&a->refs);
+}
+
+static inline const char *account_name(struct memquota_account *a)
+{
+	return a->name;
+}
+
+static inline void account_set_refused(struct memquota_account *a, u64 n)
+{
+	atomic64_set(&a->refused, n);
+}
+
+static inline void account_set_reclaims(struct memquota_account *a, u64 n)
+{
+	atomic64_set(&a->reclaims, n);
+}
+
+/* Slots of all CPUs that bear the participant's key. */
+static inline unsigned int participant_slots(struct memquota_participant *p)
+{
+	struct memquota_record *r = rcu_dereference_protected(p->record, true);
+
+	return (atomic64_read(&r->word) & RECORD_REFS) / RECORD_REF - 1;
+}
+
+#endif /* _MEMQUOTA_TESTS_INTERNALS_H */
