@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build-selftests.sh [NAME...]: build those selftests, or all, into
-# build/selftests, for any of the kernels; with all come those that are built
-# for 32 bits, too, and the example of Documentation, as build/memquota-example.
+# build-selftests.sh [NAME...]: build these selftests, or all, into
+# build/selftests, for any of the kernels. All include those that are built for
+# 32 bits as well, and the example of Documentation, as build/memquota-example.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,10 +23,14 @@ status=0
 source=$("$TOP/scripts/kernel.sh" source)
 rm -rf "$BUILD/selftests"
 mkdir -p "$BUILD/selftests"
+install -m 644 "$TOP/selftests/lib.sh" \
+	"$source/tools/testing/selftests/kselftest/ktap_helpers.sh" \
+	"$BUILD/selftests/"
 for file in "$TOP"/selftests/*.c "$TOP"/selftests/*.sh; do
 	name=$(basename "$file")
 	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
 	case $name in
+	lib.sh) ;;
 	*.sh) cp "$file" "$BUILD/selftests/" ;;
 	*.c) build "$file" "$BUILD/selftests/${name%.c}" ;;
 	esac

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2317
 #
-# What memquota says in debugfs and through its tracepoints, while pipes of the
-# sample mqpipe come and go. It unloads memquota and loads it again, from
-# /modules or $MODULES. Cases are called by name. TAP on stdout.
+# What memquota tells in debugfs and through its tracepoints, while pipes of the
+# sample mqpipe come and go. Unloads memquota and loads it again.
 
-modules=${MODULES:-/modules}
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
 memquota=/sys/kernel/debug/memquota
 tracker=$memquota/default
 control=/dev/mqpipe/control
@@ -14,58 +15,25 @@ parameters=/sys/module/memquota/parameters
 tracing=/sys/kernel/tracing
 filter=/sys/module/kunit/parameters/filter_glob
 work=$(mktemp -d)
-cases=0
-failed=0
 
-# expect WHAT IS: the two are the same
-expect() {
-	[ "$1" = "$2" ] && return
-	echo "# not '$1' but '$2'"
-	wrong=1
-}
-
-# expect_some WHAT FILE: there is something in it
+# expect_some WHAT FILE: the file has lines
 expect_some() {
-	[ -s "$2" ] && return
-	echo "# no $1"
-	wrong=1
+	[ -s "$2" ] || fail "no $1"
 }
 
-# expect_none WHAT FILE: there is nothing in it
+# expect_none WHAT FILE: the file has no lines
 expect_none() {
 	[ -s "$2" ] || return
-	echo "# $1:"
+	fail "$1:"
 	head -n 5 "$2" | sed 's/^/# /'
-	wrong=1
 }
 
-# A file that was just closed, or a worker, may hold it for a moment.
-unload() {
-	tries=0
-	while [ -e "/sys/module/$1" ]; do
-		rmmod "$1" 2>/dev/null && return
-		tries=$((tries + 1))
-		[ "$tries" -lt 50 ] || return
-		sleep 0.1
-	done
-}
-
-load() {
+load_both() {
 	unload mqpipe
-	unload memquota
-	insmod "$modules/memquota.ko" "$@" && insmod "$modules/mqpipe.ko"
+	load_memquota "$@" && insmod "$modules/mqpipe.ko"
 }
 
-# until_true COMMAND...: within ten seconds
-until_true() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 100 ] || return 1
-		sleep 0.1
-	done
-}
-
+# value KEY: in the file usage
 value() {
 	sed -n "s/^$1 //p" "$tracker/usage"
 }
@@ -74,7 +42,7 @@ below_low_water() {
 	[ "$(value total)" -le "$(value low_water)" ]
 }
 
-# account NAME: its id
+# account NAME: print the id of an account
 account() {
 	awk -v name="$1" '$6 == name { print $1 }' "$tracker/accounts"
 }
@@ -83,7 +51,7 @@ gone() {
 	[ -z "$(account "$1")" ]
 }
 
-# churn: accounts come, charge and go, below two parents each, until stopped
+# churn: create, charge and close accounts with two parents, until stopped
 churn() {
 	for i in 1 2 3 4 5 6; do
 		echo "create churn$i"
@@ -120,14 +88,14 @@ stop_churn() {
 	wait "$churner"
 }
 
-# columns FILE N: lines of another number of words, into $work/torn
+# columns FILE N: write lines that have not N words to $work/torn
 columns() {
 	awk -v file="$1" -v n="$2" 'NF != n {
 		print file ": " NF " instead of " n ": " $0 }' >>"$work/torn"
 }
 
 r11_lines_are_whole_while_accounts_come_and_go() {
-	load high=2M low_water=1800K
+	load_both high=2M low_water=1800K
 	: >"$work/torn"
 	start_churn
 	round=0
@@ -142,10 +110,10 @@ r11_lines_are_whole_while_accounts_come_and_go() {
 			columns reclaims 14
 		grep -v '^#' "$tracker/reclaims" | grep '^victim' |
 			columns victims 9
-		# Neither is any account there twice, nor out of order.
+		# Accounts are in order, and each is there once.
 		awk 'NR > 1 && $1 <= last { print "after " last ": " $0 }
 			NR > 1 { last = $1 }' "$tracker/accounts" >>"$work/torn"
-		# The tree begins at the left, and goes down one at a time.
+		# The tree begins at the left, and goes down by one level.
 		awk 'NR > 1 && $1 > depth { print "below depth " depth - 1 ": " $0 }
 			NR > 1 { depth = $1 + 1 }' "$tracker/tree" >>"$work/torn"
 		round=$((round + 1))
@@ -154,9 +122,9 @@ r11_lines_are_whole_while_accounts_come_and_go() {
 	expect_none "torn lines" "$work/torn"
 }
 
-# Byte by byte, or nearly: it goes on where it was.
+# Each read() goes on where the last one ended.
 r11_small_buffers_read_the_same() {
-	load
+	load_both
 	for i in 1 2 3 4 5 6 7 8; do
 		echo "create small$i" >"$control"
 	done
@@ -185,7 +153,7 @@ r11_small_buffers_read_the_same() {
 	expect_none "torn lines" "$work/torn"
 }
 
-# line DEPTH PLACE NAME: how often that is in the noted tree
+# line DEPTH PLACE NAME: print how often this is in $work/tree
 line() {
 	awk -v depth="$1" -v place="$2" -v name="$3" '
 		$1 == depth && $10 == place && $11 == name { n++ }
@@ -193,12 +161,12 @@ line() {
 }
 
 a4_children_are_below_each_parent() {
-	load
+	load_both
 	echo "create one" >"$control"
 	echo "create two" >"$control"
 	# shellcheck disable=SC2094
 	(
-		# Not a name that fits one word.
+		# A name that is not one word.
 		printf 'a b\nc' >/proc/self/comm
 		exec 3<>/dev/mqpipe/one 4<>/dev/mqpipe/two
 		echo held >&3
@@ -207,7 +175,7 @@ a4_children_are_below_each_parent() {
 			cat "$tracker/tree" >"$work/tree"
 			cat "$tracker/accounts" >"$work/accounts"
 		)
-		# The shell may become what it does last.
+		# The shell may exec() its last command.
 		:
 	)
 	columns tree 11 <"$work/tree" >"$work/torn"
@@ -216,7 +184,7 @@ a4_children_are_below_each_parent() {
 	expect 1 "$(line 1 first mqpipe/one)"
 	expect 1 "$(line 1 again mqpipe/one)"
 	expect 1 "$(line 1 - mqpipe/two)"
-	# They are indented, and the second is below the first's parent, too.
+	# They are indented. The second is below the first's parent, too.
 	expect 3 "$(grep -c '   mqpipe/' "$work/tree")"
 	id=$(awk '$6 == "mqpipe/one" { print $1 }' "$work/accounts")
 	expect 2 "$(awk -v id="$id" '$2 == id' "$work/tree" | wc -l)"
@@ -229,7 +197,7 @@ a4_children_are_below_each_parent() {
 	until_true gone mqpipe/one || expect gone mqpipe/one
 }
 
-# provoke NAME: a pipe of that name gets more than there may be
+# provoke NAME: write more to a pipe of that name than the quota allows
 provoke() {
 	echo "create $1" >"$control"
 	# shellcheck disable=SC2094
@@ -242,7 +210,7 @@ provoke() {
 }
 
 r10_past_reclaims_have_their_victims() {
-	load high=2M low_water=1800K
+	load_both high=2M low_water=1800K
 	expect 0 "$(grep -vc '^#' "$tracker/reclaims")"
 	provoke victim
 	until_true grep -q reached "$tracker/reclaims" || expect reached never
@@ -260,7 +228,7 @@ r10_past_reclaims_have_their_victims() {
 }
 
 t2_usage_tells_limits_as_set_and_as_derived() {
-	load high=4M
+	load_both high=4M
 	expect "derived 4194304 derived" \
 		"$(value set_max) $(value set_high) $(value set_low_water)"
 	expect "unlimited 4194304 3145728" \
@@ -269,7 +237,7 @@ t2_usage_tells_limits_as_set_and_as_derived() {
 	expect "2097152 2097152" "$(value set_low_water) $(value low_water)"
 }
 
-# traced EVENT PATTERN: it came, and all of its lines are like that
+# traced EVENT PATTERN: the trace has this event, and all match the pattern
 traced() {
 	grep " memquota_$1: " "$work/trace" >"$work/$1"
 	expect_some "$1" "$work/$1"
@@ -288,7 +256,7 @@ trace_off() {
 }
 
 r10_tracepoints_tell_of_a_reclaim() {
-	load high=2M low_water=1800K
+	load_both high=2M low_water=1800K
 	if [ ! -e "$tracing/events/memquota" ]; then
 		skip="no tracing"
 		return
@@ -315,7 +283,7 @@ r10_tracepoints_tell_of_a_reclaim() {
 	traced account_close "tracker=default account=$n:.* held=$n"
 	grep -q "account=$id:mqpipe/traced held=" "$work/account_close" ||
 		expect closed "$id"
-	# What it says of bytes is what the history says.
+	# The bytes are those of the history.
 	freed=$(sed -n 's/.*participant=traced bytes=//p' "$work/reclaimed" |
 		awk '{ sum += $1 } END { print sum }')
 	expect "$(awk '$1 == "run" { sum += $12 } END { print sum }' \
@@ -323,7 +291,7 @@ r10_tracepoints_tell_of_a_reclaim() {
 }
 
 c5_tracepoints_tell_of_chunks() {
-	load
+	load_both
 	if [ ! -e "$tracing/events/memquota" ] || [ ! -e "$filter" ] ||
 			[ ! -e "$modules/memquota_kunit.ko" ]; then
 		skip="no tracing, or no tests that use arenas"
@@ -345,35 +313,17 @@ c5_tracepoints_tell_of_chunks() {
 	traced account_free "tracker=kunit-.* account=[0-9]+:account-[0-9]+"
 }
 
-if [ ! -e "$modules/mqpipe.ko" ] || [ "$(id -u)" != 0 ]; then
-	echo "1..0 # SKIP no $modules/mqpipe.ko, or not root"
-	exit 4
-fi
-echo "TAP version 13"
-echo 1..7
-for case in r11_lines_are_whole_while_accounts_come_and_go \
-		r11_small_buffers_read_the_same \
-		a4_children_are_below_each_parent \
-		r10_past_reclaims_have_their_victims \
-		t2_usage_tells_limits_as_set_and_as_derived \
-		r10_tracepoints_tell_of_a_reclaim \
-		c5_tracepoints_tell_of_chunks; do
-	cases=$((cases + 1))
-	wrong=0
-	skip=
-	$case
-	if [ $wrong != 0 ]; then
-		echo "not ok $cases $case"
-		failed=1
-	elif [ -n "$skip" ]; then
-		echo "ok $cases $case # SKIP $skip"
-	else
-		echo "ok $cases $case"
-	fi
-done
+[ -e "$modules/mqpipe.ko" ] || skip_all "no $modules/mqpipe.ko"
+[ "$(id -u)" = 0 ] || skip_all "not root"
+run_cases r11_lines_are_whole_while_accounts_come_and_go \
+	r11_small_buffers_read_the_same \
+	a4_children_are_below_each_parent \
+	r10_past_reclaims_have_their_victims \
+	t2_usage_tells_limits_as_set_and_as_derived \
+	r10_tracepoints_tell_of_a_reclaim \
+	c5_tracepoints_tell_of_chunks
 rm -rf "$work"
-# As the next test finds it.
+# The next test expects it.
 unload mqpipe
-unload memquota
-insmod "$modules/memquota.ko" || failed=1
-exit $failed
+load_memquota || ktap_exit_fail_msg "memquota does not load"
+ktap_finished

@@ -2,30 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2015,SC2086,SC2317
 #
-# memquotactl, as somebody tries it who has not seen it before: each command,
-# with and without success, in a terminal of 80 columns and without one, as
-# root, as a member of the group and as nobody. It unloads memquota and loads
-# it again, from /modules or $MODULES. Cases are called by name. JSON is checked
-# by python3 where there is one, and left in /out for whoever starts this. TAP
-# on stdout.
+# memquotactl as a new user tries it: each command, with and without success, in
+# a terminal of 80 columns and without one, as root, as a member of the group
+# and as nobody. Unloads memquota and loads it again. python3 checks JSON where
+# there is one; otherwise the host can check what is left in /out.
 
-module=${MODULES:-/modules}/memquota.ko
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+module=$modules/memquota.ko
 setpriv=/usr/bin/setpriv
 nobody=65534
 tracker=ctl
-cases=0
-failed=0
 holders=
 tmp=$(mktemp -d)
 
-# expect WHAT IS: the two are the same
-expect() {
-	[ "$1" = "$2" ] && return
-	echo "# not '$1' but '$2'"
-	wrong=1
-}
-
-# run COMMAND...: $out, $err and $status are what comes of it
+# run COMMAND...: set $out, $err and $status
 run() {
 	status=0
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
@@ -33,15 +25,14 @@ run() {
 	err=$(cat "$tmp/err")
 }
 
-# ctl ARGUMENT...: it succeeds, and has nothing to complain about
+# ctl ARGUMENT...: memquotactl succeeds, and prints no errors
 ctl() {
 	run memquotactl "$@"
 	[ "$status" = 0 ] && [ -z "$err" ] && return
-	echo "# memquotactl $*: status $status: $err"
-	wrong=1
+	fail "memquotactl $*: status $status: $err"
 }
 
-# refused STATUS TEXT COMMAND...: it fails so, and that is in what it says
+# refused STATUS TEXT COMMAND...: the command fails, and its message has the text
 refused() {
 	refused_status=$1 refused_text=$2
 	shift 2
@@ -49,22 +40,18 @@ refused() {
 	expect "$refused_status" "$status"
 	case $err in
 	*"$refused_text"*) ;;
-	*)
-		echo "# $*: '$refused_text' is not in: $err"
-		wrong=1
-		;;
+	*) fail "$*: '$refused_text' is not in: $err" ;;
 	esac
 }
 
-# says TEXT...: each is in what came out
+# says TEXT...: each text is in the output
 says() {
 	for text; do
 		case $out in
 		*"$text"*) ;;
 		*)
-			echo "# '$text' is not in:"
+			fail "'$text' is not in:"
 			echo "$out" | sed 's/^/#    /'
-			wrong=1
 			;;
 		esac
 	done
@@ -72,19 +59,16 @@ says() {
 
 says_not() {
 	case $out in
-	*"$1"*)
-		echo "# '$1' is in: $out"
-		wrong=1
-		;;
+	*"$1"*) fail "'$1' is in: $out" ;;
 	esac
 }
 
-# line N IS: line N of what came out, with single spaces
+# line N TEXT: line N of the output, with single spaces
 line() {
 	expect "$2" "$(echo "$out" | sed -n "$1{s/  */ /g;s/ \$//;p;}")"
 }
 
-# json NAME ARGUMENT...: it prints JSON
+# json NAME ARGUMENT...: memquotactl prints JSON
 json() {
 	name=$1
 	shift
@@ -92,7 +76,7 @@ json() {
 	json_of "$name"
 }
 
-# json_of NAME: what came out is JSON, a line apart if NAME ends in l
+# json_of NAME: the output is JSON, or JSON lines if NAME ends in l
 json_of() {
 	name=$1
 	json_lines=
@@ -105,7 +89,7 @@ json_of() {
 		expect JSON "$out"
 }
 
-# terminal COMMAND: run it in one of 80 columns; no line is longer
+# terminal COMMAND: run it in a terminal of 80 columns; no line is longer
 terminal() {
 	status=0
 	TERM=linux script -q -e -c "stty cols 80 rows 24; $*" /dev/null \
@@ -116,21 +100,12 @@ terminal() {
 	expect "" "$too_long"
 }
 
-# eventually COMMAND...: it succeeds within some seconds
+# eventually COMMAND...: it succeeds within ten seconds
 eventually() {
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		if [ $tries -gt 100 ]; then
-			echo "# never: $*"
-			wrong=1
-			return
-		fi
-		sleep 0.1
-	done
+	until_true "$@" >/dev/null 2>&1 || fail "never: $*"
 }
 
-# hold ARGUMENT...: hold in the background; $id is what it prints, $pid whose
+# hold ARGUMENT...: hold in the background, as $pid; $id is what it prints
 hold() {
 	: >"$tmp/id"
 	memquotactl hold --tracker $tracker "$@" >"$tmp/id" 2>"$tmp/said" &
@@ -140,7 +115,7 @@ hold() {
 	id=$(cat "$tmp/id")
 }
 
-# ended STATUS PID: it ends by itself
+# ended STATUS PID: the process ends by itself
 ended() {
 	eventually sh -c "! kill -0 $2"
 	kill "$2" 2>/dev/null
@@ -163,22 +138,12 @@ new_tracker() {
 	ctl create $tracker --programs "$@"
 }
 
-unload() {
-	tries=0
-	while [ -e /sys/module/memquota ]; do
-		rmmod memquota 2>/dev/null && return
-		tries=$((tries + 1))
-		[ $tries -lt 50 ] || return
-		sleep 0.1
-	done
-}
-
 as_nobody() {
 	$setpriv --reuid $nobody --regid $nobody --clear-groups "$@"
 }
 
 no_module() {
-	unload
+	unload memquota
 	for command in info trackers accounts "show 1" "set x --max 1M" \
 			"create x" "destroy x" "top --once" export "hold 1M" \
 			events; do
@@ -232,7 +197,7 @@ wrong_usage() {
 		refused 2 "invalid size '$size'" memquotactl set default --max "$size"
 	done
 	refused 2 "101%" memquotactl set default --max 101%
-	# What the kernel would take for no limit at all.
+	# The kernel would take these for no limit.
 	for size in 0 0K 0.0001K 0.00000001%; do
 		refused 2 "expected at least 1 byte" memquotactl set default --max "$size"
 	done
@@ -270,7 +235,7 @@ rights() {
 	run as_nobody timeout -s TERM 1 memquotactl hold 1M -t $tracker
 	expect "" "$err"
 	[ "$out" -gt 0 ] || expect "an id" "$out"
-	# Accounts of others: not by their ids.
+	# Accounts of other users cannot be opened by their ids.
 	hold 0
 	refused 1 "owned by another user" as_nobody memquotactl hold 1M -t $tracker \
 		--parent "$id"
@@ -307,7 +272,7 @@ limits() {
 	expect "$tracker: max 512M, high 256M, low-water 192M" "$out"
 	ctl set $tracker --low-water 90%
 	expect "$tracker: max 512M, high 256M, low-water 230.4M" "$out"
-	# What was set stays; what is at its default follows.
+	# Defaults follow the other limits; a limit that was set stays.
 	ctl set $tracker --high 0.5g
 	expect "$tracker: max 512M, high 512M, low-water 230.4M" "$out"
 	ctl set $tracker --low-water default
@@ -327,7 +292,7 @@ limits() {
 	refused 3 "tracker 'other': not found" memquotactl set other --max 1M
 }
 
-# The kernel's own words.
+# The kernel's own messages.
 refused_limits() {
 	new_tracker --max 64M
 	refused 1 "max is below high" memquotactl set $tracker --high 65M
@@ -405,7 +370,7 @@ tree() {
 	says_not '"children"'
 	refused 3 "tracker 'other': not found" memquotactl accounts other
 
-	# A parent that closes takes its branch along, and nothing else.
+	# A parent that closes takes its branch along, and no other account.
 	set -- $holders
 	kill "$1"
 	ended 0 "$1"
@@ -416,8 +381,7 @@ tree() {
 	line 4 ""
 }
 
-# 32 levels fit below each other: neither terminals nor readers of JSON can
-# have any number.
+# The tree has 32 levels: neither terminals nor readers of JSON take more.
 deep_tree() {
 	new_tracker
 	hold 0 --name link
@@ -438,7 +402,7 @@ deep_tree() {
 	expect 37 "$(echo "$out" | grep -c '"name"')"
 }
 
-# Modules can give names that programs cannot, and cut them anywhere.
+# Modules can give names that programs cannot, and cut them inside a character.
 names_of_modules() {
 	insmod "${module%/*}/mqpipe.ko"
 	eventually test -w /dev/mqpipe/control
@@ -510,8 +474,7 @@ hold_until() {
 	expect "" "$(grep -v ': closed$' "$tmp/said")"
 }
 
-# Oldest first: the tool tells how old its data is, but for the time before the
-# machine's start.
+# Oldest first: hold tells how old its data is, at most the machine's uptime.
 hold_and_reclaim() {
 	new_tracker
 	hold 4M --age 3 --partial --name partial
@@ -527,7 +490,7 @@ hold_and_reclaim() {
 	line 3 "young 4M"
 	ctl accounts $tracker -n -l -o HELD --bytes
 	left=$(echo "$out" | head -n 1)
-	# Down to 9M of 12M, and what the CPUs' caches hold.
+	# Reclaimed down to 9M of 12M, and what CPU caches hold.
 	[ "$left" -le 1048576 ] && [ "$left" -gt 900000 ] ||
 		expect "some 1M" "$left"
 	ctl set $tracker --high 8M --low-water 5M
@@ -568,13 +531,13 @@ metrics() {
 	grep -q '^memquota_tracker_high_bytes' "$tmp/memquota.prom" ||
 		expect metrics "$(cat "$tmp/memquota.prom")"
 	expect "" "$(cd "$tmp" && ls memquota.prom.* 2>/dev/null)"
-	refused 1 "No such file" memquotactl export -o "$tmp/none/x.prom"
-	# What fails leaves the old one, and nothing else.
+	refused 1 "cannot be written" memquotactl export -o "$tmp/none/x.prom"
+	# A failure leaves the old file, and no temporary one.
 	mkdir "$tmp/folder.prom"
 	refused 1 "not a regular file" memquotactl export -o "$tmp/folder.prom"
 	expect "" "$(cd "$tmp" && ls -d folder.prom.* 2>/dev/null)"
 	rmdir "$tmp/folder.prom"
-	# Such as /dev/null and /dev/stdout, which root could replace.
+	# /dev/null and /dev/stdout are such files, which root could replace.
 	mkfifo "$tmp/pipe.prom"
 	refused 1 "not a regular file" memquotactl export -o "$tmp/pipe.prom"
 	ln -s memquota.prom "$tmp/link.prom"
@@ -631,7 +594,8 @@ top() {
 	run timeout -s INT 2 memquotactl top --json --delay 0.3
 	[ "$(echo "$out" | wc -l)" -gt 2 ] || expect "some lines" "$out"
 
-	(sleep 3; printf s; sleep 2; printf q) |
+	: >"$tmp/out"
+	(until_true grep -q "q quit" "$tmp/out"; printf s; sleep 2; printf q) |
 		TERM=linux script -q -e -c \
 		"stty cols 80 rows 24; memquotactl top" /dev/null \
 		>"$tmp/out" 2>&1
@@ -643,7 +607,7 @@ top() {
 	says "terminal 'none': unknown type"
 }
 
-# watch ARGUMENT...: events in the background, to $tmp/events, as $pid
+# watch ARGUMENT...: events in the background, as $pid, to $tmp/events
 watch() {
 	memquotactl events "$@" >"$tmp/events" 2>"$tmp/said" &
 	pid=$!
@@ -660,12 +624,12 @@ events() {
 	fi
 	refused 3 "tracker 'other': not found" memquotactl events other
 	new_tracker --high 64M
-	# Names that look like what the kernel writes.
+	# Names that look like fields of an event.
 	hold 4M --age 60 --name "x participant=\"y held=1"
 	hostile=$id
 	hold 4M --partial --name part
 	part=$id
-	# One that was killed leaves its instance, the next removes it.
+	# A killed memquotactl leaves its instance; the next one removes it.
 	watch
 	kill -9 "$pid"
 	killed=$pid
@@ -696,13 +660,13 @@ events() {
 		"\"account\": $part, \"name\": \"part\", \"participant\": \"part\", \"bytes\": 1" \
 		'"reached": true}'
 
-	# It ends with its reader, not only when there is something to say.
+	# It ends with its reader, even without an event.
 	run timeout 30 sh -c 'memquotactl events | head -n 1'
 	expect 0 "$status"
 	says TIME
 	expect "" "$(ls -d /sys/kernel/tracing/instances/memquotactl.* 2>/dev/null)"
 
-	# Another tracker's are not shown; nor does it outlive its reader.
+	# Events of another tracker are not shown.
 	memquotactl events default --noheadings >"$tmp/events" 2>&1 &
 	pid=$!
 	sleep 3
@@ -713,7 +677,7 @@ events() {
 	expect "" "$(cat "$tmp/events")"
 	let_go
 	watch
-	unload
+	unload memquota
 	ended 3 "$pid"
 	expect "memquotactl: module memquota: unloaded" \
 		"$(cat "$tmp/said")"
@@ -727,7 +691,7 @@ output_fails() {
 	says_not NAME
 	run sh -c "memquotactl --help >/dev/full"
 	expect 1 "$status"
-	# A reader that has seen enough, for who ignores the signal, too.
+	# A reader that closes early, even if SIGPIPE is ignored.
 	new_tracker
 	hold 0
 	for command in trackers accounts "accounts --json" "top --once" \
@@ -742,35 +706,22 @@ output_fails() {
 	done
 }
 
-if ! command -v memquotactl >/dev/null; then
-	echo "1..0 # SKIP no memquotactl"
-	exit 4
-fi
-if [ ! -e "$module" ] || [ "$(id -u)" != 0 ] || [ ! -x $setpriv ] ||
-   ! command -v script >/dev/null; then
-	echo "1..0 # SKIP no $module, $setpriv or script, or not root"
-	exit 4
-fi
+after_case() {
+	let_go
+	memquotactl destroy $tracker >/dev/null 2>&1
+}
+
+command -v memquotactl >/dev/null || skip_all "no memquotactl"
+command -v script >/dev/null || skip_all "no script"
+[ -x $setpriv ] || skip_all "no $setpriv"
+[ -e "$module" ] || skip_all "no $module"
+[ "$(id -u)" = 0 ] || skip_all "not root"
 all="no_module help_of_each wrong_usage info rights trackers limits
 	refused_limits create_and_destroy tree deep_tree names_of_modules
 	show hold_until hold_and_reclaim
 	metrics in_a_terminal top events output_fails"
 [ $# = 0 ] || all=$*
 trap 'let_go; exit 1' INT TERM
-echo "TAP version 13"
-echo "1..$(echo "$all" | wc -w)"
-for case in $all; do
-	cases=$((cases + 1))
-	wrong=0
-	$case
-	let_go
-	memquotactl destroy $tracker >/dev/null 2>&1
-	if [ $wrong = 0 ]; then
-		echo "ok $cases $case"
-	else
-		echo "not ok $cases $case"
-		failed=1
-	fi
-done
+run_cases $all
 rm -rf "$tmp"
-exit $failed
+ktap_finished

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# Runs each test in /selftests, on a machine with memquota loaded, for TIMEOUT
-# seconds at most, and leaves what it said in /out.
+# Run each test in /selftests, on a machine with memquota loaded, for at most
+# TIMEOUT seconds, and leave its output in /out.
 
 failed=0
 insmod /modules/memquota.ko || exit 1
