@@ -38,7 +38,8 @@ done
 if [ $# = 0 ]; then
 	need "/usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a:gcc-multilib" \
 		/usr/lib32/libc.a:libc6-dev-i386
-	for name in exhausted ioctl program threads; do
+	for name in $(sed -n 's/^IOCTL_PROGS [:+]= //p' \
+			"$TOP/selftests/Makefile"); do
 		build "$TOP/selftests/$name.c" "$BUILD/selftests/${name}32" -m32
 	done
 	build "$TOP/Documentation/example.c" "$BUILD/memquota-example"

@@ -15,9 +15,10 @@ step 2 4 "building the modules"
 step 3 4 "running the KUnit tests"
 "$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race kcsan \
 	"$TOP/scripts/guest/kunit.sh"
-step 4 4 "running selftests: programs, thresholds, debugfs, samples"
-"$TOP/scripts/build-selftests.sh" debugfs.sh module.sh program.c \
-	threads.c mqhttp.c mqpipe.c
+step 4 4 "running selftests: programs, thresholds, debugfs, the samples"
+"$TOP/scripts/build-selftests.sh" debugfs.sh module.sh account.c charge.c \
+	descriptor.c request.c threads.c threshold.c tracker.c user.c victim.c \
+	mqhttp.c mqhttp_load.c mqpipe.c mqpipe_quota.c
 "$TOP/scripts/run-vm.sh" --cpus 4 --timeout 1800 --name race-selftests \
 	--append TIMEOUT=600 kcsan "$TOP/scripts/guest/selftests.sh" \
 	"$BUILD/selftests:/selftests"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of /dev/memquota share: calling it, a tracker of their own, a
- * descriptor of each kind, and other processes.
+ * What the tests of /dev/memquota share: its ioctls, a tracker of their own, a
+ * descriptor of each kind, and passing descriptors to other processes.
+ *
+ * Functions return 0 or an errno; those that make a descriptor, -errno.
  */
 #ifndef _SELFTESTS_MEMQUOTA_COMMON_H
 #define _SELFTESTS_MEMQUOTA_COMMON_H
@@ -15,53 +17,22 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "files.h"
+
 #define NODE		"/dev/memquota"
-#define PARAMETERS	"/sys/module/memquota/parameters/"
 #define DEFAULT		"default"
 #define TRACKER		"tests"
-#define SOMEBODY	1234
-#define SOMEBODY_ELSE	1235
+/* Users without rights. */
+#define USER		1234
+#define OTHER_USER	1235
 #define MIB		1048576ULL
 
-/* 0, or the errno. */
 static inline int call(int fd, unsigned int cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? errno : 0;
-}
-
-static inline bool get_parameter(const char *name, char *value, size_t size)
-{
-	char path[128];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return false;
-	len = read(fd, value, size - 1);
-	close(fd);
-	value[len > 0 ? len : 0] = 0;
-	return len >= 0;
-}
-
-static inline bool set_parameter(const char *name, const char *value)
-{
-	char path[128];
-	bool ok;
-	int fd;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return false;
-	ok = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return ok;
 }
 
 static inline void set_name(char *to, const char *name)
@@ -70,7 +41,7 @@ static inline void set_name(char *to, const char *name)
 	memcpy(to, name, strnlen(name, MEMQUOTA_IOCTL_NAME_SIZE - 1));
 }
 
-static inline int ask_tracker(int fd, const char *name,
+static inline int get_tracker(int fd, const char *name,
 			      struct memquota_ioctl_tracker *tracker)
 {
 	memset(tracker, 0, sizeof(*tracker));
@@ -79,9 +50,9 @@ static inline int ask_tracker(int fd, const char *name,
 	return call(fd, MEMQUOTA_IOCTL_TRACKER, tracker);
 }
 
-static inline int configure(int fd, unsigned int cmd, const char *name,
-			    uint32_t flags, uint64_t max, uint64_t high,
-			    uint64_t low_water)
+static inline int configure_tracker(int fd, unsigned int cmd, const char *name,
+				    uint32_t flags, uint64_t max,
+				    uint64_t high, uint64_t low_water)
 {
 	struct memquota_ioctl_tracker_config config = {
 		.size = sizeof(config),
@@ -98,8 +69,9 @@ static inline int configure(int fd, unsigned int cmd, const char *name,
 static inline int create_tracker(int fd, const char *name, uint64_t max,
 				 uint64_t high, uint64_t low_water)
 {
-	return configure(fd, MEMQUOTA_IOCTL_TRACKER_CREATE, name,
-			 MEMQUOTA_TRACKER_PROGRAMS, max, high, low_water);
+	return configure_tracker(fd, MEMQUOTA_IOCTL_TRACKER_CREATE, name,
+				 MEMQUOTA_TRACKER_PROGRAMS, max, high,
+				 low_water);
 }
 
 static inline int destroy_tracker(int fd, const char *name)
@@ -112,7 +84,6 @@ static inline int destroy_tracker(int fd, const char *name)
 	return call(fd, MEMQUOTA_IOCTL_TRACKER_DESTROY, &destroy);
 }
 
-/* A descriptor, or -errno; so are the next ones. */
 static inline int create_account(int fd, const char *tracker, const char *name,
 				 int parent)
 {
@@ -121,12 +92,11 @@ static inline int create_account(int fd, const char *tracker, const char *name,
 		.parent_fd = parent,
 		.out_fd = -1,
 	};
-	int err;
 
 	set_name(create.tracker, tracker);
 	set_name(create.name, name);
-	err = call(fd, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create);
-	return err ? -err : create.out_fd;
+	return call(fd, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create) ?
+	       -errno : create.out_fd;
 }
 
 static inline int open_account(int fd, const char *tracker, uint64_t id)
@@ -136,14 +106,13 @@ static inline int open_account(int fd, const char *tracker, uint64_t id)
 		.id = id,
 		.out_fd = -1,
 	};
-	int err;
 
 	set_name(open.tracker, tracker);
-	err = call(fd, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open);
-	return err ? -err : open.out_fd;
+	return call(fd, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open) ?
+	       -errno : open.out_fd;
 }
 
-static inline int ask_account(int fd, struct memquota_ioctl_account *account)
+static inline int get_account(int fd, struct memquota_ioctl_account *account)
 {
 	memset(account, 0, sizeof(*account));
 	account->size = sizeof(*account);
@@ -177,34 +146,62 @@ static inline int join(int account, const char *name, uint32_t flags)
 		.flags = flags,
 		.out_fd = -1,
 	};
-	int err;
 
 	set_name(join.name, name);
-	err = call(account, MEMQUOTA_IOCTL_JOIN, &join);
-	return err ? -err : join.out_fd;
+	return call(account, MEMQUOTA_IOCTL_JOIN, &join) ? -errno : join.out_fd;
 }
 
-/* 0 or the errno, again. */
-static inline int charge(int fd, uint64_t bytes)
+static inline int set_tracker_threshold(int device, const char *tracker,
+					int event, uint64_t above,
+					uint64_t rearm)
 {
-	struct memquota_ioctl_charge charge = {
-		.size = sizeof(charge),
-		.bytes = bytes,
+	struct memquota_ioctl_tracker_threshold t = {
+		.size = sizeof(t),
+		.event_fd = event,
+		.above_bytes = above,
+		.rearm_bytes = rearm,
 	};
 
-	return call(fd, MEMQUOTA_IOCTL_CHARGE, &charge);
+	set_name(t.name, tracker);
+	return call(device, MEMQUOTA_IOCTL_TRACKER_THRESHOLD, &t) ?
+	       -errno : t.out_fd;
 }
 
-static inline int charge_wait(int fd, uint64_t bytes, uint64_t timeout_ns)
+static inline int set_account_threshold(int account, int event, uint64_t above,
+					uint64_t rearm)
+{
+	struct memquota_ioctl_account_threshold a = {
+		.size = sizeof(a),
+		.event_fd = event,
+		.above_bytes = above,
+		.rearm_bytes = rearm,
+	};
+
+	return call(account, MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD, &a) ?
+	       -errno : a.out_fd;
+}
+
+static inline int charge_flags(int fd, uint64_t bytes, uint32_t flags,
+			       uint64_t timeout_ns)
 {
 	struct memquota_ioctl_charge charge = {
 		.size = sizeof(charge),
-		.flags = MEMQUOTA_CHARGE_WAIT,
+		.flags = flags,
 		.bytes = bytes,
 		.timeout_ns = timeout_ns,
 	};
 
 	return call(fd, MEMQUOTA_IOCTL_CHARGE, &charge);
+}
+
+static inline int charge(int fd, uint64_t bytes)
+{
+	return charge_flags(fd, bytes, 0, 0);
+}
+
+static inline int charge_wait(int fd, uint64_t bytes, uint64_t timeout_ns)
+{
+	return charge_flags(fd, bytes, MEMQUOTA_CHARGE_WAIT, timeout_ns);
 }
 
 static inline int uncharge(int fd, uint64_t bytes)
@@ -255,54 +252,72 @@ static inline void sleep_ms(unsigned int ms)
 static inline int configure_tests(int device, uint64_t max, uint64_t high,
 				  uint64_t low_water)
 {
-	return configure(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE, TRACKER, 0,
-			 max, high, low_water);
+	return configure_tracker(device, MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
+				 TRACKER, 0, max, high, low_water);
 }
 
-/* One that was left by a test that was killed goes. */
+/* A test that was killed may have left its tracker. */
 static inline int create_tests(int device)
 {
 	destroy_tracker(device, TRACKER);
 	return create_tracker(device, TRACKER, 0, 0, 0);
 }
 
-static inline uint64_t held(int account)
+static inline uint64_t held_bytes(int account)
 {
 	struct memquota_ioctl_account a;
 
-	return ask_account(account, &a) ? UINT64_MAX : a.out_held;
+	return get_account(account, &a) ? UINT64_MAX : a.out_held;
 }
 
-static inline bool closed(int account)
+static inline bool is_closed(int account)
 {
 	struct memquota_ioctl_account a;
 
-	return !ask_account(account, &a) && a.out_closed;
+	return !get_account(account, &a) && a.out_closed;
 }
 
 static inline uint64_t id_of(int account)
 {
 	struct memquota_ioctl_account a;
 
-	return ask_account(account, &a) ? 0 : a.out_id;
+	return get_account(account, &a) ? 0 : a.out_id;
 }
 
-static inline uint64_t accounts(int device)
+static inline uint64_t count_accounts(int device)
 {
 	struct memquota_ioctl_tracker t;
 
-	return ask_tracker(device, TRACKER, &t) ? UINT64_MAX : t.out_accounts;
+	return get_tracker(device, TRACKER, &t) ? UINT64_MAX : t.out_accounts;
 }
+
+static inline bool total_at_most(int device, uint64_t bytes)
+{
+	struct memquota_ioctl_tracker t;
+
+	/* The CPUs' caches may hold some bytes more. */
+	return !get_tracker(device, TRACKER, &t) &&
+	       t.out_total <= bytes + t.out_excess_max;
+}
+
+/* In FIXTURE_SETUP(): open the device; without the module, skip the case. */
+#define OPEN_DEVICE(fd)							\
+do {									\
+	(fd) = open(NODE, O_RDWR | O_CLOEXEC);				\
+	if ((fd) < 0 && errno == ENOENT)				\
+		SKIP(return, "memquota is not loaded");			\
+	ASSERT_GE((fd), 0);						\
+} while (0)
 
 /* Wait up to two seconds for a condition. */
 #define EVENTUALLY(condition)						\
 ({									\
 	int tries = 400;						\
-	bool so;							\
+	bool met;							\
 									\
-	while (!(so = (condition)) && tries--)				\
+	while (!(met = (condition)) && tries--)				\
 		sleep_ms(5);						\
-	so;								\
+	met;								\
 })
 
 static inline void send_fd(int socket, int fd)
@@ -345,28 +360,6 @@ static inline int receive_fd(int socket)
 		return -1;
 	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
 	return fd;
-}
-
-/* In a child: what is not so is said, and ends it. */
-#define REQUIRE(condition)						\
-do {									\
-	if (!(condition)) {						\
-		fprintf(stderr, "# line %d: %s\n", __LINE__, #condition);	\
-		_exit(1);						\
-	}								\
-} while (0)
-
-static inline void become(uid_t uid)
-{
-	REQUIRE(!setresgid(uid, uid, uid));
-	REQUIRE(!setresuid(uid, uid, uid));
-}
-
-static inline bool ended_well(pid_t pid)
-{
-	int status;
-
-	return waitpid(pid, &status, 0) == pid && !status;
 }
 
 #endif /* _SELFTESTS_MEMQUOTA_COMMON_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Documentation/example.c, as a program memquota-example: it gives up the
- * oldest of what came in, and has the rest at the end.
+ * Documentation/example.c, built as memquota-example: it keeps its input, gives
+ * up the oldest of it when it is asked to, and writes the rest at the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "child.h"
 #include "common.h"
 
 #define EXAMPLE		"/bin/memquota-example"
@@ -25,55 +25,48 @@
 FIXTURE(example)
 {
 	int device;
-	int input;		/* where it reads from */
-	pid_t pid;
+	int input;		/* the example reads from it */
+	pid_t pid;		/* of the example */
 };
 
 FIXTURE_SETUP(example)
 {
-	int fds[2], out;
+	int fds[2];
 
-	self->device = open(NODE, O_RDWR | O_CLOEXEC);
-	if (self->device < 0 && errno == ENOENT)
-		SKIP(return, "memquota is not loaded");
-	ASSERT_GE(self->device, 0);
+	OPEN_DEVICE(self->device);
 	if (access(EXAMPLE, X_OK))
 		SKIP(return, "no example");
 	ASSERT_EQ(0, create_tests(self->device));
 	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
 	self->input = fds[1];
-	self->pid = fork();
-	ASSERT_GE(self->pid, 0);
-	if (!self->pid) {
-		dup2(fds[0], 0);
-		out = open(OUTPUT, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		dup2(out, 1);
-		out = open(MESSAGES, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		dup2(out, 2);
-		execl(EXAMPLE, EXAMPLE, TRACKER, NULL);
-		_exit(1);
+	START_CHILD(self->pid) {
+		ASSERT_EQ(0, dup2(fds[0], 0));
+		ASSERT_EQ(1, dup2(creat(OUTPUT, 0600), 1));
+		ASSERT_EQ(2, dup2(creat(MESSAGES, 0600), 2));
+		ASSERT_EQ(0, execl(EXAMPLE, EXAMPLE, TRACKER, NULL));
 	}
 	close(fds[0]);
 }
 
-FIXTURE_TEARDOWN(example)
+FIXTURE_TEARDOWN_PARENT(example)
 {
-	close(self->input);
-	destroy_tracker(self->device, TRACKER);
+	int device = open(NODE, O_RDWR | O_CLOEXEC);
+
+	destroy_tracker(device, TRACKER);
 	unlink(OUTPUT);
 	unlink(MESSAGES);
-	close(self->device);
+	close(device);
 }
 
-static uint64_t total(int device)
+static uint64_t get_total(int device)
 {
 	struct memquota_ioctl_tracker t;
 
-	return ask_tracker(device, TRACKER, &t) ? 0 : t.out_total;
+	return get_tracker(device, TRACKER, &t) ? 0 : t.out_total;
 }
 
-/* Numbers in order, a line each. */
-static bool feed(int fd, unsigned int from, unsigned int to)
+/* Write numbers in order, one in a line. */
+static bool write_numbers(int fd, unsigned int from, unsigned int to)
 {
 	char line[16];
 
@@ -85,20 +78,29 @@ static bool feed(int fd, unsigned int from, unsigned int to)
 	return true;
 }
 
-static bool messages(unsigned long *kept, unsigned long *given_up,
-		     unsigned long *refused)
-{
-	FILE *f = fopen(MESSAGES, "r");
-	bool ok = f && fscanf(f, "%lu kept, %lu given up, %lu refused", kept,
-			      given_up, refused) == 3;
+struct messages {
+	unsigned long kept, given_up, refused;	/* bytes */
+};
 
-	if (f)
-		fclose(f);
-	return ok;
+/* Wait until the example has ended, and read its messages. */
+static void read_messages(struct __test_metadata *_metadata, pid_t pid,
+			  struct messages *m)
+{
+	FILE *f;
+
+	EXPECT_EQ(0, child_wait(pid));
+	f = fopen(MESSAGES, "r");
+	ASSERT_NE(NULL, f);
+	ASSERT_EQ(3, fscanf(f, "%lu kept, %lu given up, %lu refused", &m->kept,
+			    &m->given_up, &m->refused));
+	fclose(f);
 }
 
-/* Whether what it has is everything up to the last number; the first one. */
-static bool output(unsigned int *first, unsigned int last)
+/*
+ * Read the first number of the output. Return whether the output is complete
+ * from there to the last number.
+ */
+static bool read_output(unsigned int *first, unsigned int last)
 {
 	FILE *f = fopen(OUTPUT, "r");
 	unsigned int n, next = 0;
@@ -124,80 +126,71 @@ static bool output(unsigned int *first, unsigned int last)
 
 #define NUMBERS		(3 * MIB / 8)
 
-TEST_F(example, keeps_all)
+TEST_F(example, keeps_all_input)
 {
-	unsigned long kept, given_up, refused;
+	struct messages m;
 	unsigned int first;
 
-	ASSERT_TRUE(feed(self->input, 0, NUMBERS));
+	ASSERT_TRUE(write_numbers(self->input, 0, NUMBERS));
 	close(self->input);
-	self->input = -1;
-	EXPECT_TRUE(ended_well(self->pid));
-	ASSERT_TRUE(messages(&kept, &given_up, &refused));
-	EXPECT_GT(kept, 0);
-	EXPECT_EQ(0, given_up);
-	EXPECT_EQ(0, refused);
-	EXPECT_TRUE(output(&first, NUMBERS));
+	read_messages(_metadata, self->pid, &m);
+	EXPECT_GT(m.kept, 0);
+	EXPECT_EQ(0, m.given_up);
+	EXPECT_EQ(0, m.refused);
+	EXPECT_TRUE(read_output(&first, NUMBERS));
 	EXPECT_EQ(1, first);
 }
 
-/* R6: the oldest goes, no more than that, and it goes on. */
+/* R6: it gives up the oldest, no more than it must, and goes on. */
 TEST_F(example, gives_up_the_oldest)
 {
-	unsigned long kept, given_up, refused;
-	struct memquota_ioctl_tracker t;
+	struct messages m;
 	unsigned int first;
 	struct stat st;
 
-	ASSERT_TRUE(feed(self->input, 0, NUMBERS));
-	EXPECT_TRUE(EVENTUALLY(total(self->device) >= 3 * MIB));
+	ASSERT_TRUE(write_numbers(self->input, 0, NUMBERS));
+	EXPECT_TRUE(EVENTUALLY(get_total(self->device) >= 3 * MIB));
 	ASSERT_EQ(0, configure_tests(self->device, 0, 2 * MIB, MIB));
-	EXPECT_TRUE(EVENTUALLY(!ask_tracker(self->device, TRACKER, &t) &&
-			       t.out_total <= MIB + t.out_excess_max));
+	EXPECT_TRUE(EVENTUALLY(total_at_most(self->device, MIB)));
 	ASSERT_EQ(0, configure_tests(self->device, 0, 0, 0));
-	ASSERT_TRUE(feed(self->input, NUMBERS, NUMBERS + 1000));
+	ASSERT_TRUE(write_numbers(self->input, NUMBERS, NUMBERS + 1000));
 	close(self->input);
-	self->input = -1;
-	EXPECT_TRUE(ended_well(self->pid));
-	ASSERT_TRUE(messages(&kept, &given_up, &refused));
-	EXPECT_GT(kept, 0);
-	EXPECT_GT(given_up, 0);
-	EXPECT_EQ(0, refused);
-	EXPECT_TRUE(output(&first, NUMBERS + 1000));
+	read_messages(_metadata, self->pid, &m);
+	EXPECT_GT(m.kept, 0);
+	EXPECT_GT(m.given_up, 0);
+	EXPECT_EQ(0, m.refused);
+	EXPECT_TRUE(read_output(&first, NUMBERS + 1000));
 	EXPECT_GT(first, NUMBERS / 3);
 	ASSERT_EQ(0, stat(OUTPUT, &st));
 	EXPECT_GT(st.st_size, 100000);
 }
 
 /* T9: what does not fit is refused. */
-TEST_F(example, t9_refuses)
+TEST_F(example, t9_refuses_beyond_max)
 {
-	unsigned long kept, given_up, refused;
+	struct messages m;
 
-	EXPECT_TRUE(EVENTUALLY(accounts(self->device) == 1));
+	EXPECT_TRUE(EVENTUALLY(count_accounts(self->device) == 1));
 	ASSERT_EQ(0, configure_tests(self->device, MIB, 0, 0));
-	ASSERT_TRUE(feed(self->input, 0, NUMBERS));
+	ASSERT_TRUE(write_numbers(self->input, 0, NUMBERS));
 	close(self->input);
-	self->input = -1;
-	EXPECT_TRUE(ended_well(self->pid));
-	ASSERT_TRUE(messages(&kept, &given_up, &refused));
-	EXPECT_GT(kept, 0);
-	EXPECT_GT(given_up + refused, 0);
+	read_messages(_metadata, self->pid, &m);
+	EXPECT_GT(m.kept, 0);
+	EXPECT_GT(m.given_up + m.refused, 0);
 }
 
-/* Its account closes under it. */
-TEST_F(example, t7_destroyed)
+/* Its account is closed. */
+TEST_F(example, t7_destroyed_tracker)
 {
-	unsigned long kept, given_up, refused;
+	struct messages m;
 	struct stat st;
 
-	ASSERT_TRUE(feed(self->input, 0, 4096));
-	EXPECT_TRUE(EVENTUALLY(total(self->device) >= 8 * 4096));
+	ASSERT_TRUE(write_numbers(self->input, 0, 4096));
+	EXPECT_TRUE(EVENTUALLY(get_total(self->device) >= 8 * 4096));
 	ASSERT_EQ(0, destroy_tracker(self->device, TRACKER));
-	EXPECT_TRUE(ended_well(self->pid));
-	ASSERT_TRUE(messages(&kept, &given_up, &refused));
-	EXPECT_EQ(0, kept);
-	EXPECT_GT(given_up, 0);
+	read_messages(_metadata, self->pid, &m);
+	EXPECT_EQ(0, m.kept);
+	EXPECT_GT(m.given_up, 0);
 	ASSERT_EQ(0, stat(OUTPUT, &st));
 	EXPECT_EQ(0, st.st_size);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What programs make the kernel allocate, and what they are answered when there
- * is no more of it: descriptors, memory, and what one user may have. A refused
- * ioctl leaves nothing behind.
+ * Ioctls that make objects, when descriptors, memory or the user's objects are
+ * exhausted. A refused ioctl leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +15,10 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "child.h"
 #include "common.h"
 
 #define FILE_MAX	"/proc/sys/fs/file-max"
@@ -28,26 +27,7 @@
 #define CGROUPS		"/sys/fs/cgroup/"
 #define CGROUP		CGROUPS "memquota-test/"
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	close(fd);
-	return ok;
-}
-
-static bool read_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	close(fd);
-	text[len > 0 ? len : 0] = 0;
-	return len > 0;
-}
-
-/* A descriptor of each kind, and what else it takes to make more of them. */
+/* Descriptors that it takes to make more of each kind. */
 struct makers {
 	int device;
 	int account;
@@ -65,10 +45,7 @@ FIXTURE_SETUP(exhausted)
 {
 	struct makers *m = &self->makers;
 
-	m->device = open(NODE, O_RDWR | O_CLOEXEC);
-	if (m->device < 0 && errno == ENOENT)
-		SKIP(return, "memquota is not loaded");
-	ASSERT_GE(m->device, 0);
+	OPEN_DEVICE(m->device);
 	ASSERT_EQ(0, create_tests(m->device));
 	m->account = create_account(m->device, TRACKER, "account", -1);
 	ASSERT_GE(m->account, 0);
@@ -78,19 +55,17 @@ FIXTURE_SETUP(exhausted)
 	ASSERT_TRUE(get_parameter("user_objects", self->user_objects, 32));
 }
 
-FIXTURE_TEARDOWN(exhausted)
+FIXTURE_TEARDOWN_PARENT(exhausted)
 {
-	struct makers *m = &self->makers;
+	int device = open(NODE, O_RDWR | O_CLOEXEC);
 
-	close(m->event);
-	close(m->account);
-	EXPECT_TRUE(EVENTUALLY(!accounts(m->device)));
-	EXPECT_EQ(0, destroy_tracker(m->device, TRACKER));
+	EXPECT_TRUE(EVENTUALLY(!count_accounts(device)));
+	EXPECT_EQ(0, destroy_tracker(device, TRACKER));
 	EXPECT_TRUE(set_parameter("user_objects", self->user_objects));
-	close(m->device);
+	close(device);
 }
 
-/* Each way to make a descriptor, which is returned; or -errno. */
+/* The ways to make a descriptor. They return it, or -errno. */
 static int make_account(const struct makers *m)
 {
 	return create_account(m->device, TRACKER, "a", -1);
@@ -113,55 +88,35 @@ static int make_participant(const struct makers *m)
 
 static int make_threshold(const struct makers *m)
 {
-	struct memquota_ioctl_account_threshold threshold = {
-		.size = sizeof(threshold),
-		.event_fd = m->event,
-		.above_bytes = MIB,
-	};
-	int err = call(m->account, MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD, &threshold);
-
-	return err ? -err : threshold.out_fd;
+	return set_account_threshold(m->account, m->event, MIB, 0);
 }
 
 static int make_tracker_threshold(const struct makers *m)
 {
-	struct memquota_ioctl_tracker_threshold threshold = {
-		.size = sizeof(threshold),
-		.event_fd = m->event,
-		.above_bytes = MIB,
-	};
-	int err;
-
-	set_name(threshold.name, TRACKER);
-	err = call(m->device, MEMQUOTA_IOCTL_TRACKER_THRESHOLD, &threshold);
-	return err ? -err : threshold.out_fd;
+	return set_tracker_threshold(m->device, TRACKER, m->event, MIB, 0);
 }
 
 static int (* const make[])(const struct makers *m) = {
 	make_account, make_child, make_handle, make_participant, make_threshold,
-	/* for root */
+	/* for root alone */
 	make_tracker_threshold,
 };
 
 #define OF_ROOT		1
 
-/* What there is now. */
-static bool count(int device, uint64_t *n, uint64_t *participants)
+/* Are @n accounts and no participants left? */
+static bool are_left(int device, uint64_t n)
 {
 	struct memquota_ioctl_tracker t;
 
-	if (ask_tracker(device, TRACKER, &t))
-		return false;
-	*n = t.out_accounts;
-	*participants = t.out_participants;
-	return true;
+	return !get_tracker(device, TRACKER, &t) && t.out_accounts == n &&
+	       !t.out_participants;
 }
 
-TEST_F(exhausted, emfile)
+TEST_F(exhausted, emfile_leaves_nothing)
 {
 	const struct makers *m = &self->makers;
 	struct rlimit limit, none;
-	uint64_t n, participants;
 	size_t i;
 	int fd;
 
@@ -176,58 +131,47 @@ TEST_F(exhausted, emfile)
 			TH_LOG("way %zu", i);
 		}
 		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-		EXPECT_TRUE(EVENTUALLY(count(m->device, &n, &participants) &&
-				       n == 1 && !participants));
+		EXPECT_TRUE(EVENTUALLY(are_left(m->device, 1)));
 		fd = make[i](m);
 		EXPECT_GE(fd, 0);
 		close(fd);
 	}
 }
 
-/* All files of the system. Root is let in all the same. */
-TEST_F(exhausted, enfile)
+/* The files of the system are exhausted, for all but root. */
+TEST_F(exhausted, enfile_leaves_nothing)
 {
 	const struct makers *m = &self->makers;
 	char file_max[64];
 	size_t i;
-	pid_t pid;
 	int fd;
 
-	ASSERT_TRUE(read_file(FILE_MAX, file_max, sizeof(file_max)));
+	ASSERT_EQ(0, read_file(FILE_MAX, file_max, sizeof(file_max)));
 	ASSERT_TRUE(set_parameter("user_objects", "2"));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		REQUIRE(write_file(FILE_MAX, "0"));
-		become(SOMEBODY);
-		/* Thrice: nothing counts as an object afterwards. */
+	RUN_CHILD() {
+		ASSERT_EQ(0, write_file(FILE_MAX, "0"));
+		ASSERT_EQ(0, become_user(USER));
+		/* More than user_objects times: failures do not count. */
 		for (i = 0; i < 3 * (ARRAY_SIZE(make) - OF_ROOT); i++) {
-			/* That account is another user's. */
+			/* The account is another user's. */
 			if (make[i / 3] == make_handle)
 				continue;
-			fd = make[i / 3](m);
-			if (fd != -ENFILE)
-				fprintf(stderr, "# way %zu: %d\n", i / 3, fd);
-			REQUIRE(fd == -ENFILE);
+			ASSERT_EQ(-ENFILE, make[i / 3](m)) {
+				TH_LOG("way %zu", i / 3);
+			}
 		}
-		_exit(0);
 	}
-	EXPECT_TRUE(ended_well(pid));
-	ASSERT_TRUE(write_file(FILE_MAX, file_max));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		become(SOMEBODY);
+	ASSERT_EQ(0, write_file(FILE_MAX, file_max));
+	RUN_CHILD() {
+		ASSERT_EQ(0, become_user(USER));
 		for (i = 0; i < ARRAY_SIZE(make) - OF_ROOT; i++) {
 			if (make[i] == make_handle)
 				continue;
 			fd = make[i](m);
-			REQUIRE(fd >= 0);
+			ASSERT_GE(fd, 0);
 			close(fd);
 		}
-		_exit(0);
 	}
-	EXPECT_TRUE(ended_well(pid));
 }
 
 static int make_tracker(const struct makers *m)
@@ -253,7 +197,7 @@ static int make_link(const struct makers *m)
 }
 
 /* Each allocation on each way fails in turn. */
-TEST_F_TIMEOUT(exhausted, enomem, 100)
+TEST_F_TIMEOUT(exhausted, enomem_leaves_nothing, 100)
 {
 	int (* const also[])(const struct makers *m) = {
 		make_tracker, make_link,
@@ -267,9 +211,9 @@ TEST_F_TIMEOUT(exhausted, enomem, 100)
 	int n, fd;
 
 	if (access(FAIL_NTH, W_OK) ||
-	    !read_file(FAILSLAB "ignore-gfp-wait", ignored, sizeof(ignored)))
+	    read_file(FAILSLAB "ignore-gfp-wait", ignored, sizeof(ignored)))
 		SKIP(return, "no fault injection");
-	ASSERT_TRUE(write_file(FAILSLAB "ignore-gfp-wait", "N"));
+	ASSERT_EQ(0, write_file(FAILSLAB "ignore-gfp-wait", "N"));
 	for (i = 0; i < ways; i++) {
 		way = i < ARRAY_SIZE(make) ? make[i] :
 		      also[i - ARRAY_SIZE(make)];
@@ -290,7 +234,7 @@ TEST_F_TIMEOUT(exhausted, enomem, 100)
 				close(fd);
 			else
 				failures++;
-			/* The reserve of someone else may serve. */
+			/* Another user's reserve may serve. */
 			EXPECT_TRUE(fd >= 0 || fd == -ENOMEM) {
 				TH_LOG("way %zu, allocation %d: %d", i, n, fd);
 			}
@@ -306,12 +250,12 @@ TEST_F_TIMEOUT(exhausted, enomem, 100)
 	write_file(FAILSLAB "ignore-gfp-wait", ignored);
 }
 
-/* Bytes that a memory cgroup has in the kernel's slabs. */
+/* Return the bytes of slabs that a memory cgroup is charged, or -1. */
 static long slab_bytes(void)
 {
 	char stat[16384], *line;
 
-	if (!read_file(CGROUP "memory.stat", stat, sizeof(stat)))
+	if (read_file(CGROUP "memory.stat", stat, sizeof(stat)))
 		return -1;
 	line = strstr(stat, "\nslab ");
 	return line ? atol(line + 6) : -1;
@@ -324,7 +268,7 @@ static int make_event(const struct makers *m)
 	return eventfd(0, EFD_CLOEXEC);
 }
 
-/* Bytes that each object takes of the caller's cgroup. */
+/* Return the bytes of each object that the caller's cgroup is charged. */
 static long bytes_each(int (*way)(const struct makers *m),
 		       const struct makers *m)
 {
@@ -332,7 +276,7 @@ static long bytes_each(int (*way)(const struct makers *m),
 	long before, after;
 	int i;
 
-	/* What is not told at once is told after two seconds. */
+	/* The kernel flushes these statistics every two seconds. */
 	sleep_ms(2500);
 	before = slab_bytes();
 	for (i = 0; i < OBJECTS; i++)
@@ -347,82 +291,68 @@ static long bytes_each(int (*way)(const struct makers *m),
 	return (after - before) / OBJECTS;
 }
 
-/* Whoever makes objects pays for their memory, beyond what each file takes. */
+/* An object's memory, beyond its file's, is charged to its creator. */
 TEST_F_TIMEOUT(exhausted, charged_to_the_cgroup, 100)
 {
 	const struct rlimit limit = { OBJECTS + 100, OBJECTS + 100 };
 	const struct makers *m = &self->makers;
 	long file, each[3];
 	char pid_text[16];
-	pid_t pid;
 
 	if (access(CGROUPS "cgroup.controllers", R_OK) &&
 	    mount("cgroup2", CGROUPS, "cgroup2", 0, NULL))
 		SKIP(return, "no cgroups");
-	if (!write_file(CGROUPS "cgroup.subtree_control", "+memory"))
+	if (write_file(CGROUPS "cgroup.subtree_control", "+memory"))
 		SKIP(return, "no memory cgroups");
 	ASSERT_TRUE(!mkdir(CGROUP, 0755) || errno == EEXIST);
 	if (slab_bytes() < 0) {
 		rmdir(CGROUP);
 		SKIP(return, "no kernel memory in cgroups");
 	}
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		REQUIRE(!setrlimit(RLIMIT_NOFILE, &limit));
+	RUN_CHILD() {
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 		snprintf(pid_text, sizeof(pid_text), "%d", getpid());
-		REQUIRE(write_file(CGROUP "cgroup.procs", pid_text));
+		ASSERT_EQ(0, write_file(CGROUP "cgroup.procs", pid_text));
 		file = bytes_each(make_event, m);
 		each[0] = bytes_each(make_account, m);
 		each[1] = bytes_each(make_participant, m);
 		each[2] = bytes_each(make_threshold, m);
-		printf("# bytes: event %ld, account %ld, participant %ld, threshold %ld\n",
+		TH_LOG("bytes: event %ld, account %ld, participant %ld, threshold %ld",
 		       file, each[0], each[1], each[2]);
-		REQUIRE(file > 0);
-		REQUIRE(each[0] > file + 100);
-		REQUIRE(each[1] > file + 100);
-		REQUIRE(each[2] > file + 30);
-		_exit(0);
+		ASSERT_GT(file, 0);
+		ASSERT_GT(each[0], file + 100);
+		ASSERT_GT(each[1], file + 100);
+		ASSERT_GT(each[2], file + 30);
 	}
-	EXPECT_TRUE(ended_well(pid));
 	rmdir(CGROUP);
 }
 
-/* U2: the limit that there is unless somebody sets another one. */
+/* U2: the default limit. */
 TEST_F_TIMEOUT(exhausted, u2_1024_objects, 100)
 {
 	const struct rlimit limit = { 2048, 2048 };
 	const struct makers *m = &self->makers;
-	pid_t pid;
 	int i;
 
 	EXPECT_EQ(1024, atoi(self->user_objects));
 	ASSERT_TRUE(set_parameter("user_objects", "1024"));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		REQUIRE(!setrlimit(RLIMIT_NOFILE, &limit));
-		become(SOMEBODY);
+	RUN_CHILD() {
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+		ASSERT_EQ(0, become_user(USER));
 		for (i = 0; i < 1024; i++)
-			REQUIRE(make_account(m) >= 0);
+			ASSERT_GE(make_account(m), 0);
 		for (i = 0; i < 10; i++) {
-			REQUIRE(make_account(m) == -EDQUOT);
-			REQUIRE(make_child(m) == -EDQUOT);
-			REQUIRE(make_participant(m) == -EDQUOT);
-			REQUIRE(make_threshold(m) == -EDQUOT);
+			ASSERT_EQ(-EDQUOT, make_account(m));
+			ASSERT_EQ(-EDQUOT, make_child(m));
+			ASSERT_EQ(-EDQUOT, make_participant(m));
+			ASSERT_EQ(-EDQUOT, make_threshold(m));
 		}
-		_exit(0);
 	}
-	EXPECT_TRUE(ended_well(pid));
-	/* What the dead had does not count. */
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		become(SOMEBODY);
-		REQUIRE(EVENTUALLY(make_account(m) >= 0));
-		_exit(0);
+	/* Objects of a dead process do not count. */
+	RUN_CHILD() {
+		ASSERT_EQ(0, become_user(USER));
+		ASSERT_TRUE(EVENTUALLY(make_account(m) >= 0));
 	}
-	EXPECT_TRUE(ended_well(pid));
 }
 
 TEST_HARNESS_MAIN

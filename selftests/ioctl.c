@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ioctls of /dev/memquota and of its descriptors: what they do with
- * structures of every size and in every place; and what the device says of
- * itself and of the default tracker.
+ * The ioctls of /dev/memquota and of its descriptors: how they take structures
+ * of every size and at every address; and what the device tells of itself and
+ * of the default tracker.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "child.h"
 #include "common.h"
 
 #define CANARY		0xa5
@@ -33,73 +33,51 @@ FIXTURE(node)
 
 FIXTURE_SETUP(node)
 {
-	self->fd = open(NODE, O_RDWR | O_CLOEXEC);
-	if (self->fd < 0 && errno == ENOENT)
-		SKIP(return, "memquota is not loaded");
-	ASSERT_GE(self->fd, 0);
+	OPEN_DEVICE(self->fd);
 }
 
-FIXTURE_TEARDOWN(node)
+FIXTURE_TEARDOWN_PARENT(node)
 {
-	close(self->fd);
+	EXPECT_EQ(0, chown(NODE, 0, 0));
+	EXPECT_EQ(0, chmod(NODE, 0600));
 }
 
-TEST_F(node, is_root_s)
+TEST_F(node, belongs_to_root)
 {
 	struct stat st;
-	int status;
-	pid_t pid;
 
 	ASSERT_EQ(0, fstat(self->fd, &st));
 	EXPECT_TRUE(S_ISCHR(st.st_mode));
 	EXPECT_EQ(0600, st.st_mode & 07777);
 	EXPECT_EQ(0, st.st_uid);
 
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		if (setgid(65534) || setuid(65534))
-			_exit(2);
-		_exit(open(NODE, O_RDONLY) >= 0 || errno != EACCES);
+	RUN_CHILD() {
+		ASSERT_EQ(0, become_user(65534));
+		ASSERT_EQ(-1, open(NODE, O_RDONLY));
+		ASSERT_EQ(EACCES, errno);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
 }
 
-/* As uapi/60-memquota.rules has it: a group can be let in, and nobody else. */
-TEST_F(node, is_a_group_s)
+/* As uapi/60-memquota.rules has it: for the members of a group alone. */
+TEST_F(node, belongs_to_a_group)
 {
-	int status;
-	pid_t pid;
+	struct memquota_ioctl_info info = { .size = sizeof(info) };
+	int fd;
 
-	ASSERT_EQ(0, chown(NODE, 0, SOMEBODY));
+	ASSERT_EQ(0, chown(NODE, 0, USER));
 	ASSERT_EQ(0, chmod(NODE, 0660));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		struct memquota_ioctl_info info = { .size = sizeof(info) };
-		int fd;
-
-		REQUIRE(!setresgid(SOMEBODY, SOMEBODY, SOMEBODY));
-		REQUIRE(!setresuid(SOMEBODY_ELSE, SOMEBODY_ELSE,
-				   SOMEBODY_ELSE));
+	RUN_CHILD() {
+		ASSERT_EQ(0, setresgid(USER, USER, USER));
+		ASSERT_EQ(0, setresuid(OTHER_USER, OTHER_USER, OTHER_USER));
 		fd = open(NODE, O_RDWR);
-		REQUIRE(fd >= 0);
-		REQUIRE(!call(fd, MEMQUOTA_IOCTL_INFO, &info));
-		_exit(0);
+		ASSERT_GE(fd, 0);
+		ASSERT_EQ(0, call(fd, MEMQUOTA_IOCTL_INFO, &info));
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		become(SOMEBODY_ELSE);
-		_exit(open(NODE, O_RDONLY) >= 0 || errno != EACCES);
+	RUN_CHILD() {
+		ASSERT_EQ(0, become_user(OTHER_USER));
+		ASSERT_EQ(-1, open(NODE, O_RDONLY));
+		ASSERT_EQ(EACCES, errno);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(0, chown(NODE, 0, 0));
-	EXPECT_EQ(0, chmod(NODE, 0600));
 }
 
 TEST_F(node, neither_reads_nor_seeks)
@@ -133,14 +111,14 @@ TEST_F(node, unknown_ioctls)
 		for (i = 0; i < ARRAY_SIZE(types); i++)
 			EXPECT_EQ(ENOTTY, call(self->fd, _IO(types[i], nr), &t));
 	}
-	/* The right number with a size or a direction is another ioctl. */
+	/* A known number with a size or a direction is another ioctl. */
 	EXPECT_EQ(ENOTTY, call(self->fd, _IOWR(MEMQUOTA_IOCTL_TYPE,
 					       MEMQUOTA_CMD_INFO, t), &t));
 	EXPECT_EQ(ENOTTY, call(self->fd, _IOR(MEMQUOTA_IOCTL_TYPE,
 					      MEMQUOTA_CMD_TRACKER, t), &t));
 }
 
-TEST_F(node, info)
+TEST_F(node, info_of_device)
 {
 	struct memquota_ioctl_info info = { .size = sizeof(info) };
 
@@ -168,11 +146,11 @@ TEST_F(node, info_on_any_open_mode)
 	close(fd);
 }
 
-TEST_F(node, tracker)
+TEST_F(node, default_tracker)
 {
 	struct memquota_ioctl_tracker t;
 
-	ASSERT_EQ(0, ask_tracker(self->fd, DEFAULT, &t));
+	ASSERT_EQ(0, get_tracker(self->fd, DEFAULT, &t));
 	EXPECT_EQ(sizeof(t), t.size);
 	EXPECT_STREQ(DEFAULT, t.name);
 	EXPECT_EQ(MEMQUOTA_STATE_COUNTING, t.out_state);
@@ -185,8 +163,8 @@ TEST_F(node, tracker)
 	EXPECT_EQ(0, t.__reserved);
 }
 
-/* What is set shows; what is not set shows as it is derived. */
-TEST_F(node, t2_limits)
+/* Limits as they are set, and those that are derived from them. */
+TEST_F(node, t2_limits_of_default)
 {
 	struct memquota_ioctl_tracker t;
 	char high[64];
@@ -194,32 +172,32 @@ TEST_F(node, t2_limits)
 	if (!get_parameter("high", high, sizeof(high)))
 		SKIP(return, "no parameters");
 	ASSERT_TRUE(set_parameter("high", "512M"));
-	EXPECT_EQ(0, ask_tracker(self->fd, DEFAULT, &t));
+	EXPECT_EQ(0, get_tracker(self->fd, DEFAULT, &t));
 	EXPECT_EQ(512ULL << 20, t.out_high);
 	EXPECT_EQ(384ULL << 20, t.out_low_water);
 	EXPECT_EQ(MEMQUOTA_IOCTL_UNLIMITED, t.out_max);
 
 	EXPECT_FALSE(set_parameter("high", "100K"));
 	EXPECT_FALSE(set_parameter("high", "many"));
-	EXPECT_EQ(0, ask_tracker(self->fd, DEFAULT, &t));
+	EXPECT_EQ(0, get_tracker(self->fd, DEFAULT, &t));
 	EXPECT_EQ(512ULL << 20, t.out_high);
 
 	EXPECT_TRUE(set_parameter("high", high));
 }
 
-TEST_F(node, tracker_names)
+TEST_F(node, names_of_trackers)
 {
 	struct memquota_ioctl_tracker t;
 
-	EXPECT_EQ(EINVAL, ask_tracker(self->fd, "", &t));
-	EXPECT_EQ(ENOENT, ask_tracker(self->fd, "nobody", &t));
-	EXPECT_EQ(ENOENT, ask_tracker(self->fd, DEFAULT "x", &t));
-	EXPECT_EQ(ENOENT, ask_tracker(self->fd, "defaul", &t));
-	EXPECT_EQ(ENOENT, ask_tracker(self->fd, "%s%n/..", &t));
-	EXPECT_EQ(ENOENT, ask_tracker(self->fd,
+	EXPECT_EQ(EINVAL, get_tracker(self->fd, "", &t));
+	EXPECT_EQ(ENOENT, get_tracker(self->fd, "none", &t));
+	EXPECT_EQ(ENOENT, get_tracker(self->fd, DEFAULT "x", &t));
+	EXPECT_EQ(ENOENT, get_tracker(self->fd, "defaul", &t));
+	EXPECT_EQ(ENOENT, get_tracker(self->fd, "%s%n/..", &t));
+	EXPECT_EQ(ENOENT, get_tracker(self->fd,
 				      "as-long-as-a-name-can-be-at-all", &t));
 
-	/* What stands behind the end of the name is not part of it. */
+	/* Bytes behind the terminator are not part of the name. */
 	memset(&t, 0, sizeof(t));
 	t.size = sizeof(t);
 	memset(t.name, 'x', sizeof(t.name));
@@ -230,7 +208,7 @@ TEST_F(node, tracker_names)
 	EXPECT_EQ(EINVAL, call(self->fd, MEMQUOTA_IOCTL_TRACKER, &t));
 }
 
-/* One ioctl of one kind of descriptor, called again and again. */
+/* Each ioctl of each kind of descriptor. */
 FIXTURE(each)
 {
 	int device;
@@ -238,9 +216,9 @@ FIXTURE(each)
 	int other;		/* another account, a parent of it */
 	int participant;
 	int event;
-	int fd;			/* that the ioctl is for */
+	int fd;			/* the one that takes the ioctl */
 	unsigned char *pages;	/* two, of which the second may be unmapped */
-	char right[512];	/* a structure that is right */
+	char valid[512];	/* a valid structure */
 };
 
 enum kind { DEVICE, ACCOUNT, PARTICIPANT };
@@ -251,13 +229,13 @@ FIXTURE_VARIANT(each)
 	unsigned int cmd;
 	size_t size;
 	size_t min_size;
-	unsigned int flags;	/* those that are known */
+	unsigned int flags;	/* the known ones */
 	size_t reserved;	/* 0: none */
 	size_t reserved2;
 	size_t out_fd;		/* 0: none */
-	size_t out;		/* where answers are; 0: none */
+	size_t out;		/* first output field; 0: none */
 	size_t out_end;
-	int expected;		/* what a right one is answered with */
+	int expected;		/* result of a valid structure */
 };
 
 FIXTURE_VARIANT_ADD(each, info)
@@ -452,8 +430,9 @@ FIXTURE_VARIANT_ADD(each, answer)
 #define PAGES	(2 * MEMQUOTA_IOCTL_SIZE_MAX)
 #define EACH	"each"
 
-/* The fields of a right structure that are not zero. */
-static void fill(unsigned int cmd, void *p, int event, int parent, uint64_t id)
+/* Set the fields of a valid structure that are not zero. */
+static void fill_fields(unsigned int cmd, void *p, int event, int parent,
+			uint64_t id)
 {
 	union {
 		struct memquota_ioctl_tracker tracker;
@@ -474,7 +453,7 @@ static void fill(unsigned int cmd, void *p, int event, int parent, uint64_t id)
 	case MEMQUOTA_IOCTL_TRACKER:
 	case MEMQUOTA_IOCTL_TRACKER_CREATE:
 	case MEMQUOTA_IOCTL_TRACKER_DESTROY:
-		/* The names are in the same place. */
+		/* Their names are at the same offset. */
 		set_name(u->tracker.name, DEFAULT);
 		break;
 	case MEMQUOTA_IOCTL_TRACKER_CONFIGURE:
@@ -526,10 +505,7 @@ FIXTURE_SETUP(each)
 {
 	struct memquota_ioctl_account account;
 
-	self->device = open(NODE, O_RDWR | O_CLOEXEC);
-	if (self->device < 0 && errno == ENOENT)
-		SKIP(return, "memquota is not loaded");
-	ASSERT_GE(self->device, 0);
+	OPEN_DEVICE(self->device);
 	ASSERT_EQ(0, create_tracker(self->device, EACH, 0, 0, 0));
 	self->account = create_account(self->device, EACH, "account", -1);
 	ASSERT_GE(self->account, 0);
@@ -543,9 +519,9 @@ FIXTURE_SETUP(each)
 	self->fd = variant->kind == DEVICE ? self->device :
 		   variant->kind == ACCOUNT ? self->account :
 		   self->participant;
-	ASSERT_EQ(0, ask_account(self->account, &account));
-	fill(variant->cmd, self->right, self->event, self->other,
-	     account.out_id);
+	ASSERT_EQ(0, get_account(self->account, &account));
+	fill_fields(variant->cmd, self->valid, self->event, self->other,
+		    account.out_id);
 	self->pages = mmap(NULL, PAGES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_TRUE(self->pages != MAP_FAILED);
@@ -562,18 +538,18 @@ FIXTURE_TEARDOWN(each)
 	close(self->device);
 }
 
-/* A right structure of @size bytes at @p, as much of it as there is. */
-static void prepare(const char *right, void *p, __u32 size)
+/* Copy a valid structure to @p, with a size of @size bytes. */
+static void prepare(const char *valid, void *p, __u32 size)
 {
 	char whole[MEMQUOTA_IOCTL_SIZE_MAX] = { };
 	size_t len = size < sizeof(whole) ? size : sizeof(whole);
 
-	memcpy(whole, right, 512);
+	memcpy(whole, valid, 512);
 	memcpy(whole, &size, sizeof(size));
 	memcpy(p, whole, len < sizeof(size) ? sizeof(size) : len);
 }
 
-/* Call it; what it gave a descriptor of is not wanted. */
+/* Call, and close the descriptor that the ioctl made. */
 static __attribute__((noinline))
 int call_each(int fd, unsigned int cmd, void *arg, size_t out_fd)
 {
@@ -586,14 +562,14 @@ int call_each(int fd, unsigned int cmd, void *arg, size_t out_fd)
 
 #define CALL(arg)	call_each(self->fd, variant->cmd, (arg), variant->out_fd)
 
-TEST_F(each, sizes)
+TEST_F(each, all_sizes)
 {
 	unsigned char *p = self->pages;
 	__u32 size, i;
 
 	for (size = 0; size <= MEMQUOTA_IOCTL_SIZE_MAX; size++) {
 		memset(p, CANARY, PAGES);
-		prepare(self->right, p, size);
+		prepare(self->valid, p, size);
 		ASSERT_EQ(size < variant->min_size ? EINVAL : variant->expected,
 			  CALL(p)) {
 			TH_LOG("size %u", size);
@@ -606,10 +582,10 @@ TEST_F(each, sizes)
 			ASSERT_EQ(0, p[i]);
 	}
 	for (size = MEMQUOTA_IOCTL_SIZE_MAX + 1; size; size <<= 1) {
-		prepare(self->right, p, size);
+		prepare(self->valid, p, size);
 		EXPECT_EQ(E2BIG, CALL(p));
 	}
-	prepare(self->right, p, UINT32_MAX);
+	prepare(self->valid, p, UINT32_MAX);
 	EXPECT_EQ(E2BIG, CALL(p));
 }
 
@@ -620,20 +596,20 @@ TEST_F(each, unknown_bytes)
 	__u32 i;
 
 	for (i = variant->size; i < MEMQUOTA_IOCTL_SIZE_MAX; i++) {
-		prepare(self->right, p, MEMQUOTA_IOCTL_SIZE_MAX);
+		prepare(self->valid, p, MEMQUOTA_IOCTL_SIZE_MAX);
 		p[i] = 1;
 		ASSERT_EQ(E2BIG, CALL(p));
-		prepare(self->right, p, i + 1);
+		prepare(self->valid, p, i + 1);
 		p[i] = 0x80;
 		ASSERT_EQ(E2BIG, CALL(p));
-		/* It is not the structure's. */
-		prepare(self->right, p, i);
+		/* A byte behind the structure is not read. */
+		prepare(self->valid, p, i);
 		p[i] = 1;
 		ASSERT_EQ(variant->expected, CALL(p));
 	}
 }
 
-/* Each bit of what must be zero, and then nothing is answered. */
+/* A refused structure is not written to. */
 TEST_F(each, reserved_bits)
 {
 	const size_t fields[] = {
@@ -649,7 +625,7 @@ TEST_F(each, reserved_bits)
 			value = 1U << bit;
 			if (!i && value & variant->flags)
 				continue;
-			prepare(self->right, p, variant->size);
+			prepare(self->valid, p, variant->size);
 			memcpy(p + fields[i], &value, sizeof(value));
 			memcpy(before, p, variant->size);
 			EXPECT_EQ(EOPNOTSUPP, CALL(p)) {
@@ -659,16 +635,16 @@ TEST_F(each, reserved_bits)
 		}
 }
 
-/* Answers are whole: nothing of them depends on what was in their fields. */
-TEST_F(each, old_answers)
+/* What was in the output fields does not show in the output. */
+TEST_F(each, output_is_overwritten)
 {
 	const bool has_id = variant->cmd == MEMQUOTA_IOCTL_ACCOUNT_CREATE;
 	unsigned char *p = self->pages, *q = p + MEMQUOTA_IOCTL_SIZE_MAX;
 	const size_t fields[] = { variant->reserved, variant->reserved2 };
 	size_t i, end = variant->out_end;
 
-	prepare(self->right, p, variant->size);
-	prepare(self->right, q, variant->size);
+	prepare(self->valid, p, variant->size);
+	prepare(self->valid, q, variant->size);
 	if (variant->out) {
 		memset(p + variant->out, 0, end - variant->out);
 		memset(q + variant->out, 0xff, end - variant->out);
@@ -684,17 +660,17 @@ TEST_F(each, old_answers)
 	EXPECT_EQ(0, memcmp(p, q, variant->out ? end : variant->size));
 }
 
-TEST_F(each, unaligned)
+TEST_F(each, unaligned_structures)
 {
 	size_t i;
 
 	for (i = 0; i < 16; i++) {
-		prepare(self->right, self->pages + i, variant->size);
+		prepare(self->valid, self->pages + i, variant->size);
 		EXPECT_EQ(variant->expected, CALL(self->pages + i));
 	}
 }
 
-TEST_F(each, unmapped)
+TEST_F(each, unmapped_structures)
 {
 	const size_t page = sysconf(_SC_PAGESIZE);
 	unsigned char *map, *end;
@@ -704,7 +680,7 @@ TEST_F(each, unmapped)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_TRUE(map != MAP_FAILED);
 	end = map + page;
-	prepare(self->right, self->pages, variant->size);
+	prepare(self->valid, self->pages, variant->size);
 	ASSERT_EQ(0, mprotect(end, page, PROT_NONE));
 
 	EXPECT_EQ(EFAULT, CALL(NULL));
@@ -714,25 +690,25 @@ TEST_F(each, unmapped)
 	EXPECT_EQ(EFAULT, CALL((void *)-4096L));
 	EXPECT_EQ(EFAULT, CALL((void *)(uintptr_t)(1ULL << 63)));
 
-	/* As much of it mapped as @i says. */
+	/* The first @i bytes are mapped. */
 	for (i = 0; i < variant->size; i++) {
 		memcpy(end - i, self->pages, i);
 		EXPECT_EQ(EFAULT, CALL(end - i));
 	}
 	memcpy(end - i, self->pages, i);
 	EXPECT_EQ(variant->expected, CALL(end - i));
-	/* A size that is wrong is found before what is not there. */
+	/* A wrong size is found before the unmapped part. */
 	*(__u32 *)(end - 4) = 4;
 	EXPECT_EQ(EINVAL, CALL(end - 4));
 
-	/* Nothing can be answered there. */
+	/* Output cannot be written. */
 	memcpy(map, self->pages, variant->size);
 	ASSERT_EQ(0, mprotect(map, page, PROT_READ));
 	EXPECT_EQ(variant->out ? EFAULT : variant->expected, CALL(map));
 	munmap(map, 2 * page);
 }
 
-static void *flip(void *arg)
+static void *flip_size(void *arg)
 {
 	__u32 *size = arg;
 	int i;
@@ -743,7 +719,7 @@ static void *flip(void *arg)
 	return NULL;
 }
 
-/* The size that is checked is the size that is used. */
+/* The kernel reads the size once. */
 TEST_F(each, size_changes_meanwhile)
 {
 	unsigned char *p = self->pages;
@@ -751,8 +727,8 @@ TEST_F(each, size_changes_meanwhile)
 	int err, i;
 
 	memset(p, CANARY, PAGES);
-	prepare(self->right, p, 256);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, p));
+	prepare(self->valid, p, 256);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flip_size, p));
 	do {
 		err = CALL(p);
 		ASSERT_TRUE(err == variant->expected || err == E2BIG);

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Loading and unloading modules, from /modules or $MODULES, and what debugfs
- * says of the default tracker. Functions that can fail return -errno.
+ * tells of the default tracker. Functions that can fail return -errno.
  */
-#ifndef _MEMQUOTA_SELFTESTS_MODULES_H
-#define _MEMQUOTA_SELFTESTS_MODULES_H
+#ifndef _SELFTESTS_MEMQUOTA_MODULES_H
+#define _SELFTESTS_MEMQUOTA_MODULES_H
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "files.h"
 
 #define USAGE_FOLDER	"/sys/kernel/debug/memquota/default/"
 
@@ -27,7 +30,7 @@ static inline char *module_path(const char *name)
 	return path;
 }
 
-static inline int load(const char *name, const char *params)
+static inline int load_module(const char *name, const char *params)
 {
 	int fd = open(module_path(name), O_RDONLY | O_CLOEXEC);
 	int err = 0;
@@ -40,8 +43,8 @@ static inline int load(const char *name, const char *params)
 	return err;
 }
 
-/* A file that was just closed, or a worker, may hold it for a moment. */
-static inline int unload(const char *name)
+/* A file that was just closed, or a worker, may hold the module briefly. */
+static inline int unload_module(const char *name)
 {
 	int tries;
 
@@ -55,7 +58,7 @@ static inline int unload(const char *name)
 	return -errno;
 }
 
-static inline bool loaded(const char *name)
+static inline bool module_loaded(const char *name)
 {
 	char path[64];
 
@@ -63,39 +66,40 @@ static inline bool loaded(const char *name)
 	return !access(path, F_OK);
 }
 
-static inline int put(const char *path, const char *text)
+/* Load memquota with these parameters, and a sample that uses it. */
+static inline int load_sample(const char *sample, const char *params)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
+	int err;
 
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	signal(SIGPIPE, SIG_IGN);
+	if (module_loaded(sample))
+		unload_module(sample);
+	if (module_loaded("memquota"))
+		unload_module("memquota");
+	err = load_module("memquota", params);
+	return err ? err : load_module(sample, "");
 }
 
-static inline long long usage(const char *key)
+static inline long long usage_of(const char *key)
 {
-	long long value = -1;
-	char name[32], text[32];
-	FILE *f = fopen(USAGE_FOLDER "usage", "r");
-
-	if (!f)
-		return -1;
-	while (fscanf(f, "%31s %31s", name, text) == 2)
-		if (!strcmp(name, key))
-			value = atoll(text);
-	fclose(f);
-	return value;
+	return read_value(USAGE_FOLDER "usage", key);
 }
 
 static inline long long drained_total(void)
 {
-	if (put(USAGE_FOLDER "drain", "1"))
+	if (write_file(USAGE_FOLDER "drain", "1"))
 		return -1;
-	return usage("total");
+	return usage_of("total");
 }
 
-#endif /* _MEMQUOTA_SELFTESTS_MODULES_H */
+/* Run a process, or with 0 the caller, on one CPU. */
+static inline void pin_to_cpu(pid_t pid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(pid, sizeof(set), &set);
+}
+
+#endif /* _SELFTESTS_MEMQUOTA_MODULES_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads that share descriptors: each request is had by one of them, and
- * whatever they do to what another one uses, nothing breaks.
+ * Threads that share descriptors: one of them gets each request, and no ioctl
+ * of one breaks what another one does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +28,7 @@ FIXTURE(threads)
 
 FIXTURE_SETUP(threads)
 {
-	self->device = open(NODE, O_RDWR | O_CLOEXEC);
-	if (self->device < 0 && errno == ENOENT)
-		SKIP(return, "memquota is not loaded");
-	ASSERT_GE(self->device, 0);
+	OPEN_DEVICE(self->device);
 	ASSERT_EQ(0, create_tests(self->device));
 }
 
@@ -88,7 +85,7 @@ static void *read_requests(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(threads, requests, 60)
+TEST_F_TIMEOUT(threads, each_request_once, 60)
 {
 	struct readers r = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t threads[THREADS];
@@ -119,7 +116,7 @@ TEST_F_TIMEOUT(threads, requests, 60)
 	for (i = 0; i < r.n; i++)
 		for (j = 0; j < i; j++)
 			EXPECT_NE(r.ids[i], r.ids[j]);
-	EXPECT_FALSE(closed(account));
+	EXPECT_FALSE(is_closed(account));
 	/* To the byte. */
 	EXPECT_EQ(0, uncharge(r.fd, (10 + REQUESTS * 2) * MIB - r.freed));
 	EXPECT_EQ(EINVAL, uncharge(r.fd, 1));
@@ -128,8 +125,8 @@ TEST_F_TIMEOUT(threads, requests, 60)
 }
 
 /*
- * All threads do anything to descriptors in the same few slots, each of which
- * may be anything, or closed, and to a tracker that comes and goes.
+ * All threads call random ioctls of descriptors in the same few slots, each of
+ * which may be of any kind, or closed, and of a tracker that comes and goes.
  */
 #define SLOTS		16
 #define SECONDS		4
@@ -139,7 +136,7 @@ struct chaos {
 	int event;
 	int slots[SLOTS];
 	bool stop;
-	unsigned int wrong[256];	/* by errno: those that must not be */
+	unsigned int wrong[256];	/* by errno: unexpected results */
 	unsigned int successes;
 };
 
@@ -148,18 +145,18 @@ struct player {
 	unsigned int seed;
 };
 
-static unsigned int some(struct player *p, unsigned int n)
+static unsigned int random_below(struct player *p, unsigned int n)
 {
 	return rand_r(&p->seed) % n;
 }
 
-static int some_fd(struct player *p)
+static int random_fd(struct player *p)
 {
-	return __atomic_load_n(&p->chaos->slots[some(p, SLOTS)],
+	return __atomic_load_n(&p->chaos->slots[random_below(p, SLOTS)],
 			       __ATOMIC_RELAXED);
 }
 
-/* A descriptor takes a slot; what was there is closed. Returns the errno. */
+/* Put a descriptor into a slot, and close the one that was there. */
 static int put_fd(struct player *p, int fd)
 {
 	int old;
@@ -167,19 +164,19 @@ static int put_fd(struct player *p, int fd)
 	if (fd < 0)
 		return -fd;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	old = __atomic_exchange_n(&p->chaos->slots[some(p, SLOTS)], fd,
+	old = __atomic_exchange_n(&p->chaos->slots[random_below(p, SLOTS)], fd,
 				  __ATOMIC_RELAXED);
 	if (old >= 0)
 		close(old);
 	return 0;
 }
 
-static int play(struct player *p)
+static int random_ioctl(struct player *p)
 {
 	struct memquota_ioctl_account_threshold threshold = {
 		.size = sizeof(threshold),
 		.event_fd = p->chaos->event,
-		.above_bytes = some(p, 4 * MIB),
+		.above_bytes = random_below(p, 4 * MIB),
 	};
 	struct memquota_ioctl_account_list list = { .size = sizeof(list) };
 	struct memquota_reclaim_request request;
@@ -187,33 +184,34 @@ static int play(struct player *p)
 	struct memquota_ioctl_tracker tracker;
 	struct pollfd pfd = { .events = POLLIN };
 	int device = p->chaos->device, err;
-	const char *name = some(p, 2) ? TRACKER : "chaos";
+	const char *name = random_below(p, 2) ? TRACKER : "chaos";
 
-	switch (some(p, 24)) {
+	switch (random_below(p, 24)) {
 	case 0 ... 2:
 		return put_fd(p, create_account(device, name, "a",
-						some(p, 2) ? -1 : some_fd(p)));
+						random_below(p, 2) ? -1 :
+						random_fd(p)));
 	case 3 ... 6:
-		return put_fd(p, join(some_fd(p), "p", some(p, 2)));
+		return put_fd(p, join(random_fd(p), "p", random_below(p, 2)));
 	case 7:
-		err = call(some_fd(p), MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD,
+		err = call(random_fd(p), MEMQUOTA_IOCTL_ACCOUNT_THRESHOLD,
 			   &threshold);
 		return put_fd(p, err ? -err : threshold.out_fd);
 	case 8 ... 12:
-		return charge(some_fd(p), some(p, MIB));
+		return charge(random_fd(p), random_below(p, MIB));
 	case 13:
-		return charge_wait(some_fd(p), some(p, MIB), 1000000);
+		return charge_wait(random_fd(p), random_below(p, MIB), 1000000);
 	case 14 ... 15:
-		return uncharge(some_fd(p), some(p, MIB));
+		return uncharge(random_fd(p), random_below(p, MIB));
 	case 16:
-		return set_oldest(some_fd(p), now_ns());
+		return set_oldest(random_fd(p), now_ns());
 	case 17:
-		return add_parent(some_fd(p), some_fd(p));
+		return add_parent(random_fd(p), random_fd(p));
 	case 18:
-		return set_max(some_fd(p), some(p, 2) ? 4 * MIB :
+		return set_max(random_fd(p), random_below(p, 2) ? 4 * MIB :
 			       MEMQUOTA_IOCTL_UNLIMITED);
 	case 19:
-		err = ask_account(some_fd(p), &account);
+		err = get_account(random_fd(p), &account);
 		return err ? err : put_fd(p, open_account(device, name,
 							  account.out_id));
 	case 20:
@@ -222,24 +220,24 @@ static int play(struct player *p)
 			list.after_id = list.out_id;
 		return err == ENOENT ? 0 : err;
 	case 21:
-		return ask_tracker(device, name, &tracker);
+		return get_tracker(device, name, &tracker);
 	case 22:
-		pfd.fd = some_fd(p);
+		pfd.fd = random_fd(p);
 		if (poll(&pfd, 1, 0) != 1 || pfd.revents != POLLIN ||
 		    read(pfd.fd, &request, sizeof(request)) != sizeof(request))
 			return 0;
-		return answer(pfd.fd, request.id, 0, some(p, 8) ? 0 :
+		return answer(pfd.fd, request.id, 0, random_below(p, 8) ? 0 :
 			      MEMQUOTA_ANSWER_COLLAPSE);
 	default:
-		if (some(p, 16))
+		if (random_below(p, 16))
 			return 0;
-		if (some(p, 2))
+		if (random_below(p, 2))
 			return destroy_tracker(device, "chaos");
 		return create_tracker(device, "chaos", 8 * MIB, 4 * MIB, 0);
 	}
 }
 
-static bool allowed(int err)
+static bool is_expected(int err)
 {
 	static const int errnos[] = {
 		0, ENOTTY, EBADF, EINVAL, ENOENT, EEXIST, ESTALE, ESHUTDOWN,
@@ -253,15 +251,15 @@ static bool allowed(int err)
 	return false;
 }
 
-static void *play_on(void *arg)
+static void *call_random_ioctls(void *arg)
 {
 	struct player *p = arg;
 	struct chaos *c = p->chaos;
 	int err;
 
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
-		err = play(p);
-		if (!allowed(err))
+		err = random_ioctl(p);
+		if (!is_expected(err))
 			__atomic_add_fetch(&c->wrong[err & 255], 1,
 					   __ATOMIC_RELAXED);
 		if (!err)
@@ -270,7 +268,7 @@ static void *play_on(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(threads, anything, 60)
+TEST_F_TIMEOUT(threads, random_ioctls, 60)
 {
 	struct chaos c = { .device = self->device };
 	struct player players[THREADS];
@@ -279,15 +277,15 @@ TEST_F_TIMEOUT(threads, anything, 60)
 	int i;
 
 	ASSERT_EQ(0, configure_tests(self->device, 8 * MIB, 4 * MIB, 0));
-	/* What is read from it by mistake does not wait. */
+	/* A read() of it by mistake does not wait. */
 	c.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ASSERT_GE(c.event, 0);
 	for (i = 0; i < SLOTS; i++)
 		c.slots[i] = -1;
 	for (i = 0; i < THREADS; i++) {
 		players[i] = (struct player) { .chaos = &c, .seed = i + 1 };
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, play_on,
-					    &players[i]));
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    call_random_ioctls, &players[i]));
 	}
 	sleep(SECONDS);
 	__atomic_store_n(&c.stop, true, __ATOMIC_RELAXED);
@@ -302,10 +300,10 @@ TEST_F_TIMEOUT(threads, anything, 60)
 	for (i = 0; i < SLOTS; i++)
 		close(c.slots[i]);
 	destroy_tracker(self->device, "chaos");
-	/* T6: nothing that programs do poisons a tracker, or stays. */
-	EXPECT_EQ(0, ask_tracker(self->device, TRACKER, &t));
+	/* T6: nothing that programs do poisons a tracker, or stays behind. */
+	EXPECT_EQ(0, get_tracker(self->device, TRACKER, &t));
 	EXPECT_EQ(MEMQUOTA_STATE_COUNTING, t.out_state);
-	EXPECT_TRUE(EVENTUALLY(!ask_tracker(self->device, TRACKER, &t) &&
+	EXPECT_TRUE(EVENTUALLY(!get_tracker(self->device, TRACKER, &t) &&
 			       !t.out_accounts && !t.out_participants &&
 			       t.out_total <= t.out_excess_max));
 	close(c.event);
