@@ -85,7 +85,7 @@ TEST_F(program, u3_racing_threads)
 	EXPECT_EQ(0, set_max(self->account, MIB));
 	for (i = 0; i < RACERS; i++)
 		racers[i] = (struct racer) { .fd = self->fd };
-	balance = race(_metadata, racers);
+	balance = run_racers(_metadata, racers);
 	ASSERT_GE(balance, 0);
 	EXPECT_LE(balance, MIB);
 	EXPECT_GE(held_bytes(self->account), balance);

@@ -196,7 +196,7 @@ static int make_link(const struct makers *m)
 	return -err;
 }
 
-/* Each allocation on each way fails in turn. */
+/* Fail each allocation of each way in turn. */
 TEST_F_TIMEOUT(exhausted, enomem_leaves_nothing, 100)
 {
 	int (* const also[])(const struct makers *m) = {

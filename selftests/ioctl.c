@@ -539,7 +539,7 @@ FIXTURE_TEARDOWN(each)
 }
 
 /* Copy a valid structure to @p, with a size of @size bytes. */
-static void prepare(const char *valid, void *p, __u32 size)
+static void copy_valid(const char *valid, void *p, __u32 size)
 {
 	char whole[MEMQUOTA_IOCTL_SIZE_MAX] = { };
 	size_t len = size < sizeof(whole) ? size : sizeof(whole);
@@ -569,7 +569,7 @@ TEST_F(each, all_sizes)
 
 	for (size = 0; size <= MEMQUOTA_IOCTL_SIZE_MAX; size++) {
 		memset(p, CANARY, PAGES);
-		prepare(self->valid, p, size);
+		copy_valid(self->valid, p, size);
 		ASSERT_EQ(size < variant->min_size ? EINVAL : variant->expected,
 			  CALL(p)) {
 			TH_LOG("size %u", size);
@@ -582,10 +582,10 @@ TEST_F(each, all_sizes)
 			ASSERT_EQ(0, p[i]);
 	}
 	for (size = MEMQUOTA_IOCTL_SIZE_MAX + 1; size; size <<= 1) {
-		prepare(self->valid, p, size);
+		copy_valid(self->valid, p, size);
 		EXPECT_EQ(E2BIG, CALL(p));
 	}
-	prepare(self->valid, p, UINT32_MAX);
+	copy_valid(self->valid, p, UINT32_MAX);
 	EXPECT_EQ(E2BIG, CALL(p));
 }
 
@@ -596,14 +596,14 @@ TEST_F(each, unknown_bytes)
 	__u32 i;
 
 	for (i = variant->size; i < MEMQUOTA_IOCTL_SIZE_MAX; i++) {
-		prepare(self->valid, p, MEMQUOTA_IOCTL_SIZE_MAX);
+		copy_valid(self->valid, p, MEMQUOTA_IOCTL_SIZE_MAX);
 		p[i] = 1;
 		ASSERT_EQ(E2BIG, CALL(p));
-		prepare(self->valid, p, i + 1);
+		copy_valid(self->valid, p, i + 1);
 		p[i] = 0x80;
 		ASSERT_EQ(E2BIG, CALL(p));
 		/* A byte behind the structure is not read. */
-		prepare(self->valid, p, i);
+		copy_valid(self->valid, p, i);
 		p[i] = 1;
 		ASSERT_EQ(variant->expected, CALL(p));
 	}
@@ -625,7 +625,7 @@ TEST_F(each, reserved_bits)
 			value = 1U << bit;
 			if (!i && value & variant->flags)
 				continue;
-			prepare(self->valid, p, variant->size);
+			copy_valid(self->valid, p, variant->size);
 			memcpy(p + fields[i], &value, sizeof(value));
 			memcpy(before, p, variant->size);
 			EXPECT_EQ(EOPNOTSUPP, CALL(p)) {
@@ -643,8 +643,8 @@ TEST_F(each, output_is_overwritten)
 	const size_t fields[] = { variant->reserved, variant->reserved2 };
 	size_t i, end = variant->out_end;
 
-	prepare(self->valid, p, variant->size);
-	prepare(self->valid, q, variant->size);
+	copy_valid(self->valid, p, variant->size);
+	copy_valid(self->valid, q, variant->size);
 	if (variant->out) {
 		memset(p + variant->out, 0, end - variant->out);
 		memset(q + variant->out, 0xff, end - variant->out);
@@ -665,7 +665,7 @@ TEST_F(each, unaligned_structures)
 	size_t i;
 
 	for (i = 0; i < 16; i++) {
-		prepare(self->valid, self->pages + i, variant->size);
+		copy_valid(self->valid, self->pages + i, variant->size);
 		EXPECT_EQ(variant->expected, CALL(self->pages + i));
 	}
 }
@@ -680,7 +680,7 @@ TEST_F(each, unmapped_structures)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_TRUE(map != MAP_FAILED);
 	end = map + page;
-	prepare(self->valid, self->pages, variant->size);
+	copy_valid(self->valid, self->pages, variant->size);
 	ASSERT_EQ(0, mprotect(end, page, PROT_NONE));
 
 	EXPECT_EQ(EFAULT, CALL(NULL));
@@ -727,7 +727,7 @@ TEST_F(each, size_changes_meanwhile)
 	int err, i;
 
 	memset(p, CANARY, PAGES);
-	prepare(self->valid, p, 256);
+	copy_valid(self->valid, p, 256);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flip_size, p));
 	do {
 		err = CALL(p);

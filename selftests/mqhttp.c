@@ -14,7 +14,7 @@ TEST_F(http, browser_request)
 
 	browser_request(&self->text, "/shoes");
 	ASSERT_TRUE(send_alone(self->text.at, self->text.len));
-	ASSERT_TRUE(becomes("requests", 1));
+	ASSERT_TRUE(stat_becomes("requests", 1));
 	EXPECT_EQ(0, stat_of("partial"));
 	EXPECT_EQ(0, stat_of("malformed"));
 	EXPECT_EQ(0, stat_of("failed"));
@@ -44,14 +44,14 @@ TEST_F_TIMEOUT(http, n5_resets_take_no_chunks, 90)
 	ASSERT_LE(0, fd);
 	for (i = 1; i <= 50; i++) {
 		ASSERT_TRUE(send_data(fd, self->text.at, self->text.len));
-		ASSERT_TRUE(becomes("requests", i));
+		ASSERT_TRUE(stat_becomes("requests", i));
 	}
 	chunks = stat_of("chunks");
 	hits = stat_of("cache_hits");
 	EXPECT_LT(0, chunks);
 	for (; i <= 200; i++) {
 		ASSERT_TRUE(send_data(fd, self->text.at, self->text.len));
-		ASSERT_TRUE(becomes("requests", i));
+		ASSERT_TRUE(stat_becomes("requests", i));
 	}
 	EXPECT_EQ(200, stat_of("resets"));
 	EXPECT_EQ(200 * OBJECTS(BROWSER_FIELDS), stat_of("objects"));
@@ -77,7 +77,7 @@ TEST_F_TIMEOUT(http, n4_history_is_bounded, 90)
 			 "HEAD /%d%s HTTP/1.1\r\nHost: %.60s\r\n\r\n", i, pad,
 			 pad);
 		ASSERT_TRUE(send_data(fd, self->text.at, self->text.len));
-		ASSERT_TRUE(becomes("requests", i));
+		ASSERT_TRUE(stat_becomes("requests", i));
 	}
 	close(fd);
 	EXPECT_EQ(0, stat_of("history_lost"));
@@ -109,7 +109,7 @@ TEST_F_TIMEOUT(http, compare_with_kmalloc, 90)
 
 	browser_request(&self->text, "/shoes");
 	ASSERT_TRUE(send_alone(self->text.at, self->text.len));
-	ASSERT_TRUE(becomes("requests", 1));
+	ASSERT_TRUE(stat_becomes("requests", 1));
 	EXPECT_EQ(OBJECTS(BROWSER_FIELDS), read_value(FILES "compare",
 						      "objects"));
 	EXPECT_LT(0, read_value(FILES "compare", "kmalloc_ns_per_request"));
@@ -188,10 +188,10 @@ TEST_F_TIMEOUT(http, hostile_requests, 90)
 		malformed += h->malformed;
 		fields += h->fields;
 		ASSERT_TRUE(send_alone(h->text, h->len));
-		ASSERT_TRUE(becomes("requests", requests)) {
+		ASSERT_TRUE(stat_becomes("requests", requests)) {
 			TH_LOG("requests: %s", h->text);
 		}
-		ASSERT_TRUE(becomes("malformed", malformed)) {
+		ASSERT_TRUE(stat_becomes("malformed", malformed)) {
 			TH_LOG("malformed: %s", h->text);
 		}
 		ASSERT_EQ(partial, stat_of("partial")) {
@@ -220,7 +220,7 @@ TEST_F_TIMEOUT(http, large_requests, 90)
 	text->len += 60 * KIB;
 	add_text(text, "\r\n\r\n");
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("requests", 1));
+	ASSERT_TRUE(stat_becomes("requests", 1));
 	ASSERT_TRUE(read_history(-1, &line));
 	EXPECT_STREQ("GET /header", line.request);
 	EXPECT_STREQ("partial", line.state);
@@ -233,14 +233,14 @@ TEST_F_TIMEOUT(http, large_requests, 90)
 	text->len += HEAD_MAX;
 	add_text(text, " HTTP/1.1\r\n\r\n");
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("malformed", 1));
+	ASSERT_TRUE(stat_becomes("malformed", 1));
 
 	/* The same with just enough room. */
 	text->len = HEAD_MAX - strlen(" HTTP/1.1\r\n\r\n");
 	add_text(text, " HTTP/1.1\r\n\r\n");
 	ASSERT_EQ(HEAD_MAX, text->len);
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("requests", 2));
+	ASSERT_TRUE(stat_becomes("requests", 2));
 	ASSERT_TRUE(read_history(-1, &line));
 	EXPECT_STREQ("whole", line.state);
 	EXPECT_EQ(strlen("GET /") + 127, strlen(line.request));
@@ -248,7 +248,7 @@ TEST_F_TIMEOUT(http, large_requests, 90)
 	/* Too many fields. */
 	greedy_request(text);
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("requests", 3));
+	ASSERT_TRUE(stat_becomes("requests", 3));
 	ASSERT_TRUE(read_history(-1, &line));
 	EXPECT_EQ(FIELDS_MAX, line.params);
 	EXPECT_STREQ("partial", line.state);
@@ -260,7 +260,7 @@ TEST_F_TIMEOUT(http, large_requests, 90)
 		add_text(text, "Cookie: c%d=%d\r\n", i, i);
 	add_text(text, "\r\n");
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("requests", 4));
+	ASSERT_TRUE(stat_becomes("requests", 4));
 	ASSERT_TRUE(read_history(-1, &line));
 	EXPECT_EQ(400, line.headers);
 	EXPECT_EQ(400, line.cookies);
@@ -271,7 +271,7 @@ TEST_F_TIMEOUT(http, large_requests, 90)
 	memset(text->at + text->len, 0, 64 * KIB);
 	text->len += 64 * KIB;
 	ASSERT_TRUE(send_alone(text->at, text->len));
-	ASSERT_TRUE(becomes("requests", 5));
+	ASSERT_TRUE(stat_becomes("requests", 5));
 	ASSERT_TRUE(read_history(-1, &line));
 	EXPECT_STREQ("whole", line.state);
 	EXPECT_EQ(1, line.headers);
@@ -286,12 +286,12 @@ TEST_F(http, split_request)
 
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(send_data(fd, first, strlen(first)));
-	ASSERT_TRUE(becomes("requests", 1));
+	ASSERT_TRUE(stat_becomes("requests", 1));
 	ASSERT_TRUE(send_data(fd, second, strlen(second)));
 	for (i = 0; i < 100; i++)
 		ASSERT_TRUE(send_data(fd, &first[i % 20], 1));
 	close(fd);
-	EXPECT_TRUE(settles());
+	EXPECT_TRUE(requests_settle());
 	EXPECT_EQ(1, stat_of("requests"));
 	EXPECT_EQ(1, stat_of("partial"));
 	EXPECT_EQ(1, stat_of("fields"));

@@ -35,7 +35,7 @@ static inline long long stat_of(const char *key)
 }
 
 /* Wait until a counter has a value: packets may be on their way. */
-static inline bool becomes(const char *key, long long value)
+static inline bool stat_becomes(const char *key, long long value)
 {
 	int tries;
 
@@ -51,7 +51,7 @@ static inline long long requests_seen(void)
 }
 
 /* Wait until no more requests arrive. Each must have had its reset. */
-static inline bool settles(void)
+static inline bool requests_settle(void)
 {
 	long long before = -1, now = requests_seen();
 	int tries;
@@ -97,7 +97,7 @@ static struct sockaddr_in address = { .sin_family = AF_INET };
  * Read from all connections in a child, and return its pid. The fixture's
  * children assert nothing.
  */
-static inline pid_t serve(struct __test_metadata *_metadata)
+static inline pid_t start_server(struct __test_metadata *_metadata)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
 	static char buf[64 * KIB];
@@ -255,7 +255,7 @@ FIXTURE_SETUP(http)
 		SKIP(return, "no mqhttp.ko, as of a kernel without netfilter");
 	signal(SIGPIPE, SIG_IGN);
 	ASSERT_EQ(0, load_sample("mqhttp", variant->limits));
-	self->server = serve(_metadata);
+	self->server = start_server(_metadata);
 }
 
 FIXTURE_TEARDOWN(http)

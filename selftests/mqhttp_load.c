@@ -47,7 +47,7 @@ static void stop_talkers(pid_t *pids, int n)
 		kill(pids[i], SIGKILL);
 	for (i = 0; i < n; i++)
 		child_wait(pids[i]);
-	settles();
+	requests_settle();
 }
 
 /* N2: references keep a summary that is read while it is pushed out. */
@@ -160,7 +160,7 @@ TEST_F_TIMEOUT(http, t9_refused_memory, 90)
 	before = stat_of("requests");
 	browser_request(&self->text, "/shoes");
 	ASSERT_TRUE(send_alone(self->text.at, self->text.len));
-	EXPECT_TRUE(becomes("requests", before + 1));
+	EXPECT_TRUE(stat_becomes("requests", before + 1));
 }
 
 TEST_HARNESS_MAIN

@@ -148,8 +148,8 @@ TEST_F(plain, poll_wakes_the_reader)
 	pid_t pid;
 	char c;
 
-	ASSERT_TRUE(polls(self->out, POLLIN, 0));
-	ASSERT_TRUE(polls(self->in, POLLOUT, POLLOUT));
+	ASSERT_TRUE(poll_returns(self->out, POLLIN, 0));
+	ASSERT_TRUE(poll_returns(self->in, POLLOUT, POLLOUT));
 	START_CHILD(pid) {
 		usleep(100000);
 		ASSERT_EQ(2, write(self->in, "xy", 2));
@@ -159,9 +159,9 @@ TEST_F(plain, poll_wakes_the_reader)
 	EXPECT_EQ(0, child_wait(pid));
 	ASSERT_EQ(1, read(self->out, &c, 1));
 	/* Part of a segment is left. */
-	ASSERT_TRUE(polls(self->out, POLLIN, POLLIN));
+	ASSERT_TRUE(poll_returns(self->out, POLLIN, POLLIN));
 	ASSERT_EQ(1, read(self->out, &c, 1));
-	ASSERT_TRUE(polls(self->out, POLLIN, 0));
+	ASSERT_TRUE(poll_returns(self->out, POLLIN, 0));
 
 	START_CHILD(pid) {
 		usleep(100000);
@@ -452,7 +452,8 @@ TEST_F_TIMEOUT(plain, killed_writers, 60)
 			size_t k;
 
 			for (k = 0; k < (size_t)ret; k++)
-				ASSERT_EQ(pattern((done + k) % MIB), buf[k]);
+				ASSERT_EQ(pattern_byte((done + k) % MIB),
+					  buf[k]);
 			done += ret;
 		}
 		ASSERT_EQ(0, ret);

@@ -65,7 +65,7 @@ static inline bool read_row(const char *pipe, struct row *row)
 	return found;
 }
 
-static inline unsigned char pattern(uint64_t i)
+static inline unsigned char pattern_byte(uint64_t i)
 {
 	return (i * 2654435761u) >> 13;
 }
@@ -75,7 +75,7 @@ static inline void fill_pattern(unsigned char *buf, uint64_t from, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		buf[i] = pattern(from + i);
+		buf[i] = pattern_byte(from + i);
 }
 
 static inline bool matches_pattern(const unsigned char *buf, uint64_t from,
@@ -84,7 +84,7 @@ static inline bool matches_pattern(const unsigned char *buf, uint64_t from,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (buf[i] != pattern(from + i))
+		if (buf[i] != pattern_byte(from + i))
 			return false;
 	return true;
 }
@@ -131,14 +131,14 @@ static inline int open_pair(const char *path, int *in, int *out)
 	return 0;
 }
 
-static inline bool polls(int fd, short events, short expected)
+static inline bool poll_returns(int fd, short events, short expected)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
 	return poll(&p, 1, 0) >= 0 && p.revents == expected;
 }
 
-/* Wait for an event. One that comes late, as by a timeout of poll(), fails. */
+/* Wait for an event, which must come within ten seconds. */
 static inline int poll_long(struct pollfd *p)
 {
 	struct timespec before, after;

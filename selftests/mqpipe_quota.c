@@ -56,8 +56,8 @@ TEST_F(quota, q2_both_ends_get_an_error)
 	ASSERT_EQ(700 * KIB, write_pattern(in, 700 * KIB, 4096));
 	ASSERT_TRUE(is_reclaimed("a", 1));
 
-	ASSERT_TRUE(polls(self->in, POLLOUT, POLLOUT | POLLERR));
-	ASSERT_TRUE(polls(self->out, POLLIN, POLLIN | POLLERR));
+	ASSERT_TRUE(poll_returns(self->in, POLLOUT, POLLOUT | POLLERR));
+	ASSERT_TRUE(poll_returns(self->out, POLLIN, POLLIN | POLLERR));
 	ASSERT_EQ(-1, write(self->in, "x", 1));
 	ASSERT_EQ(ENOBUFS, errno);
 	while ((ret = read(self->out, buf, sizeof(buf))) > 0) {

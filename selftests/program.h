@@ -115,8 +115,8 @@ static inline void *charge_randomly(void *arg)
 #define RACERS		4
 
 /* Run racers, whose descriptors are set. Return the sum of their balances. */
-static inline int64_t race(struct __test_metadata *_metadata,
-			   struct racer *racers)
+static inline int64_t run_racers(struct __test_metadata *_metadata,
+				 struct racer *racers)
 {
 	pthread_t threads[RACERS];
 	int64_t balance = 0;

@@ -220,7 +220,7 @@ TEST_F(program, u2_limit_of_bytes_under_race)
 			racers[i] = (struct racer) {
 				.fd = join(account, "p", 0),
 			};
-		balance = race(_metadata, racers);
+		balance = run_racers(_metadata, racers);
 		for (i = 0; i < RACERS; i++)
 			ASSERT_GE(racers[i].balance, 0);
 		ASSERT_LE(balance, 500 * 1024);
