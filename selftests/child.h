@@ -32,6 +32,12 @@ static inline pid_t child_fork(void)
 	return pid;
 }
 
+/* With a call in its condition, clang does not warn of the loops below. */
+static inline bool in_child(pid_t pid)
+{
+	return !pid;
+}
+
 /* Wait until a child has ended. Return its status, as of wait(), or -1. */
 static inline int child_wait(pid_t pid)
 {
@@ -61,7 +67,7 @@ static inline int child_kill(pid_t pid, int signal)
 									\
 			ASSERT_LE(0, _pid);				\
 			_pid;						\
-		}); !(pid); _exit(0))
+		}); in_child(pid); _exit(0))
 
 /* Run the following block in a child and wait until it has ended. */
 #define RUN_CHILD()							\
@@ -72,7 +78,7 @@ static inline int child_kill(pid_t pid, int signal)
 			if (_pid)					\
 				EXPECT_EQ(0, child_wait(_pid));		\
 			_pid;						\
-		}); !_child; _exit(0))
+		}); in_child(_child); _exit(0))
 
 /* Give up root's rights for good. Return 0 or the errno. */
 static inline int become_user(uid_t uid)
