@@ -57,17 +57,20 @@ static inline int child_kill(pid_t pid, int signal)
 }
 
 /*
- * Run the following block in a child. The parent goes on meanwhile, until it
- * calls child_wait() or child_kill(). Do not leave the block by break or
- * return.
+ * Run the following block in a child, whose @pid the parent gets. The parent
+ * goes on meanwhile, until it calls child_wait() or child_kill(). Do not leave
+ * the block by break or return.
  */
 #define START_CHILD(pid)						\
-	for ((pid) = ({							\
+	for (pid_t _child = ({						\
 			pid_t _pid = child_fork();			\
 									\
 			ASSERT_LE(0, _pid);				\
+			/* The child may share the variable. */		\
+			if (_pid)					\
+				(pid) = _pid;				\
 			_pid;						\
-		}); in_child(pid); _exit(0))
+		}); in_child(_child); _exit(0))
 
 /* Run the following block in a child and wait until it has ended. */
 #define RUN_CHILD()							\

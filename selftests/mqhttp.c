@@ -288,8 +288,9 @@ TEST_F(http, split_request)
 	ASSERT_TRUE(send_data(fd, first, strlen(first)));
 	ASSERT_TRUE(stat_becomes("requests", 1));
 	ASSERT_TRUE(send_data(fd, second, strlen(second)));
+	/* TCP may join these packets: without the G they are no request. */
 	for (i = 0; i < 100; i++)
-		ASSERT_TRUE(send_data(fd, &first[i % 20], 1));
+		ASSERT_TRUE(send_data(fd, &first[1 + i % 20], 1));
 	close(fd);
 	EXPECT_TRUE(requests_settle());
 	EXPECT_EQ(1, stat_of("requests"));

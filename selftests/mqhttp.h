@@ -118,6 +118,7 @@ static inline pid_t start_server(struct __test_metadata *_metadata)
 			START_CHILD(reader)
 				while (read(peer, buf, sizeof(buf)) > 0)
 					;
+			(void)reader;
 			close(peer);
 		}
 	}
