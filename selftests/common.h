@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memquota.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -340,8 +341,10 @@ static inline void send_fd(int socket, int fd)
 		perror("sendmsg");
 }
 
+/* Wait up to ten seconds for a descriptor. */
 static inline int receive_fd(int socket)
 {
+	struct pollfd pfd = { .fd = socket, .events = POLLIN };
 	char data, control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { .iov_base = &data, .iov_len = 1 };
 	struct msghdr msg = {
@@ -353,7 +356,8 @@ static inline int receive_fd(int socket)
 	struct cmsghdr *cmsg;
 	int fd;
 
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
+	if (poll(&pfd, 1, 10000) != 1 ||
+	    recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
 		return -1;
 	cmsg = CMSG_FIRSTHDR(&msg);
 	if (!cmsg)
