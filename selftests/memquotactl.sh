@@ -531,7 +531,7 @@ metrics() {
 	grep -q '^memquota_tracker_high_bytes' "$tmp/memquota.prom" ||
 		expect metrics "$(cat "$tmp/memquota.prom")"
 	expect "" "$(cd "$tmp" && ls memquota.prom.* 2>/dev/null)"
-	refused 1 "cannot be written" memquotactl export -o "$tmp/none/x.prom"
+	refused 1 "No such file" memquotactl export -o "$tmp/none/x.prom"
 	# A failure leaves the old file, and no temporary one.
 	mkdir "$tmp/folder.prom"
 	refused 1 "not a regular file" memquotactl export -o "$tmp/folder.prom"
