@@ -11,7 +11,6 @@
 #include <linux/export.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include "account.h"
 #include "graph.h"
 #include "record.h"
 #include "total.h"
@@ -110,7 +109,7 @@ memquota_account_create(struct memquota_tracker *t,
 		return ERR_PTR(-ESTALE);
 	if (parent && parent->tracker != t)
 		return ERR_PTR(-EXDEV);
-	memquota_accounts_reap(t, 2);
+	memquota_accounts_reap(&t->accounts, 2);
 
 	a = memquota_account_alloc(t, gfp);
 	if (!a)
@@ -300,11 +299,7 @@ void memquota_account_usage(struct memquota_account *a,
 {
 	u64 word;
 
-	*usage = (struct memquota_account_usage) {
-		.held = MEMQUOTA_UNLIMITED,
-		.peak = MEMQUOTA_UNLIMITED,
-		.max = MEMQUOTA_UNLIMITED,
-	};
+	*usage = MEMQUOTA_ACCOUNT_USAGE_DISABLED;
 	if (!a)
 		return;
 	word = atomic64_read(&a->word);
@@ -384,9 +379,8 @@ u64 memquota_account_close(struct memquota_account *a)
  * Reap one piece of a closed account: a record leaves the account's list and
  * the index, or a link goes. Return whether there was one.
  */
-static bool account_reap_piece(struct memquota_tracker *t)
+static bool account_reap_piece(struct memquota_accounts *accounts)
 {
-	struct memquota_accounts *accounts = &t->accounts;
 	struct memquota_account *a, *removed = NULL;
 	struct memquota_link *link = NULL;
 	struct memquota_record *r = NULL;
@@ -431,11 +425,11 @@ out:
 	return a;
 }
 
-void memquota_accounts_reap_some(struct memquota_tracker *t,
+void memquota_accounts_reap_some(struct memquota_accounts *accounts,
 				 unsigned int pieces)
 {
-	while (pieces-- && !list_empty_careful(&t->accounts.closed))
-		if (!account_reap_piece(t))
+	while (pieces-- && !list_empty_careful(&accounts->closed))
+		if (!account_reap_piece(accounts))
 			break;
 }
 

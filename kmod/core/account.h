@@ -3,11 +3,40 @@
 #ifndef _MEMQUOTA_CORE_ACCOUNT_H
 #define _MEMQUOTA_CORE_ACCOUNT_H
 
-#include "core.h"
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
 
+struct memquota_account;
 struct memquota_link;
+struct memquota_tracker;
+
+/**
+ * struct memquota_accounts - the accounts of a tracker
+ * @lock: protects the rest, the links between accounts and their lists of
+ *	records
+ * @by_id: open accounts, and closed ones that have not been reaped
+ * @newest: the rightmost of @by_id
+ * @closed: accounts that were closed and have not been reaped
+ * @trimmers: records with ops->trim
+ * @nr_open: open accounts
+ * @nr_records: participants that have joined and not left
+ * @walk: number of the last walk over links or records
+ */
+struct memquota_accounts {
+	raw_spinlock_t lock;
+	struct rb_root by_id;
+	struct rb_node *newest;
+	struct list_head closed;
+	struct list_head trimmers;
+	u64 nr_open;
+	u64 nr_records;
+	u64 walk;
+};
 
 void memquota_accounts_setup(struct memquota_accounts *accounts);
+void memquota_accounts_reap_some(struct memquota_accounts *accounts,
+				 unsigned int pieces);
 int memquota_account_publish(struct memquota_account *account,
 			     struct memquota_account *parent,
 			     struct memquota_link *link);
@@ -15,15 +44,13 @@ struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id);
 u64 memquota_account_close(struct memquota_account *account);
 bool memquota_account_close_next(struct memquota_tracker *t, u64 *id);
-void memquota_accounts_reap_some(struct memquota_tracker *t,
-				 unsigned int pieces);
 
 /* Reap up to @pieces records or links of closed accounts. Any context but NMI. */
-static inline void memquota_accounts_reap(struct memquota_tracker *t,
+static inline void memquota_accounts_reap(struct memquota_accounts *accounts,
 					  unsigned int pieces)
 {
-	if (unlikely(!list_empty_careful(&t->accounts.closed)))
-		memquota_accounts_reap_some(t, pieces);
+	if (unlikely(!list_empty_careful(&accounts->closed)))
+		memquota_accounts_reap_some(accounts, pieces);
 }
 
 #endif /* _MEMQUOTA_CORE_ACCOUNT_H */

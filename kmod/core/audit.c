@@ -6,7 +6,6 @@
 
 #include <linux/export.h>
 #include <linux/sched.h>
-#include "account.h"
 #include "audit.h"
 #include "graph.h"
 #include "record.h"

@@ -18,6 +18,7 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 #include <memquota/participant.h>
+#include "account.h"
 #include "compat.h"
 #include "cpu_cache.h"
 #include "index.h"
@@ -194,29 +195,6 @@ struct memquota_account {
 struct memquota_private {
 	struct memquota_account account;
 	struct memquota_record record;
-};
-
-/**
- * struct memquota_accounts - the accounts of a tracker
- * @lock: protects the rest, the links between accounts and their lists of
- *	records
- * @by_id: open accounts, and closed ones that have not been reaped
- * @newest: the rightmost of @by_id
- * @closed: accounts that were closed and have not been reaped
- * @trimmers: records with ops->trim
- * @nr_open: open accounts
- * @nr_records: participants that have joined and not left
- * @walk: number of the last walk over links or records
- */
-struct memquota_accounts {
-	raw_spinlock_t lock;
-	struct rb_root by_id;
-	struct rb_node *newest;
-	struct list_head closed;
-	struct list_head trimmers;
-	u64 nr_open;
-	u64 nr_records;
-	u64 walk;
 };
 
 /*

@@ -4,7 +4,6 @@
  */
 #include <linux/export.h>
 #include <linux/rcupdate.h>
-#include "account.h"
 #include "callback.h"
 #include "charge.h"
 #include "record.h"
@@ -146,7 +145,7 @@ int memquota_join_account(struct memquota_participant *p,
 	}
 	if (a == &memquota_closed_account)
 		return -ESTALE;
-	memquota_accounts_reap(a->tracker, 2);
+	memquota_accounts_reap(&a->tracker->accounts, 2);
 
 	r = memquota_record_alloc(a, p, ops, gfp);
 	if (!r)
@@ -183,7 +182,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 		participant_disable(p);
 		return;
 	}
-	memquota_accounts_reap(t, 2);
+	memquota_accounts_reap(&t->accounts, 2);
 
 	rcu_assign_pointer(p->record, NULL);
 	private = memquota_private_alloc(t, p, reclaim, ops, owner, gfp);

@@ -8,7 +8,6 @@
 #include <linux/freezer.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
-#include "account.h"
 #include "audit.h"
 #include "callback.h"
 #include "graph.h"

@@ -9,7 +9,6 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
-#include "account.h"
 #include "callback.h"
 #include "history.h"
 #include "record.h"

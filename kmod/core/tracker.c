@@ -11,7 +11,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "account.h"
 #include "history.h"
 #include "total.h"
 #include "trace.h"
@@ -95,7 +94,7 @@ static void tracker_reap(struct work_struct *work)
 						  reaper);
 
 	while (!list_empty_careful(&t->accounts.closed)) {
-		memquota_accounts_reap(t, MEMQUOTA_BATCH);
+		memquota_accounts_reap(&t->accounts, MEMQUOTA_BATCH);
 		cond_resched();
 	}
 }
@@ -228,16 +227,7 @@ EXPORT_SYMBOL_GPL(memquota_tracker_configure);
 void memquota_tracker_usage(struct memquota_tracker *t,
 			    struct memquota_usage *usage)
 {
-	*usage = (struct memquota_usage) {
-		.total = MEMQUOTA_UNLIMITED,
-		.peak = MEMQUOTA_UNLIMITED,
-		.limits = {
-			.max = MEMQUOTA_UNLIMITED,
-			.high = MEMQUOTA_UNLIMITED,
-			.low_water = MEMQUOTA_UNLIMITED,
-		},
-		.state = MEMQUOTA_DISABLED,
-	};
+	*usage = MEMQUOTA_USAGE_DISABLED;
 	if (!t || READ_ONCE(t->state) == MEMQUOTA_DISABLED)
 		return;
 	usage->state = READ_ONCE(t->state);

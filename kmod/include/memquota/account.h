@@ -34,6 +34,14 @@ struct memquota_account_usage {
 	bool closed;
 };
 
+/* The usage of a disabled account. */
+#define MEMQUOTA_ACCOUNT_USAGE_DISABLED					\
+	((struct memquota_account_usage) {				\
+		.held = MEMQUOTA_UNLIMITED,				\
+		.peak = MEMQUOTA_UNLIMITED,				\
+		.max = MEMQUOTA_UNLIMITED,				\
+	})
+
 struct memquota_account;
 
 #if IS_REACHABLE(CONFIG_MEMQUOTA)
@@ -103,11 +111,7 @@ static inline void
 memquota_account_usage(struct memquota_account *account,
 		       struct memquota_account_usage *usage)
 {
-	*usage = (struct memquota_account_usage) {
-		.held = MEMQUOTA_UNLIMITED,
-		.peak = MEMQUOTA_UNLIMITED,
-		.max = MEMQUOTA_UNLIMITED,
-	};
+	*usage = MEMQUOTA_ACCOUNT_USAGE_DISABLED;
 }
 
 #endif /* CONFIG_MEMQUOTA */

@@ -157,6 +157,7 @@ static inline void memquota_debug_charge(void)
 static __always_inline bool
 memquota_counts_nothing(const struct memquota_participant *participant)
 {
+	/* Any value that was ever stored is right, see above. */
 	return !data_race(participant->nkey);
 }
 

@@ -77,6 +77,19 @@ struct memquota_usage {
 	enum memquota_state state;
 };
 
+/* The usage of a disabled tracker. */
+#define MEMQUOTA_USAGE_DISABLED						\
+	((struct memquota_usage) {					\
+		.total = MEMQUOTA_UNLIMITED,				\
+		.peak = MEMQUOTA_UNLIMITED,				\
+		.limits = {						\
+			.max = MEMQUOTA_UNLIMITED,			\
+			.high = MEMQUOTA_UNLIMITED,			\
+			.low_water = MEMQUOTA_UNLIMITED,		\
+		},							\
+		.state = MEMQUOTA_DISABLED,				\
+	})
+
 /* The values of these two are those of linux/memquota.h. */
 /* For memquota_tracker_create(): the tracker never counts anything. */
 #define MEMQUOTA_TRACKER_DISABLED	0x1
@@ -132,16 +145,7 @@ memquota_tracker_configure(struct memquota_tracker *tracker,
 static inline void memquota_tracker_usage(struct memquota_tracker *tracker,
 					  struct memquota_usage *usage)
 {
-	*usage = (struct memquota_usage) {
-		.total = MEMQUOTA_UNLIMITED,
-		.peak = MEMQUOTA_UNLIMITED,
-		.limits = {
-			.max = MEMQUOTA_UNLIMITED,
-			.high = MEMQUOTA_UNLIMITED,
-			.low_water = MEMQUOTA_UNLIMITED,
-		},
-		.state = MEMQUOTA_DISABLED,
-	};
+	*usage = MEMQUOTA_USAGE_DISABLED;
 }
 
 static inline void memquota_tracker_drain(struct memquota_tracker *tracker)
