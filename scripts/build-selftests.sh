@@ -38,8 +38,9 @@ done
 if [ $# = 0 ]; then
 	need "/usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a:gcc-multilib" \
 		/usr/lib32/libc.a:libc6-dev-i386
-	for name in $(sed -n 's/^IOCTL_PROGS [:+]= //p' \
-			"$TOP/selftests/Makefile"); do
+	mapfile -t names < <(sed -n 's/^IOCTL_PROGS [:+]= //p' \
+		"$TOP/selftests/Makefile" | tr ' ' '\n')
+	for name in "${names[@]}"; do
 		build "$TOP/selftests/$name.c" "$BUILD/selftests/${name}32" -m32
 	done
 	build "$TOP/Documentation/example.c" "$BUILD/memquota-example"

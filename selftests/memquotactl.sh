@@ -595,6 +595,7 @@ top() {
 	[ "$(echo "$out" | wc -l)" -gt 2 ] || expect "some lines" "$out"
 
 	: >"$tmp/out"
+	# shellcheck disable=SC2094 # the keys are pressed once the screen is there
 	(until_true grep -q "q quit" "$tmp/out"; printf s; sleep 2; printf q) |
 		TERM=linux script -q -e -c \
 		"stty cols 80 rows 24; memquotactl top" /dev/null \

@@ -38,10 +38,10 @@ static size_t size_uniform(unsigned int i)
 
 /*
  * The sizes that mqhttp allocates for one request, in order, recorded in its
- * take(): the request, its text, method and path, then for each of 80 fields
- * the field, its name and its value. http.unlimited.browser in
- * selftests/mqhttp.c sends that request: 20 parameters, 20 headers, one of them
- * with 40 cookies. The sizes depend only on the text, and on 64-bit pointers.
+ * parse_alloc(): the request, its text, method and path, then for each of 80
+ * fields the field, its name and its value. selftests/mqhttp.h has that request:
+ * 20 parameters, 20 headers, one of them with 40 cookies. The sizes depend only
+ * on the text, and on 64-bit pointers.
  */
 static const unsigned short request_sizes[] = {
 	64, 2281, 4, 7, 32, 2, 21, 32, 5, 4, 32, 5, 4, 32, 9, 23, 32, 6, 5,
