@@ -63,10 +63,10 @@ int memquota_account_publish(struct memquota_account *a,
 	}
 	if (parent)
 		memquota_link_locked(link, a, parent);
+	/* Reclaim may close a private account, and its owner leave, from here on. */
+	trace_memquota_account_create(a, parent);
 out:
 	raw_spin_unlock_irqrestore(&accounts->lock, flags);
-	if (!err)
-		trace_memquota_account_create(a, parent);
 	return err;
 }
 

@@ -7,7 +7,8 @@
  * @running, then callback_allowed() reads RECORD_LEFT. memquota_leave() sets
  * RECORD_LEFT, then reads @running. A full barrier stands between the two on
  * each side, so either the callback is not called, or memquota_leave() waits
- * for it.
+ * for it. A call that finds the participant left already waits too, because the
+ * callback itself may have left and still be running.
  */
 #include <linux/bottom_half.h>
 #include <linux/export.h>
@@ -19,7 +20,7 @@
 
 /* One atomic callback at a time. Charging and leaving never take it. */
 static DEFINE_MUTEX(callback_lock);
-static struct memquota_record *running;
+static struct memquota_participant *running;	/* whose callback runs */
 static struct task_struct *runner;	/* holds callback_lock, and calls */
 /* The module of the last callback, held for the next one; callback_lock. */
 static struct module *held_owner;
@@ -61,7 +62,7 @@ static void callback_begin(struct memquota_record *r)
 	spin_lock(&running_lock);
 #endif
 	WRITE_ONCE(runner, current);
-	WRITE_ONCE(running, r);
+	WRITE_ONCE(running, r->participant);
 	lock_map_acquire(&callback_map);
 	/* Pairs with the atomic_fetch_or() in memquota_record_retire(). */
 	smp_mb();
@@ -106,10 +107,10 @@ bool memquota_runs_callbacks(void)
 }
 
 /*
- * Wait until no atomic callback runs for a record that has left. A callback need
- * not wait for one, since they run one at a time.
+ * Wait until no atomic callback of @p runs. @p is compared and not accessed. A
+ * callback need not wait for one, since they run one at a time.
  */
-void memquota_wait_callback(struct memquota_record *r)
+void memquota_wait_callback(const struct memquota_participant *p)
 {
 #ifdef CONFIG_LOCKDEP
 	unsigned long flags;
@@ -125,7 +126,7 @@ void memquota_wait_callback(struct memquota_record *r)
 	local_irq_restore(flags);
 #endif
 	/* Pairs with the release in callback_end(). */
-	while (smp_load_acquire(&running) == r) {
+	while (smp_load_acquire(&running) == p) {
 #ifdef CONFIG_PREEMPT_RT
 		spin_lock(&running_lock);
 		spin_unlock(&running_lock);
@@ -148,12 +149,9 @@ void memquota_wait_callback(struct memquota_record *r)
  */
 void memquota_synchronize_callback(struct memquota_participant *p)
 {
-	struct memquota_record *r = rcu_dereference_protected(p->record, true);
-
 	/* Pairs with the barrier in callback_begin(). */
 	smp_mb();
-	if (r && !(READ_ONCE(r->flags) & RECORD_STATIC))
-		memquota_wait_callback(r);
+	memquota_wait_callback(p);
 }
 EXPORT_SYMBOL_GPL(memquota_synchronize_callback);
 

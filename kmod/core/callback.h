@@ -12,7 +12,7 @@ bool memquota_call_reclaim(struct memquota_record *r,
 bool memquota_call_oldest(struct memquota_record *r, u64 *ns);
 bool memquota_call_trim(struct memquota_record *r);
 bool memquota_call_get(struct memquota_record *r);
-void memquota_wait_callback(struct memquota_record *r);
+void memquota_wait_callback(const struct memquota_participant *p);
 bool memquota_runs_callbacks(void);
 
 #endif /* _MEMQUOTA_CALLBACK_H */

@@ -43,8 +43,46 @@ static void participant_attach(struct memquota_participant *p,
 {
 	WRITE_ONCE(p->slot, memquota_slot_words(r->slot));
 	rcu_assign_pointer(p->record, r);
-	/* A later acquire of the key or of the object finds slot and record. */
+	/* Pairs with the acquire in memquota_counts_nothing(). */
 	smp_store_release(&p->nkey, -(r->key << MEMQUOTA_KEY_SHIFT));
+}
+
+/* Undo participant_attach() of a record that was not published. */
+static void participant_detach(struct memquota_participant *p,
+			       struct memquota_record *r)
+{
+	WRITE_ONCE(p->nkey, 0);
+	rcu_assign_pointer(p->record, NULL);
+	memquota_record_retire(r);
+	memquota_record_unref(r);
+}
+
+/*
+ * Take the record from a participant that leaves. Return NULL if it has none, or
+ * another call took it.
+ */
+static struct memquota_record *participant_take(struct memquota_participant *p)
+{
+	struct memquota_record *r;
+
+	rcu_read_lock();
+	r = rcu_dereference(p->record);
+	if (!r || READ_ONCE(r->flags) & RECORD_STATIC) {
+		r = NULL;
+	} else if (WARN_ONCE(r->participant != p,
+			     "memquota: leaving with a copy of participant %s\n",
+			     memquota_record_name(r))) {
+		memquota_participant_init(p);
+		r = NULL;
+	} else {
+		WRITE_ONCE(p->nkey, 0);
+		r = unrcu_pointer(xchg(&p->record,
+				       RCU_INITIALIZER(&memquota_left_record)));
+		if (READ_ONCE(r->flags) & RECORD_STATIC)
+			r = NULL;
+	}
+	rcu_read_unlock();
+	return r;
 }
 
 static void participant_disable(struct memquota_participant *p)
@@ -154,14 +192,20 @@ int memquota_join_account(struct memquota_participant *p,
 	memquota_format_name(r->name, fmt, args);
 	va_end(args);
 	err = record_alloc_sleeper(r, gfp);
-	if (!err)
-		err = record_publish(r);
 	if (err) {
 		memquota_record_discard(r);
 		return err;
 	}
+	/*
+	 * Reclaim may call the participant as soon as the record is published.
+	 * A callback that leaves must find the record, and the owner may then
+	 * free @p.
+	 */
 	participant_attach(p, r);
-	return 0;
+	err = record_publish(r);
+	if (err)
+		participant_detach(p, r);
+	return err;
 }
 EXPORT_SYMBOL_GPL(memquota_join_account);
 
@@ -192,14 +236,17 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	r = &private->record;
 	memquota_format_name(a->name, fmt, args);
 	list_add(&r->siblings, &a->records);
-	if (record_alloc_sleeper(r, gfp) ||
-	    memquota_account_publish(a, NULL, NULL))
-		goto failed_free;
+	if (record_alloc_sleeper(r, gfp)) {
+		memquota_record_discard(r);
+		goto failed_account;
+	}
+	/* In this order: see memquota_join_account(). */
 	participant_attach(p, r);
-	return;
+	if (!memquota_account_publish(a, NULL, NULL))
+		return;
+	participant_detach(p, r);
 
-failed_free:
-	memquota_record_discard(r);
+failed_account:
 	memquota_account_unref(a);
 failed:
 	atomic64_inc(&memquota_failed_joins);
@@ -296,25 +343,28 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  *
  * Gives back all that @p still holds. After it returns, no atomic callback of @p
  * runs or will run, and the object may be freed: memquota_leave() spins while
- * one runs, unless it is called from it. It does not wait for a sleeping
- * reclaim. The reference that get() took protects the owner from that.
+ * one runs, unless it is called from it. This is also so if a callback of @p has
+ * left already. It does not wait for a sleeping reclaim. The reference that
+ * get() took protects the owner from that.
+ *
+ * A copy of a participant, in an object that was cloned, has not joined: the
+ * call warns and leaves the original alone. See memquota_participant_init().
  *
  * Context: any but hard interrupts and NMI. The caller holds no lock that an
- * atomic callback of @p takes, and serialises it with joining and leaving of
- * @p.
+ * atomic callback of @p takes, and serialises it with joining of @p, and with
+ * leaving of @p except from its callbacks.
  */
 void memquota_leave(struct memquota_participant *p)
 {
-	struct memquota_record *r = rcu_dereference_protected(p->record, true);
+	struct memquota_record *r = participant_take(p);
 	struct memquota_accounts *accounts;
 	struct memquota_account *a;
 	unsigned long flags;
 
-	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
+	if (!r) {
+		memquota_wait_callback(p);
 		return;
-	WRITE_ONCE(p->nkey, 0);
-	rcu_assign_pointer(p->record, &memquota_left_record);
-
+	}
 	a = r->account;
 	accounts = &a->tracker->accounts;
 	if (memquota_record_retire(r) & RECORD_INDEXED)
@@ -329,7 +379,7 @@ void memquota_leave(struct memquota_participant *p)
 		list_del_init(&r->trimmers);
 	WRITE_ONCE(accounts->nr_records, accounts->nr_records - 1);
 	raw_spin_unlock_irqrestore(&accounts->lock, flags);
-	memquota_wait_callback(r);
+	memquota_wait_callback(p);
 	if (READ_ONCE(r->flags) & RECORD_PRIVATE)
 		memquota_account_put(a);
 	memquota_record_unref(r);

@@ -414,6 +414,116 @@ static void t10_waiting_on_all_cpus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tracker_waiting(c->t), 0);
 }
 
+/*
+ * Participants that join an account while reclaim collapses it. The callback
+ * leaves and frees the object, which memquota_join_account() must not access
+ * once reclaim can see the participant.
+ */
+struct nursery {
+	struct memquota_ops ops;
+	struct memquota_account *account;
+	spinlock_t lock;
+	struct list_head newcomers;	/* lock */
+};
+
+struct newcomer {
+	struct memquota_participant p;
+	struct nursery *nursery;
+	struct list_head node;
+};
+
+/* Return whether the caller is the one that ends the newcomer. */
+static bool newcomer_claim(struct newcomer *n)
+{
+	bool mine;
+
+	spin_lock_bh(&n->nursery->lock);
+	mine = !list_empty(&n->node);
+	list_del_init(&n->node);
+	spin_unlock_bh(&n->nursery->lock);
+	return mine;
+}
+
+static void newcomer_reclaim(struct memquota_participant *p,
+			     const struct memquota_request *request)
+{
+	struct newcomer *n = container_of(p, struct newcomer, p);
+
+	if (newcomer_claim(n)) {
+		memquota_leave(&n->p);
+		kfree(n);
+	}
+}
+
+static void nursery_empty(struct nursery *nursery)
+{
+	struct newcomer *n;
+
+	do {
+		spin_lock_bh(&nursery->lock);
+		n = list_first_entry_or_null(&nursery->newcomers,
+					     struct newcomer, node);
+		if (n)
+			list_del_init(&n->node);
+		spin_unlock_bh(&nursery->lock);
+		if (n) {
+			memquota_leave(&n->p);
+			kfree(n);
+		}
+	} while (n);
+}
+
+static void join_until_closed(unsigned int cpu, void *arg)
+{
+	struct nursery *nursery = arg;
+	struct newcomer *n;
+	unsigned int i;
+
+	for (i = 0; i < 10000; i++) {
+		n = kzalloc(sizeof(*n), GFP_KERNEL);
+		if (!n)
+			return;
+		n->nursery = nursery;
+		spin_lock_bh(&nursery->lock);
+		list_add_tail(&n->node, &nursery->newcomers);
+		spin_unlock_bh(&nursery->lock);
+		if (!memquota_join_account(&n->p, nursery->account,
+					   &nursery->ops, GFP_KERNEL, "new"))
+			continue;
+		/* Closed; no callback has seen it. */
+		if (newcomer_claim(n))
+			kfree(n);
+		return;
+	}
+}
+
+static void p2_joining_while_reclaim_collapses_the_account(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct nursery *nursery = new_zeroed(test, struct nursery);
+	struct actor *old;
+	unsigned int i;
+
+	spin_lock_init(&nursery->lock);
+	INIT_LIST_HEAD(&nursery->newcomers);
+	nursery->ops = (struct memquota_ops){
+		.reclaim = newcomer_reclaim,
+		.flags = MEMQUOTA_COLLAPSING,
+		.owner = THIS_MODULE,
+	};
+	for (i = 0; i < share_of(250); i++) {
+		nursery->account = new_account(test, t, NULL);
+		old = new_actor(test, nursery->account, MEMQUOTA_COLLAPSING, 1);
+		actor_charge(old, HIGH + SZ_1M);
+		run_on_all_cpus(test, join_until_closed, nursery);
+		EXPECT_SETTLES(test, is_closed(nursery->account));
+		settle(test, t);
+		nursery_empty(nursery);
+		memquota_leave(&old->p);
+		put_account(test, nursery->account);
+	}
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(p7_charging_on_all_cpus),
 	KUNIT_CASE(p7_draining_meanwhile),
@@ -428,6 +538,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(r5_collapsing_while_charging),
 	KUNIT_CASE(t7_destroying_meanwhile),
 	KUNIT_CASE(t10_waiting_on_all_cpus),
+	KUNIT_CASE_SLOW(p2_joining_while_reclaim_collapses_the_account),
 	{}
 };
 

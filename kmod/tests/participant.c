@@ -318,6 +318,43 @@ static void p8_leaving_waits_for_a_running_callback(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_asks(l->actor), 1);
 }
 
+/* Leave, and stay in the callback for 20 ms. */
+static void leave_and_linger(struct actor *actor)
+{
+	struct leaving *l = actor->arg;
+	u64 end;
+
+	memquota_leave(&actor->p);
+	WRITE_ONCE(l->inside, true);
+	end = ktime_get_ns() + 20 * NSEC_PER_MSEC;
+	while (ktime_get_ns() < end)
+		if (READ_ONCE(l->left))
+			WRITE_ONCE(l->left_early, true);
+}
+
+static void p8_leaving_again_waits_for_the_callback_that_left(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct leaving *l = new_zeroed(test, struct leaving);
+
+	need_cpus(test, 2);
+	KUNIT_ASSERT_EQ(test,
+			tracker_bind_reclaim(t, cpumask_first(cpu_online_mask)),
+			0);
+	l->actor = lone_actor(test, t, 0, 1);
+	l->actor->then = leave_and_linger;
+	l->actor->arg = l;
+	actor_charge(l->actor, 6 * SZ_1M);
+	runner_start_on(test, cpumask_last(cpu_online_mask), &l->runner,
+			leave_when_inside, NULL);
+	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
+	runner_join(test, &l->runner);
+	settle(test, t);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(l->inside));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(l->left_early));
+	KUNIT_EXPECT_EQ(test, count_asks(l->actor), 1);
+}
+
 static void leave_myself(struct actor *actor)
 {
 	memquota_leave(&actor->p);
@@ -583,6 +620,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p2_activating_what_never_joined),
 	KUNIT_CASE(p8_leaving_gives_everything_back),
 	KUNIT_CASE(p8_leaving_waits_for_a_running_callback),
+	KUNIT_CASE(p8_leaving_again_waits_for_the_callback_that_left),
 	KUNIT_CASE(p8_a_callback_can_leave_itself),
 	KUNIT_CASE(p8_two_can_leave_each_other),
 	KUNIT_CASE(p8_a_sleeping_reclaim_is_not_waited_for),

@@ -51,9 +51,29 @@ static void p10_charging_from_a_callback_is_reported(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
 }
 
+/* As an object has that is cloned from one that has joined. */
+static void p8_leaving_with_a_copy_is_refused(struct kunit *test)
+{
+	struct memquota_participant copy;
+	struct memquota_tracker *t;
+	struct actor *actor;
+
+	only_if_wanted(test);
+	t = new_default_sized_tracker(test);
+	actor = lone_actor(test, t, 0, 1);
+	actor_charge(actor, SZ_1M);
+	copy = actor->p;
+	memquota_leave(&copy);
+	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
+	KUNIT_EXPECT_EQ(test, memquota_participant_error(&copy), -ESTALE);
+	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
+	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), SZ_1M);
+}
+
 static struct kunit_case cases[] = {
 	/* First, so that the kernel has not warned yet. */
 	KUNIT_CASE(p10_charging_from_a_callback_is_reported),
+	KUNIT_CASE(p8_leaving_with_a_copy_is_refused),
 	KUNIT_CASE_SLOW(r9_a_total_that_is_too_high_poisons),
 	{}
 };

@@ -38,6 +38,22 @@ struct memquota_participant {
 };
 
 /**
+ * memquota_participant_init - make a participant one that never joined
+ * @participant: the field in the object
+ *
+ * For an object that was made as a copy of another, such as a socket by
+ * sk_clone_lock(): the copied field names the original's record. Call it before
+ * the object is published. Zeroed memory needs no such call.
+ *
+ * Context: any.
+ */
+static inline void
+memquota_participant_init(struct memquota_participant *participant)
+{
+	*participant = (struct memquota_participant){};
+}
+
+/**
  * struct memquota_request - what a participant is asked for
  * @id: number of the request, for memquota_reclaim_done()
  * @want_bytes: how much to free; U64_MAX for everything
@@ -157,8 +173,16 @@ static inline void memquota_debug_charge(void)
 static __always_inline bool
 memquota_counts_nothing(const struct memquota_participant *participant)
 {
+#ifdef CONFIG_X86_64
 	/* Any value that was ever stored is right, see above. */
 	return !data_race(participant->nkey);
+#else
+	/*
+	 * Pairs with the release in participant_attach(): a charge that sees the
+	 * key sees the slot. x86 does not reorder loads.
+	 */
+	return !smp_load_acquire(&participant->nkey);
+#endif
 }
 
 /*

@@ -98,6 +98,9 @@ memquota_sk_init(struct memquota_sk_participant *participant, struct sock *sk,
  * partial participant, and returns nothing. Reclaim skips a socket whose last
  * reference is gone.
  *
+ * A socket that sk_clone_lock() made has a copy of the field. The protocol calls
+ * memquota_participant_init() on its @participant before it joins or leaves.
+ *
  * Context: any; the caller serialises it with memquota_leave_sk().
  */
 #define memquota_join_sk(p, sock, fn, fmt, ...)				\
