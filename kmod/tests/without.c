@@ -25,8 +25,9 @@ static void t4_without_memquota_nothing_is_counted(struct kunit *test)
 	const struct memquota_limits limits = { .low_water = 1 };
 	struct memquota_account_usage account_usage;
 	struct memquota_usage usage;
-	struct memquota_account *a;
+	struct memquota_account *a = &memquota_closed_account;
 
+	KUNIT_EXPECT_NULL(test, a);
 	KUNIT_EXPECT_NULL(test, t);
 	KUNIT_EXPECT_NULL(test, memquota_tracker_create("t", &limits, 0));
 	KUNIT_EXPECT_EQ(test, memquota_tracker_configure(t, &limits, 0, NULL),

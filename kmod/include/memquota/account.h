@@ -66,6 +66,9 @@ void memquota_account_usage(struct memquota_account *account,
 
 #else
 
+/* Only its address can be taken: a null handle. */
+#define memquota_closed_account		(*(struct memquota_account *)NULL)
+
 static inline __printf(4, 5) struct memquota_account *
 memquota_account_create(struct memquota_tracker *tracker,
 			struct memquota_account *parent, gfp_t gfp,
