@@ -373,9 +373,67 @@ static void q1_on_all_cpus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
 }
 
+struct waiting_sender {
+	struct runner runner;
+	struct pipe *pipe;
+	long timeout;
+};
+
+static void send_waiting(struct runner *runner)
+{
+	struct waiting_sender *s = container_of(runner, struct waiting_sender,
+						runner);
+	struct parcel *parcel = kzalloc(sizeof(*parcel), GFP_KERNEL);
+
+	runner->result = -ENOMEM;
+	if (!parcel)
+		return;
+	parcel->number = 2;
+	runner->result = memquota_queue_send_wait(&s->pipe->queue,
+						  &parcel->item, SZ_64K,
+						  s->timeout);
+	if (runner->result)
+		kfree(parcel);
+}
+
+static struct waiting_sender *new_waiting_sender(struct kunit *test,
+						 struct pipe *pipe, long timeout)
+{
+	struct waiting_sender *s = new_zeroed(test, struct waiting_sender);
+
+	s->pipe = pipe;
+	s->timeout = timeout;
+	runner_start(test, &s->runner, send_waiting, NULL);
+	return s;
+}
+
+static void q1_a_sender_waits_at_a_hard_limit(struct kunit *test)
+{
+	struct pipe *pipe = new_pipe(test, 0);
+	struct waiting_sender *s;
+
+	KUNIT_ASSERT_EQ(test, memquota_account_set_max(pipe->account, SZ_64K),
+			0);
+	KUNIT_ASSERT_EQ(test, send_parcel(pipe, 1, SZ_64K), 0);
+
+	s = new_waiting_sender(test, pipe, 1);
+	runner_join(test, &s->runner);
+	KUNIT_EXPECT_EQ(test, s->runner.result, -ETIME);
+	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), SZ_64K);
+
+	s = new_waiting_sender(test, pipe, 10 * HZ);
+	ASSERT_SETTLES(test, tracker_waiting(pipe->t) == 1);
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 1);
+	runner_join(test, &s->runner);
+	KUNIT_EXPECT_EQ(test, s->runner.result, 0);
+	KUNIT_EXPECT_EQ(test, recv_parcel(pipe), 2);
+	KUNIT_EXPECT_EQ(test, exact_total(pipe->t), 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(q1_sending_charges_and_receiving_uncharges),
 	KUNIT_CASE(q1_what_is_refused_is_not_queued),
+	KUNIT_CASE(q1_a_sender_waits_at_a_hard_limit),
 	KUNIT_CASE(q1_what_costs_nothing_is_not_charged),
 	KUNIT_CASE(q1_what_comes_too_late_is_not_charged),
 	KUNIT_CASE(q1_on_all_cpus),
