@@ -209,7 +209,7 @@ style() {
 }
 
 comments() {
-	files 'kmod/*.c' 'kmod/include/*.h' 'uapi/*.h' |
+	files 'kmod/*.[ch]' 'uapi/*.h' |
 		xargs "$source/scripts/kernel-doc" -Wall -Werror -none 2>&1 |
 		grep -v 'warnings as errors' || :
 }

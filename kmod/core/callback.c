@@ -64,7 +64,7 @@ static void callback_begin(struct memquota_record *r)
 	WRITE_ONCE(runner, current);
 	WRITE_ONCE(running, r->participant);
 	lock_map_acquire(&callback_map);
-	/* Pairs with the atomic_fetch_or() in memquota_record_retire(). */
+	/* Pairs with the atomic64_fetch_or() in memquota_record_retire(). */
 	smp_mb();
 }
 

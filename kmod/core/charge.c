@@ -13,8 +13,8 @@
 /**
  * DOC: The ledger
  *
- * A byte that a tracker counts is in exactly one place: held by a participant,
- * in a slot for a participant, or in a CPU's share. The record's word and the
+ * A byte that a tracker counts is counted as exactly one of three: held by a
+ * participant, in a slot for a participant, or in a CPU's share. The record's word and the
  * account's count the first two, the tracker's total counts all three::
  *
  *	tracker->total = sum of shares + sum of the words of open accounts
@@ -88,13 +88,13 @@
  */
 
 /*
- * Derive how old the oldest data is (rule P11). The mark is what had been
- * charged, in all, at a moment. Once as much has been uncharged, what is left
- * is younger than that moment. CPUs that race here, and slots that have not
+ * Derive how old the oldest data is (rule P11). The mark is the gross number of
+ * bytes charged when it was set. Once as many have been uncharged, what is left
+ * was charged later. CPUs that race here, and slots that have not
  * reported, make the result older than the truth, never younger. A mark of
  * RECORD_NOT_DERIVED is never reached: the owner says how old its data is.
  */
-static void derive_arrival(struct memquota_record *r, u64 held)
+static void record_derive_arrival(struct memquota_record *r, u64 held)
 {
 	u64 gone = atomic64_read(&r->uncharged);
 	u64 mark = READ_ONCE(r->mark);
@@ -164,7 +164,7 @@ static int record_gain(struct memquota_share *share,
 /*
  * Get @need bytes for the record from the share or the total, and up to
  * *@extra if neither a limit nor a waiting task is in the way. *@extra becomes
- * the part of it that was had.
+ * what was obtained of it.
  */
 static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 			 u64 *extra, u64 pins, enum charge_mode mode)
@@ -235,7 +235,7 @@ static bool record_pin(struct memquota_record *r)
 	return true;
 }
 
-/* Let later calls end before they come here, since nothing is counted. */
+/* Nothing is counted: clear @nkey, so that later calls return at once. */
 static void participant_stop_counting(struct memquota_participant *p,
 				      struct memquota_record *r)
 {
@@ -313,7 +313,7 @@ static noinline int record_visit(struct memquota_participant *p,
 		c->granted = c->quick;
 	}
 	memquota_share_settle(t);
-	derive_arrival(r, memquota_record_used(r));
+	record_derive_arrival(r, memquota_record_used(r));
 	return 0;
 }
 
@@ -356,7 +356,7 @@ static noinline int charge_miss_settle(struct memquota_record *r,
 				       unsigned long flags)
 {
 	memquota_share_settle(r->account->tracker);
-	derive_arrival(r, memquota_record_used(r));
+	record_derive_arrival(r, memquota_record_used(r));
 	local_irq_restore(flags);
 	return 0;
 }
@@ -563,7 +563,7 @@ int __memquota_try_charge(struct memquota_participant *p, size_t bytes,
 }
 EXPORT_SYMBOL_GPL(__memquota_try_charge);
 
-/* Move bytes from the account to the share; what is too much, to the total. */
+/* Move bytes from the account to the share, and its excess to the total. */
 static void account_give_back(struct memquota_account *a, u64 bytes)
 {
 	memquota_account_lose(a, bytes);

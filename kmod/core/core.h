@@ -33,8 +33,11 @@
  * Outermost first. Those without a kind are raw and taken with interrupts off,
  * because calls that are allowed under any lock take them::
  *
+ *	kernel_param_lock()		(kernel's)	the default tracker's parameters
+ *	seq_file's mutex		(kernel's)	one reader of a file in debugfs
  *	cpus_read_lock()		(kernel's)	CPUs going offline
- *	trackers_lock		(mutex)	list and names of trackers
+ *	trackers_lock			(mutex)	list and names of trackers
+ *	memquota_tracker_notifier	(rwsem)	higher layers that follow trackers
  *	tracker->config_lock		(mutex)	one reconfiguration at a time
  *	tracker->graph_lock		(mutex)	one walk towards the roots at a time
  *	users_lock			(mutex)	users of /dev/memquota
@@ -42,6 +45,7 @@
  *	memquota_watch.lock		(mutex)	marks of a watch
  *	tracker->drain_lock		(mutex)	one shared drain at a time
  *	callback_lock			(mutex)	one atomic callback at a time
+ *	running_lock			(spin)	PREEMPT_RT: the callback that runs
  *	participant_fd.lock		(spin)	request given to a program
  *	memquota_queue.lock		(spin)	items of a queue
  *	tracker->accounts.lock		accounts, links, lists of records
@@ -114,7 +118,7 @@ struct memquota_record {
 	u64 key;			/* of its slots; replaced by uncharge_all */
 	struct memquota_account *account;	/* const; holds its memory */
 	atomic64_t uncharged;		/* gross, less what slots have not reported */
-	u64 mark;			/* racy; see derive_arrival() in charge.c */
+	u64 mark;			/* racy; record_derive_arrival() */
 	u64 mark_ns;			/* racy, likewise */
 	u64 arrival_ns;			/* racy: derived or stored; errs older */
 	unsigned long flags;		/* const but for two bits; see RECORD_* */
@@ -243,8 +247,8 @@ struct memquota_tracker {
 };
 
 /*
- * Return why the tracker takes nothing on: -ESHUTDOWN before -ENOTRECOVERABLE
- * (rule T7), or 0.
+ * Return why the tracker refuses charges and joins: -ESHUTDOWN before
+ * -ENOTRECOVERABLE (rule T7), or 0.
  */
 static inline int memquota_tracker_error(const struct memquota_tracker *t)
 {

@@ -234,7 +234,7 @@ struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
 	return home;
 }
 
-/* Report what this CPU's slot has gathered to the record and the total. */
+/* Give back what this CPU's slot of the record holds, and settle the share. */
 void memquota_flush_local(struct memquota_record *r)
 {
 	unsigned long flags;
@@ -328,7 +328,7 @@ void memquota_account_set_watched(struct memquota_account *a)
 	memquota_drain_each(a->tracker);
 }
 
-/* One drain serves all that are refused within DRAIN_INTERVAL (rule T9). */
+/* Drain all CPUs, unless another caller did within DRAIN_INTERVAL (rule T9). */
 void memquota_drain_shared(struct memquota_tracker *t)
 {
 	mutex_lock(&t->drain_lock);
@@ -409,7 +409,7 @@ u64 memquota_cache_bound(struct memquota_tracker *t)
 /*
  * Divide the bound among the CPUs: a quarter of a CPU's part is for its share,
  * the rest for its slots. CPUs cache nothing while a task waits for quota, or
- * when the tracker takes nothing on; charge_miss() relies on that.
+ * when the tracker is gone or poisoned; charge_miss() relies on that.
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {

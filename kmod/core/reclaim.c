@@ -178,7 +178,7 @@ static bool victim_ask_partial(struct memquota_record *r,
 }
 
 /*
- * Issue requests to the sleeping victims, none waiting for another (rule R4).
+ * Issue requests to all sleeping victims without waiting for answers (rule R4).
  * Return whether @oldest was issued one.
  */
 static bool round_issue_requests(struct list_head *victims,

@@ -3,8 +3,9 @@
  * The memory of records and accounts.
  *
  * A record holds a reference to its account, and an account one to its tracker.
- * All three are freed in that order, each after an RCU grace period, because a
- * charge follows the pointers with interrupts off and without a reference.
+ * Records and accounts are freed a grace period after their last reference was
+ * dropped, because a charge follows the pointers with interrupts off and without
+ * a reference. A work item frees the tracker, which sleeps.
  */
 #include <linux/export.h>
 #include <linux/mempool.h>
@@ -43,7 +44,10 @@ static struct kmem_cache *record_cache;
 static struct kmem_cache *private_cache;
 static mempool_t *private_pool;
 
-/* Ten million joins a second use the keys up in 1.8 years. */
+/*
+ * Return a key that was never used. The 49 bits of keys last 1.8 years at ten
+ * million joins a second.
+ */
 u64 memquota_new_key(void)
 {
 	u64 key = atomic64_inc_return(&last_key);
@@ -67,7 +71,10 @@ void memquota_format_name(char *name, const char *fmt, va_list args)
 	vscnprintf(name, MEMQUOTA_NAME_SIZE, fmt, args);
 }
 
-/* Fill the reserve: mempool_free() keeps what it gets while the pool is short. */
+/*
+ * Refill the reserve: mempool_free() keeps an element while the pool has fewer
+ * than RESERVE.
+ */
 static void reserve_refill(struct work_struct *work)
 {
 	while (READ_ONCE(private_pool->curr_nr) < RESERVE) {
@@ -104,7 +111,7 @@ static void account_free_rcu(struct rcu_head *rcu)
 	memquota_tracker_unref(t);
 }
 
-/* Any context: RCU callbacks free, and may take any lock. */
+/* Drop a reference. Any context: an RCU callback frees the memory. */
 void memquota_account_unref(struct memquota_account *a)
 {
 	if (refcount_dec_and_test(&a->refs))
@@ -194,7 +201,10 @@ memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *
 {
 	struct memquota_private *private;
 
-	/* Waiting for the reserve could wait for ever, whatever @gfp allows. */
+	/*
+	 * Never block: mempool_alloc() would wait for an element to be freed,
+	 * which may never happen.
+	 */
 	private = mempool_alloc(private_pool,
 				(gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
 	if (unlikely(READ_ONCE(private_pool->curr_nr) < RESERVE))
@@ -255,7 +265,7 @@ out_account:
 	return -ENOMEM;
 }
 
-/* After rcu_barrier(): nothing is on its way back. */
+/* Call after rcu_barrier(), so that no RCU callback still frees records. */
 void memquota_records_exit(void)
 {
 	irq_work_sync(&reserve_irq_work);

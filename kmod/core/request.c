@@ -50,7 +50,7 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
 #define SLEEPER_ANSWERED	BIT(2)
 #define SLEEPER_EXPIRED		BIT(3)
 
-/* What a request to a sleeping participant takes, allocated when it joins. */
+/* The requests to one sleeping participant; allocated when it joins. */
 struct memquota_sleeper {
 	struct memquota_record *record;		/* const */
 	struct work_struct work;

@@ -2,8 +2,8 @@
 /*
  * The total of a tracker.
  *
- * The CPUs' shares meet here: a share that runs dry takes bytes from the total,
- * one that grows too full gives them back. All other counters are below.
+ * The total is above the CPUs' shares: a share that runs dry takes bytes from it,
+ * and one that grows too full gives them back.
  */
 #include <linux/export.h>
 #include <linux/workqueue.h>
@@ -40,7 +40,7 @@ void memquota_tracker_unref(struct memquota_tracker *t)
 }
 
 /*
- * Stop the tracker from taking anything on, since memory use must not go on
+ * Have the tracker refuse charges and joins, since memory use must not go on
  * unbounded when the accounting is wrong (rule T6). Any context but NMI.
  */
 void memquota_tracker_poison(struct memquota_tracker *t, const char *why)

@@ -73,8 +73,9 @@ static void tracker_free(struct work_struct *work)
 }
 
 /*
- * Wake what a charge, an uncharge or a close has to wake. They queue this work
- * because their caller may hold any lock, that of the run queue included.
+ * Wake the reaper, tasks that wait, and the kthread. A charge, an uncharge and a
+ * close queue this work, because their caller may hold any lock, that of the run
+ * queue included.
  */
 static void tracker_wake(struct irq_work *work)
 {
@@ -487,9 +488,9 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 EXPORT_SYMBOL_GPL(memquota_tracker_destroy);
 
 /*
- * Take a tracker that was created by ioctl from any other task that would
- * destroy it: that of the name, or the first one if @name is NULL. Return NULL if
- * there is none, and an ERR_PTR(-EBUSY) if the named one cannot be taken.
+ * Claim a tracker that was created by ioctl for destruction: the one of that
+ * name, or the first one if @name is NULL. Return NULL if there is none, and
+ * ERR_PTR(-EBUSY) if a module has created it or another task has claimed it.
  */
 static struct memquota_tracker *tracker_take_programs(const char *name)
 {
@@ -520,7 +521,7 @@ int memquota_tracker_destroy_named(const char *name)
 	return 0;
 }
 
-/* For the time when the last descriptor is closed and none can be opened. */
+/* Call when the last descriptor is closed and none can be opened. */
 void memquota_programs_trackers_destroy(void)
 {
 	struct memquota_tracker *t;

@@ -6,9 +6,10 @@
  *
  * A watch caches the two marks next to the use: the lowest armed one above it
  * and the highest to rearm below it. A charge or an uncharge compares the new
- * use with these two alone. If one is passed, it queues an irq_work (X1), whose
- * work item walks all marks and caches the next two. Only accounts whose
- * @watched is set are compared at all, see memquota_account_set_watched().
+ * use with these two alone. If one is passed, it queues an irq_work, since its
+ * caller may hold any lock (rule X1). The work item that follows walks all marks
+ * and caches the next two. Only accounts whose @watched is set are compared at
+ * all, see memquota_account_set_watched().
  *
  * A charge raises the use, with a full barrier, before it reads the cached
  * marks; the walk writes the cached marks before it reads the use again. So

@@ -163,7 +163,7 @@ static int tree_sort_children(struct graph *g)
 	return 0;
 }
 
-/* Append a line. Returns whether it is the first one of @node. */
+/* Append a line. Return whether it is the first one of @node. */
 static bool tree_add_line(struct memquota_tree *tree, struct node *node,
 			  u32 depth)
 {

@@ -188,7 +188,7 @@ static struct account_fd *account_fd_alloc(void)
 
 /*
  * Create a descriptor of @account. Consumes @afd, and the handle or ERR_PTR()
- * in @account. Returns the descriptor's number, or an errno.
+ * in @account. Return the descriptor's number, or an errno.
  */
 static int account_fd_install(struct memquota_call *call,
 			      struct account_fd *afd,
@@ -244,7 +244,7 @@ int memquota_account_fd_create(struct memquota_call *call)
 		ret = account_fd_get(create->parent_fd, &parent_file, &parent);
 		if (ret)
 			goto out_tracker;
-		/* A disabled account is no parent of one that is counted. */
+		/* A disabled account cannot be the parent of a counted one. */
 		ret = -EINVAL;
 		if (!parent && !(t->flags & MEMQUOTA_TRACKER_DISABLED))
 			goto out_parent;

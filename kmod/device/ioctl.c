@@ -17,7 +17,7 @@
 
 /*
  * Create a descriptor of @object; memquota_ioctl() installs it after the answer
- * was copied out, so that no other thread can use it before. Returns its
+ * was copied out, so that no other thread can use it before. Return its
  * number, or an errno. With success the file owns @object, even if the call
  * fails later; with an errno the caller still does.
  */

@@ -7,7 +7,7 @@
 #include "name.h"
 
 /*
- * Decode the UTF-8 character at @s. Returns how many bytes it has, 0 if it is
+ * Decode the UTF-8 character at @s. Return how many bytes it has, 0 if it is
  * invalid.
  */
 static unsigned int utf8_decode(const unsigned char *s, u32 *c)

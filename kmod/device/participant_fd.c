@@ -38,7 +38,7 @@ struct participant_fd {
 	wait_queue_head_t *pollers;	/* of all participants of the account */
 	refcount_t refs;		/* the file, and a request */
 
-	spinlock_t lock;		/* what follows; inside no other */
+	spinlock_t lock;		/* what follows; never nested */
 	struct memquota_request request;	/* lock; id 0: none */
 	bool unread;			/* lock */
 	bool ended;			/* lock: no thread will answer */
@@ -83,7 +83,10 @@ participant_fd_request_put(struct memquota_participant *participant)
 	participant_fd_put(p);
 }
 
-/* Let the program read a request; 0: it will not. */
+/*
+ * Offer the request to the program. Return -EINPROGRESS, or 0 if the descriptor
+ * is closed.
+ */
 static int
 participant_fd_request_issue(struct memquota_participant *participant,
 			     const struct memquota_request *request)
@@ -158,7 +161,7 @@ static ssize_t participant_fd_read(struct file *file, char __user *buf,
 		unread = p->unread;
 		p->unread = false;
 		request = p->request;
-		/* A program that has been told of the end answers no more. */
+		/* A program that has read the end no longer answers. */
 		ended = !unread && participant_fd_is_closed(p);
 		p->ended |= ended;
 		spin_unlock(&p->lock);
@@ -203,7 +206,7 @@ static __poll_t participant_fd_poll(struct file *file, poll_table *wait)
 	return mask;
 }
 
-/* Add to @held. Returns false if that would overflow. */
+/* Add to @held. Return false if that would overflow. */
 static bool participant_fd_held_add(struct participant_fd *p, u64 bytes)
 {
 	s64 old = atomic64_read(&p->held);
@@ -215,7 +218,7 @@ static bool participant_fd_held_add(struct participant_fd *p, u64 bytes)
 	return true;
 }
 
-/* Subtract from @held. Returns false if that is less than @bytes. */
+/* Subtract from @held. Return false if that is less than @bytes. */
 static bool participant_fd_held_sub(struct participant_fd *p, u64 bytes)
 {
 	s64 old = atomic64_read(&p->held);

@@ -52,7 +52,7 @@ static const struct file_operations threshold_fd_fops = {
 
 /*
  * Create a threshold. With success it owns the caller's reference of the
- * watch's tracker or account. Returns the descriptor's number, or an errno.
+ * watch's tracker or account. Return the descriptor's number, or an errno.
  */
 static int threshold_fd_create(struct memquota_call *call,
 			       struct memquota_watch *w, int event_fd,

@@ -132,7 +132,7 @@ static void user_free_unused_locked(struct memquota_user *user)
 }
 
 /*
- * Count one more object for the caller's user. Returns the user, to be given to
+ * Count one more object for the caller's user. Return the user, to be given to
  * memquota_user_put(); NULL if the caller is privileged and nothing is counted;
  * ERR_PTR() of -EDQUOT or -ENOMEM.
  */
@@ -198,7 +198,7 @@ void memquota_user_stock_close(struct memquota_user_stock *stock, u64 held)
 
 /*
  * Charge the user for @bytes that the stock does not have, and refill the stock
- * if the limit allows. Returns 0, or -EDQUOT. May sleep.
+ * if the limit allows. Return 0, or -EDQUOT. May sleep.
  */
 int memquota_user_stock_refill(struct memquota_user_stock *stock, u64 bytes)
 {

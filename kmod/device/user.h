@@ -33,7 +33,7 @@ void memquota_user_stock_settle(struct memquota_user_stock *stock);
 #define MEMQUOTA_USER_STOCK_MAX		(128 * 1024)
 #define MEMQUOTA_USER_STOCK_FILL	(64 * 1024)
 
-/* Charge the user. Returns 0, or -EDQUOT. May sleep. */
+/* Charge the user. Return 0, or -EDQUOT. May sleep. */
 static inline int memquota_user_stock_take(struct memquota_user_stock *stock,
 					   u64 bytes)
 {

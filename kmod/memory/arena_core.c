@@ -108,8 +108,8 @@ int memquota_core_join(struct memquota_arena_core *core,
 }
 
 /*
- * End the arena's part: when this returns no callback knows the arena, and
- * nothing is cached that comes back later.
+ * End the arena's part. Afterwards no callback accesses the arena, and no chunk
+ * that comes back is cached.
  */
 void memquota_core_detach(struct memquota_arena_core *core)
 {

@@ -10,7 +10,7 @@
 #include <memquota/queue.h>
 
 /**
- * DOC: the queue's lock and its charges
+ * DOC: Locking and charging of a queue
  *
  * Sending charges before it takes the queue's lock, and receiving uncharges
  * after it has dropped the lock, so that the lock covers only a few loads and

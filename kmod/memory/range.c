@@ -12,7 +12,7 @@
 #include "range.h"
 
 /**
- * DOC: free blocks and their records
+ * DOC: Free blocks and their records
  *
  * All free blocks are in a tree by offset, the bump region among them. One
  * descent finds both neighbours of a freed block, and the bump region needs no
@@ -194,7 +194,7 @@ static int range_take_credit(struct memquota_range *range)
 	return 0;
 }
 
-/* The credit wrapped from 127 to 128: at least as many records are spare. */
+/* Free spare records. The credit wrapped to 128: as many are spare at least. */
 static noinline void range_trim_spares(struct memquota_range *range)
 {
 	unsigned int n;

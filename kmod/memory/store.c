@@ -121,7 +121,7 @@ static void store_release_list(struct list_head *chunks)
 	}
 }
 
-/* Without the lock a caller may see a raised floor, or a drop, too late. */
+/* Callers without the lock may miss a raised floor, or a drop. */
 static bool store_wants(const struct memquota_store *store,
 			const struct memquota_chunk *chunk)
 {
@@ -313,7 +313,7 @@ bool memquota_stores_trim(struct memquota_arena_core *core)
 	return more;
 }
 
-/* Release all that is cached; return whether that was anything. */
+/* Release all cached chunks. Return whether there was one. */
 static bool stores_empty(struct memquota_arena_core *core)
 {
 	long held = atomic_long_read(&core->held_bytes);
@@ -398,14 +398,14 @@ memquota_stores_new_chunk(struct memquota_arena_core *core, unsigned int class,
 			    bytes);
 }
 
-/* Likewise a chunk for one object; @bytes include the header. */
+/* Take a chunk for one object from the system; @bytes include the header. */
 struct memquota_chunk *
 memquota_stores_new_one_shot(struct memquota_arena_core *core, size_t bytes,
 			     long wait)
 {
 	int err;
 
-	/* It must fail: charging it first would reclaim other accounts. */
+	/* Fail early: charging more than all memory would only reclaim others. */
 	if (bytes >> PAGE_SHIFT >= totalram_pages())
 		return ERR_PTR(-ENOMEM);
 	bytes = PAGE_ALIGN(bytes);

@@ -312,7 +312,7 @@ memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
  *   counter would wrap
  * * ERR_PTR(-EDQUOT) - the arena's budget, or a hard limit of the quota, is
  *   exhausted
- * * ERR_PTR(-ETIME) - likewise, still so after the arena's @wait
+ * * ERR_PTR(-ETIME) - the limit was still exhausted after the arena's @wait
  * * ERR_PTR(-ESTALE) - the arena was dropped, or its account is closed
  * * ERR_PTR(-ESHUTDOWN) - its tracker was destroyed
  * * ERR_PTR(-ENOTRECOVERABLE) - its tracker is poisoned
