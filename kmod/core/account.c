@@ -60,6 +60,7 @@ int memquota_account_publish(struct memquota_account *a,
 		WRITE_ONCE(a->nr_records, a->nr_records + 1);
 		if (r->ops->trim)
 			list_add(&r->trimmers, &accounts->trimmers);
+		memquota_record_set_active(r);
 	}
 	if (parent)
 		memquota_link_locked(link, a, parent);

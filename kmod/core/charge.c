@@ -382,6 +382,8 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 
 	local_irq_save(flags);
 	r = rcu_dereference_sched(p->record);
+	/* Pairs with participant_attach(), which sets @slot before @record. */
+	smp_rmb();
 	if (unlikely(!r || READ_ONCE(r->flags) & (RECORD_STATIC | RECORD_MOVED) ||
 		     bytes > MEMQUOTA_SLOT_BYTES ||
 		     !__this_cpu_read(memquota_cpu.quick)))
@@ -616,8 +618,8 @@ out:
 EXPORT_SYMBOL_GPL(memquota_uncharge_all);
 
 /*
- * Mark the record as left. What it holds leaves the account, and its slots
- * become void. Return the word as it was.
+ * Mark the record as left, unless it is. What it holds leaves the account, and
+ * its slots become void. Return the word as it was.
  */
 u64 memquota_record_retire(struct memquota_record *r)
 {
@@ -626,7 +628,7 @@ u64 memquota_record_retire(struct memquota_record *r)
 
 	local_irq_save(flags);
 	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
-	if (memquota_word_used(old))
+	if (!(old & RECORD_LEFT) && memquota_word_used(old))
 		account_give_back(r->account, memquota_word_used(old));
 	memquota_slot_evict_local(r);
 	local_irq_restore(flags);

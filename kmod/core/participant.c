@@ -47,27 +47,38 @@ static void participant_attach(struct memquota_participant *p,
 	smp_store_release(&p->nkey, -(r->key << MEMQUOTA_KEY_SHIFT));
 }
 
-/* Undo participant_attach() of a record that was not published. */
+/*
+ * Undo participant_attach() of a record that was not published. @old is the
+ * static record that @p had, or NULL.
+ */
 static void participant_detach(struct memquota_participant *p,
-			       struct memquota_record *r)
+			       struct memquota_record *r,
+			       struct memquota_record *old)
 {
 	WRITE_ONCE(p->nkey, 0);
-	rcu_assign_pointer(p->record, NULL);
+	rcu_assign_pointer(p->record, old);
 	memquota_record_retire(r);
 	memquota_record_unref(r);
 }
 
 /*
- * Take the record from a participant that leaves. Return NULL if it has none, or
- * another call took it.
+ * Claim the record of a participant that leaves, by setting RECORD_LEFT, so that
+ * one of several calls gets it. *@word is the record's word as it was. If another
+ * call has claimed it, wait for a callback of @p that may still run. Return NULL
+ * then, and if there is no record.
  */
-static struct memquota_record *participant_take(struct memquota_participant *p)
+static struct memquota_record *participant_claim(struct memquota_participant *p,
+						 u64 *word)
 {
 	struct memquota_record *r;
+	unsigned long flags;
+	bool wait = false;
 
-	rcu_read_lock();
-	r = rcu_dereference(p->record);
+	/* With interrupts off this is an RCU read-side section. */
+	local_irq_save(flags);
+	r = rcu_dereference_sched(p->record);
 	if (!r || READ_ONCE(r->flags) & RECORD_STATIC) {
+		wait = r == &memquota_left_record;
 		r = NULL;
 	} else if (WARN_ONCE(r->participant != p,
 			     "memquota: leaving with a copy of participant %s\n",
@@ -75,13 +86,24 @@ static struct memquota_record *participant_take(struct memquota_participant *p)
 		memquota_participant_init(p);
 		r = NULL;
 	} else {
-		WRITE_ONCE(p->nkey, 0);
-		r = unrcu_pointer(xchg(&p->record,
-				       RCU_INITIALIZER(&memquota_left_record)));
-		if (READ_ONCE(r->flags) & RECORD_STATIC)
+		*word = memquota_record_retire(r);
+		if (*word & RECORD_LEFT) {
+			wait = true;
 			r = NULL;
+		} else {
+			WRITE_ONCE(p->nkey, 0);
+			rcu_assign_pointer(p->record, &memquota_left_record);
+		}
 	}
-	rcu_read_unlock();
+	local_irq_restore(flags);
+	if (wait) {
+		/*
+		 * A callback that has left set @running before @record, with a
+		 * full barrier in between.
+		 */
+		smp_mb();
+		memquota_wait_callback(p);
+	}
 	return r;
 }
 
@@ -116,7 +138,10 @@ static int record_alloc_sleeper(struct memquota_record *r, gfp_t gfp)
 	return r->sleeper ? 0 : -ENOMEM;
 }
 
-/* Make a new record visible in its account. */
+/*
+ * Make a new record visible in its account. From then on reclaim may call the
+ * participant, whose callback may leave, and its owner free it.
+ */
 static int record_publish(struct memquota_record *r)
 {
 	struct memquota_account *a = r->account;
@@ -132,6 +157,7 @@ static int record_publish(struct memquota_record *r)
 		if (r->ops->trim)
 			list_add(&r->trimmers, &accounts->trimmers);
 		WRITE_ONCE(accounts->nr_records, accounts->nr_records + 1);
+		memquota_record_set_active(r);
 	}
 	raw_spin_unlock_irqrestore(&accounts->lock, flags);
 	return err;
@@ -169,6 +195,7 @@ int memquota_join_account(struct memquota_participant *p,
 			  const struct memquota_ops *ops, gfp_t gfp,
 			  const char *fmt, ...)
 {
+	struct memquota_record *old = rcu_dereference_protected(p->record, true);
 	struct memquota_record *r;
 	va_list args;
 	int err;
@@ -196,15 +223,11 @@ int memquota_join_account(struct memquota_participant *p,
 		memquota_record_discard(r);
 		return err;
 	}
-	/*
-	 * Reclaim may call the participant as soon as the record is published.
-	 * A callback that leaves must find the record, and the owner may then
-	 * free @p.
-	 */
+	/* First, so that a callback that leaves finds the record. */
 	participant_attach(p, r);
 	err = record_publish(r);
 	if (err)
-		participant_detach(p, r);
+		participant_detach(p, r, old);
 	return err;
 }
 EXPORT_SYMBOL_GPL(memquota_join_account);
@@ -240,11 +263,11 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 		memquota_record_discard(r);
 		goto failed_account;
 	}
-	/* In this order: see memquota_join_account(). */
+	/* First, so that a callback that leaves finds the record. */
 	participant_attach(p, r);
 	if (!memquota_account_publish(a, NULL, NULL))
 		return;
-	participant_detach(p, r);
+	participant_detach(p, r, NULL);
 
 failed_account:
 	memquota_account_unref(a);
@@ -321,6 +344,8 @@ int memquota_activate(struct memquota_participant *p)
 	if (r == &memquota_left_record)
 		return -ESHUTDOWN;
 
+	/* Once it is active a callback may leave. */
+	rcu_read_lock();
 	t = r->account->tracker;
 	raw_spin_lock_irqsave(&t->accounts.lock, flags);
 	err = memquota_account_error(r->account);
@@ -333,6 +358,7 @@ int memquota_activate(struct memquota_participant *p)
 	smp_mb();
 	if (!err && memquota_record_used(r))
 		memquota_index_insert(r);
+	rcu_read_unlock();
 	return err;
 }
 EXPORT_SYMBOL_GPL(memquota_activate);
@@ -356,18 +382,18 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  */
 void memquota_leave(struct memquota_participant *p)
 {
-	struct memquota_record *r = participant_take(p);
 	struct memquota_accounts *accounts;
 	struct memquota_account *a;
+	struct memquota_record *r;
 	unsigned long flags;
+	u64 word;
 
-	if (!r) {
-		memquota_wait_callback(p);
+	r = participant_claim(p, &word);
+	if (!r)
 		return;
-	}
 	a = r->account;
 	accounts = &a->tracker->accounts;
-	if (memquota_record_retire(r) & RECORD_INDEXED)
+	if (word & RECORD_INDEXED)
 		memquota_index_remove(r);
 	raw_spin_lock_irqsave(&accounts->lock, flags);
 	/* The list is empty if the account has been reaped. */

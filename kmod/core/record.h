@@ -34,6 +34,13 @@ void memquota_record_discard(struct memquota_record *r);
 int memquota_records_init(void);
 void memquota_records_exit(void);
 
+/* Let reclaim ask the participant, unless a second step of joining follows. */
+static inline void memquota_record_set_active(struct memquota_record *r)
+{
+	lockdep_assert_held(&r->account->tracker->accounts.lock);
+	WRITE_ONCE(r->active, !(r->ops->flags & MEMQUOTA_INACTIVE));
+}
+
 static inline void memquota_record_unref(struct memquota_record *r)
 {
 	if (!(atomic64_sub_return(RECORD_REF, &r->word) & RECORD_REFS))
