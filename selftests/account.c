@@ -147,7 +147,7 @@ static int create_closed_account(int device, int *participant)
 	account = create_account(device, TRACKER, "victim", -1);
 	fd = join(account, "victim", MEMQUOTA_JOIN_COLLAPSING);
 	if (charge(fd, 12 * MIB) || configure_tests(device, 0, 10 * MIB, 0) ||
-	    !get_request(fd, 2000, &request) ||
+	    !get_request(fd, REQUEST_MS, &request) ||
 	    !EVENTUALLY(is_closed(account)) ||
 	    answer(fd, request.id, 12 * MIB, 0) ||
 	    configure_tests(device, 0, 0, 0))

@@ -132,7 +132,7 @@ TEST_F(program, u5_killed_while_asked)
 	START_CHILD(pid) {
 		fd = charge_new_account(_metadata, self->device, 21 * MIB,
 					&account);
-		ASSERT_NE(0, get_request(fd, 2000, &request));
+		ASSERT_NE(0, get_request(fd, REQUEST_MS, &request));
 		ASSERT_EQ(1, write(self->sockets[1], "", 1));
 		pause();
 	}
@@ -152,7 +152,7 @@ TEST_F(program, u5_participant_killed_while_asked)
 		int fd = join(self->account, "dying", 0);
 
 		ASSERT_EQ(0, charge(fd, 21 * MIB));
-		ASSERT_NE(0, get_request(fd, 2000, &request));
+		ASSERT_NE(0, get_request(fd, REQUEST_MS, &request));
 	}
 	EXPECT_TRUE(EVENTUALLY(total_at_most(self->device, 0)));
 	EXPECT_EQ(0, charge(self->fd, 21 * MIB));

@@ -67,6 +67,12 @@ FIXTURE_TEARDOWN_PARENT(program)
 	EXPECT_TRUE(set_parameter("user_bytes", self->user_bytes));
 }
 
+/*
+ * How long a test waits for a request that must come: less than give_up_ms, and
+ * enough for a busy machine, on which reclaim backs off for a second at a time.
+ */
+#define REQUEST_MS	8000
+
 /* Wait up to @ms for a request. Return its id, or 0 if none came. */
 static inline uint64_t get_request(int fd, int ms,
 				   struct memquota_reclaim_request *request)

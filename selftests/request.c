@@ -63,7 +63,7 @@ TEST_F(program, u4_time_namespace)
 					     15 * MIB));
 		ASSERT_EQ(0, charge(self->fd, 12 * MIB));
 		/* Up to where the other participant's data begins. */
-		ASSERT_NE(0, get_request(self->fd, 2000, &request));
+		ASSERT_NE(0, get_request(self->fd, REQUEST_MS, &request));
 		ASSERT_GT(request.until_ns, past);
 		ASSERT_LE(request.until_ns, now_ns());
 		ASSERT_EQ(0, answer(self->fd, request.id, 12 * MIB, 0));
@@ -145,7 +145,7 @@ TEST_F(program, r5_collapsing_answer)
 
 	EXPECT_EQ(0, configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
 	EXPECT_EQ(0, charge(self->fd, 21 * MIB));
-	ASSERT_NE(0, get_request(self->fd, 2000, &request));
+	ASSERT_NE(0, get_request(self->fd, REQUEST_MS, &request));
 	EXPECT_EQ(0, answer(self->fd, request.id, 0, MEMQUOTA_ANSWER_COLLAPSE));
 	EXPECT_TRUE(EVENTUALLY(is_closed(self->account)));
 	EXPECT_EQ(1, poll(&pfd, 1, 2000));
@@ -174,7 +174,7 @@ TEST_F(program, u5_answer_too_late)
 	EXPECT_EQ(0, charge(self->fd, 12 * MIB));
 	EXPECT_EQ(0, charge(fd, 12 * MIB));
 
-	ASSERT_NE(0, get_request(self->fd, 2000, &late));
+	ASSERT_NE(0, get_request(self->fd, REQUEST_MS, &late));
 	/* Up to where the other participant's data begins. */
 	EXPECT_NE(MEMQUOTA_IOCTL_UNLIMITED, late.until_ns);
 	ASSERT_NE(0, get_request(fd, 1000, &request));
@@ -270,7 +270,7 @@ TEST_F(program, exclusive_waiters)
 	ASSERT_EQ(0, configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
 	EXPECT_EQ(0, charge(self->fd, 21 * MIB));
 	EXPECT_EQ(1, epoll_wait(second, &event, 1, 3000));
-	ASSERT_NE(0, get_request(self->fd, 3000, &request));
+	ASSERT_NE(0, get_request(self->fd, REQUEST_MS, &request));
 	EXPECT_EQ(0, answer(self->fd, request.id, 21 * MIB, 0));
 	EXPECT_EQ(0, epoll_wait(second, &event, 1, 0));
 
