@@ -92,7 +92,7 @@ json_of() {
 
 selftests() {
 	modules "$1" || return
-	in_vm "selftests-$1" '' --timeout 1200 "$1" \
+	in_vm "selftests-$1" '' --timeout 1800 "$1" \
 		"$TOP/scripts/guest/selftests.sh" \
 		"$BUILD/selftests:/selftests" "$BUILD/memquota-example" \
 		"${tool_files[@]}"

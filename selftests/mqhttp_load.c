@@ -51,7 +51,7 @@ static void stop_talkers(pid_t *pids, int n)
 }
 
 /* N2: references keep a summary that is read while it is pushed out. */
-TEST_F_TIMEOUT(http, n2_read_meanwhile, 90)
+TEST_F_TIMEOUT(http, n2_read_meanwhile, 240)
 {
 	struct line line;
 	pid_t pids[4];
@@ -92,7 +92,7 @@ TEST_F(http, unload_while_read)
  * emulator may run the intermediate text even after all CPUs were told, which
  * is an oops: in it, all processes of the case stay on one CPU.
  */
-TEST_F_TIMEOUT(http, unload_while_they_talk, 90)
+TEST_F_TIMEOUT(http, unload_while_they_talk, 240)
 {
 	pid_t pids[4];
 	int i, tries;
@@ -116,7 +116,7 @@ TEST_F_TIMEOUT(http, unload_while_they_talk, 90)
 }
 
 /* R5: the history is given up, and begins anew. Requests are still parsed. */
-TEST_F_TIMEOUT(http, r5_history_is_given_up, 90)
+TEST_F_TIMEOUT(http, r5_history_is_given_up, 240)
 {
 	long long before;
 	pid_t pids[4];
@@ -141,7 +141,7 @@ TEST_F_TIMEOUT(http, r5_history_is_given_up, 90)
 }
 
 /* T9: requests that get no memory are counted, and later ones get it again. */
-TEST_F_TIMEOUT(http, t9_refused_memory, 90)
+TEST_F_TIMEOUT(http, t9_refused_memory, 240)
 {
 	long long before;
 	pid_t pids[4];

@@ -15,7 +15,7 @@ for test in /selftests/*; do
 		echo "ok 1 $name # SKIP no 32-bit programs" >"/out/$name.tap"
 		continue
 	fi
-	timeout "${TIMEOUT:-300}" "$test" >/tmp/tap 2>&1 </dev/null
+	timeout "${TIMEOUT:-600}" "$test" >/tmp/tap 2>&1 </dev/null
 	status=$?
 	cat /tmp/tap
 	case $status in
