@@ -422,8 +422,8 @@ static void t10_waiting_on_all_cpus(struct kunit *test)
 struct nursery {
 	struct memquota_ops ops;
 	struct memquota_account *account;
-	spinlock_t lock;
-	struct list_head newcomers;	/* lock */
+	spinlock_t lock;		/* protects @newcomers */
+	struct list_head newcomers;
 };
 
 struct newcomer {
