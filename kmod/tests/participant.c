@@ -294,7 +294,8 @@ static void watch_leaving(struct actor *actor)
  * Both spin, the callback with preemption off, so each has a CPU, and neither
  * depends on a third thread, which two CPUs would not let run.
  */
-static void p8_leaving_waits_for_a_running_callback(struct kunit *test)
+static struct leaving *leave_during_callback(struct kunit *test,
+					     void (*then)(struct actor *actor))
 {
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct leaving *l = new_zeroed(test, struct leaving);
@@ -304,7 +305,7 @@ static void p8_leaving_waits_for_a_running_callback(struct kunit *test)
 			tracker_bind_reclaim(t, cpumask_first(cpu_online_mask)),
 			0);
 	l->actor = lone_actor(test, t, 0, 1);
-	l->actor->then = watch_leaving;
+	l->actor->then = then;
 	l->actor->arg = l;
 	actor_charge(l->actor, 6 * SZ_1M);
 	runner_start_on(test, cpumask_last(cpu_online_mask), &l->runner,
@@ -313,9 +314,16 @@ static void p8_leaving_waits_for_a_running_callback(struct kunit *test)
 	runner_join(test, &l->runner);
 	/* The callback has returned, also if memquota_leave() did not wait. */
 	settle(test, t);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(l->began));
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(l->left_early));
 	KUNIT_EXPECT_EQ(test, count_asks(l->actor), 1);
+	return l;
+}
+
+static void p8_leaving_waits_for_a_running_callback(struct kunit *test)
+{
+	struct leaving *l = leave_during_callback(test, watch_leaving);
+
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(l->began));
 }
 
 /* Leave, and stay in the callback for 20 ms. */
@@ -334,25 +342,9 @@ static void leave_and_linger(struct actor *actor)
 
 static void p8_leaving_again_waits_for_the_callback_that_left(struct kunit *test)
 {
-	struct memquota_tracker *t = new_default_sized_tracker(test);
-	struct leaving *l = new_zeroed(test, struct leaving);
+	struct leaving *l = leave_during_callback(test, leave_and_linger);
 
-	need_cpus(test, 2);
-	KUNIT_ASSERT_EQ(test,
-			tracker_bind_reclaim(t, cpumask_first(cpu_online_mask)),
-			0);
-	l->actor = lone_actor(test, t, 0, 1);
-	l->actor->then = leave_and_linger;
-	l->actor->arg = l;
-	actor_charge(l->actor, 6 * SZ_1M);
-	runner_start_on(test, cpumask_last(cpu_online_mask), &l->runner,
-			leave_when_inside, NULL);
-	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
-	runner_join(test, &l->runner);
-	settle(test, t);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(l->inside));
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(l->left_early));
-	KUNIT_EXPECT_EQ(test, count_asks(l->actor), 1);
 }
 
 static void leave_myself(struct actor *actor)
