@@ -64,7 +64,6 @@ static void p8_leaving_with_a_copy_is_refused(struct kunit *test)
 	actor_charge(actor, SZ_1M);
 	copy = actor->p;
 	memquota_leave(&copy);
-	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
 	KUNIT_EXPECT_EQ(test, memquota_participant_error(&copy), -ESTALE);
 	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
 	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), SZ_1M);
