@@ -281,7 +281,7 @@ int memquota_account_set_max(struct memquota_account *a, u64 max)
 		return err;
 	WRITE_ONCE(a->max, max);
 	if (max != MEMQUOTA_UNLIMITED)
-		WRITE_ONCE(a->limited_or_watched, true);
+		WRITE_ONCE(a->limited, true);
 	if (READ_ONCE(a->tracker->waitq.nr))
 		irq_work_queue(&a->tracker->irq_work);
 	return 0;
@@ -350,10 +350,11 @@ u64 memquota_account_close(struct memquota_account *a)
 	old = atomic64_fetch_or(ACCOUNT_CLOSED, &a->word);
 	if (old & ACCOUNT_CLOSED)
 		return 0;
+	old &= ACCOUNT_USED;
 	if (old > READ_ONCE(a->peak))
 		WRITE_ONCE(a->peak, old);
-	if (old & ACCOUNT_USED)
-		memquota_total_sub(t, old & ACCOUNT_USED);
+	if (old)
+		memquota_total_sub(t, old);
 	trace_memquota_account_close(a, old);
 
 	memquota_account_ref(a);	/* of accounts->closed */
@@ -373,7 +374,7 @@ u64 memquota_account_close(struct memquota_account *a)
 		WRITE_ONCE(t->waitq.wake_all, true);
 	if (!removed || READ_ONCE(t->waitq.nr))
 		irq_work_queue(&t->irq_work);
-	return old & ACCOUNT_USED;
+	return old;
 }
 
 /*

@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/export.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include "audit.h"
 #include "graph.h"
@@ -52,7 +53,7 @@ static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
 		records = audit_sum_records(a, walk);
 		word = atomic64_read(&a->word);
 		if (!(word & ACCOUNT_CLOSED)) {
-			*agree &= word == records;
+			*agree &= (word & ACCOUNT_USED) == records;
 			sum += records;
 		}
 		memquota_account_unref(a);
@@ -66,9 +67,9 @@ static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
  * R9). A byte may move from a record that the walk has not reached to one that
  * it has passed, so what records gained since the walk began is added. What
  * moves from a record to a share that was already read is within the tolerance.
- * The total is read last. A charge that comes between the last two reads is in
- * the total alone, so one audit may fail on a busy tracker; poisoning takes
- * three in a row, each after a run that gave up, at least a second apart.
+ * The total is read after the walk, and what records gained after that: a charge
+ * raises the total first, with interrupts off, so a grace period later it has
+ * counted what the record gained. May sleep.
  */
 bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 {
@@ -76,8 +77,9 @@ bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 	bool agree;
 
 	*sum = audit_sum_parts(t, &agree);
-	*sum += memquota_shares_gained(t) - gained;
 	*total = memquota_tracker_total(t);
+	synchronize_rcu();
+	*sum += memquota_shares_gained(t) - gained;
 	return *sum + memquota_cache_bound(t) >= *total;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_audit);

@@ -67,21 +67,30 @@
  * DOC: Emptying a record
  *
  * memquota_uncharge_all() takes a record's bytes away and gives it a new key,
- * which makes its slots void. It runs under accounts.lock, one call at a time.
- * It sets RECORD_EMPTYING, writes the key, then exchanges the word, with a full
- * barrier between each two. memquota_record_lose(), record_gain() and
- * charge_miss() read the word, then the key, then exchange the word. So:
+ * which makes its slots void. The record's word bears the low bits of the key,
+ * the epoch. memquota_uncharge_all() runs under accounts.lock, one call at a
+ * time. It chooses a key of the next epoch, exchanges the word for one without
+ * bytes and with that epoch, and then writes the key. The exchange is a full
+ * barrier.
  *
- * - A slot with the old key takes nothing from bytes that were charged later: a
- *   CPU that sees those bytes sees the new key as well.
- * - A charge does not give a slot the new key with bytes that are about to be
- *   taken away: RECORD_EMPTYING refuses every gain, with -EAGAIN, from before
- *   the key changes until the bytes are gone.
- * - A charge does not give a slot the old key with bytes that stay:
- *   RECORD_EMPTIED toggles, so the exchange of a charge that has read the old
- *   key fails, even if the record held nothing. Only a second call before that
- *   exchange can restore the word. The record then counts up to a slot too much
- *   until it is emptied again or left.
+ * memquota_record_lose(), record_gain(), record_pin() and charge_miss() read the
+ * word, with acquire, then the key. A word and a key of different epochs were
+ * read while the record is being emptied: bytes that come in are refused with
+ * -EAGAIN, and a slot that is evicted is void. Then they exchange the word. So:
+ *
+ * - A slot with the old key takes nothing from bytes that were charged later.
+ *   Those bytes were charged by a CPU that had read the new key. A CPU that sees
+ *   them in the word therefore sees the new key as well.
+ * - A slot that gets a key holds bytes that are counted for that key. If the
+ *   record was emptied after the word was read, the exchange fails, because the
+ *   epoch has changed.
+ *
+ * The epoch returns after MEMQUOTA_KEY_EPOCHS calls. If as many fall between
+ * one charge's reading of the word and its exchange, with interrupts off, and
+ * the bytes and references of the word are the same again, then the slot gets a
+ * key that is void. The record counts up to a slot too much until it is emptied
+ * again or left. The caller allows that: it serialises memquota_uncharge_all()
+ * with charges that must stay.
  *
  * The owner must not uncharge meanwhile: what it uncharges after the emptying
  * is more than the participant holds.
@@ -90,19 +99,28 @@
 /*
  * Derive how old the oldest data is (rule P11). The mark is the gross number of
  * bytes charged when it was set. Once as many have been uncharged, what is left
- * was charged later. CPUs that race here, and slots that have not
- * reported, make the result older than the truth, never younger. A mark of
- * RECORD_NOT_DERIVED is never reached: the owner says how old its data is.
+ * was charged later. Slots that have not reported make the result older than the
+ * truth, never younger, and so does a CPU that finds the mark locked and leaves
+ * it to the other. A mark of RECORD_NOT_DERIVED is never reached: the owner says
+ * how old its data is. Interrupts are off.
  */
-static void record_derive_arrival(struct memquota_record *r, u64 held)
+static void record_derive_arrival(struct memquota_record *r)
 {
-	u64 gone = atomic64_read(&r->uncharged);
-	u64 mark = READ_ONCE(r->mark);
+	u64 ns, gross;
 
-	if (gone < mark || cmpxchg(&r->mark, mark, gone + held) != mark)
+	if ((u64)atomic64_read(&r->uncharged) < READ_ONCE(r->mark) ||
+	    !memquota_mark_trylock(r))
 		return;
-	WRITE_ONCE(r->arrival_ns, READ_ONCE(r->mark_ns));
-	WRITE_ONCE(r->mark_ns, ktime_get_coarse_ns());
+	if ((u64)atomic64_read(&r->uncharged) >= READ_ONCE(r->mark)) {
+		/* Read before the bytes: what is charged meanwhile is younger. */
+		ns = ktime_get_coarse_ns();
+		smp_rmb();
+		gross = memquota_mark_gross(r);
+		WRITE_ONCE(r->arrival_ns, READ_ONCE(r->mark_ns));
+		WRITE_ONCE(r->mark_ns, ns);
+		WRITE_ONCE(r->mark, gross);
+	}
+	memquota_mark_unlock(r);
 }
 
 /*
@@ -130,13 +148,13 @@ static int record_gain(struct memquota_share *share,
 		do {
 			if (word < 0)
 				return -ESTALE;
-			if (word + bytes > max)
+			if ((word & ACCOUNT_USED) + bytes > max)
 				return REFUSED_BY_ACCOUNT;
 		} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
 		word += bytes;
 	}
-	if (unlikely(READ_ONCE(a->watched)))
-		memquota_watch_rose(memquota_watch_of(a), word);
+	if (unlikely(word & ACCOUNT_WATCHED))
+		memquota_watch_rose(READ_ONCE(a->watch), word & ACCOUNT_USED);
 	share_sub(share, bytes);
 
 	do {
@@ -145,8 +163,8 @@ static int record_gain(struct memquota_share *share,
 			err = -ESHUTDOWN;
 		else if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
 			err = -EOVERFLOW;
-		else if (unlikely(old & RECORD_EMPTYING ||
-				  READ_ONCE(r->key) != key))
+		else if (unlikely(READ_ONCE(r->key) != key ||
+				  !memquota_word_has_key(old, key)))
 			err = -EAGAIN;
 		if (unlikely(err)) {
 			memquota_account_lose(a, bytes);
@@ -158,6 +176,34 @@ static int record_gain(struct memquota_share *share,
 
 	if (unlikely(!(old & RECORD_INDEXED)))
 		memquota_index_insert(r);
+	return 0;
+}
+
+/*
+ * Return which limit, or which waiting task, refuses the record @need bytes; an
+ * errno; or 0. Another CPU may still get there first: record_obtain() decides.
+ */
+static int record_refused_by(struct memquota_record *r, u64 need,
+			     enum charge_mode mode)
+{
+	struct memquota_account *a = r->account;
+	struct memquota_tracker *t = a->tracker;
+	u64 share = this_cpu_ptr(t->shares)->bytes;
+
+	if (mode == CHARGE_FORCED)
+		return 0;
+	if (unlikely(READ_ONCE(t->waitq.nr)) && mode == CHARGE_REFUSABLE) {
+		if (!list_empty_careful(&t->waitq.tracker_queue))
+			return REFUSED_BY_TRACKER;
+		if (!list_empty_careful(&a->waiters))
+			return REFUSED_BY_ACCOUNT;
+	}
+	if (unlikely(memquota_account_used(a) + need > READ_ONCE(a->max)))
+		return memquota_account_closed(a) ? -ESTALE :
+						    REFUSED_BY_ACCOUNT;
+	if (unlikely(need > share && memquota_tracker_total(t) + need - share >
+				     READ_ONCE(t->max)))
+		return REFUSED_BY_TRACKER;
 	return 0;
 }
 
@@ -176,22 +222,9 @@ static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 	u64 added;
 	int err;
 
-	if (unlikely(READ_ONCE(t->waitq.nr))) {
+	if (unlikely(READ_ONCE(t->waitq.nr) || memquota_account_used(a) + need +
+					       *extra > READ_ONCE(a->max)))
 		*extra = 0;
-		if (mode == CHARGE_REFUSABLE && !list_empty_careful(&t->waitq.tracker_queue))
-			return REFUSED_BY_TRACKER;
-		if (mode == CHARGE_REFUSABLE && !list_empty_careful(&a->waiters))
-			return REFUSED_BY_ACCOUNT;
-	}
-	if (unlikely((u64)atomic64_read(&a->word) + need + *extra >
-		     READ_ONCE(a->max))) {
-		*extra = 0;
-		/* Refuse here, so that no bytes are taken from the total in vain. */
-		if (refusable &&
-		    (u64)atomic64_read(&a->word) + need > READ_ONCE(a->max))
-			return memquota_account_closed(a) ? -ESTALE :
-							    REFUSED_BY_ACCOUNT;
-	}
 
 	if (unlikely(share->bytes < need + *extra)) {
 		u64 lack = need - min(need, share->bytes);
@@ -204,6 +237,9 @@ static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 			       REFUSED_BY_TRACKER : -EOVERFLOW;
 		share_add(share, added);
 		*extra = min(*extra, share->bytes - need);
+		if (unlikely(!refusable && memquota_tracker_total(t) >
+					   READ_ONCE(t->max)))
+			memquota_caches_shut(t);
 	}
 	err = record_gain(share, r, key, need + *extra, pins, refusable);
 	if (unlikely(err == REFUSED_BY_ACCOUNT && *extra)) {
@@ -221,17 +257,19 @@ static __always_inline bool word_try_cmpxchg(atomic64_t *word, u64 old, u64 new)
 }
 
 /*
- * Take a reference for a slot. Fails if the participant has left: then the
- * last reference may be gone.
+ * Take a reference for a slot with that key. Fails if the participant has left,
+ * since the last reference may be gone, or if @key is no longer the record's.
  */
-static bool record_pin(struct memquota_record *r)
+static bool record_pin(struct memquota_record *r, u64 key)
 {
-	s64 old = atomic64_read(&r->word);
+	u64 old;
 
 	do {
-		if (unlikely(old & RECORD_LEFT))
+		old = atomic64_read_acquire(&r->word);
+		if (unlikely(old & RECORD_LEFT || READ_ONCE(r->key) != key ||
+			     !memquota_word_has_key(old, key)))
 			return false;
-	} while (!atomic64_try_cmpxchg(&r->word, &old, old + RECORD_REF));
+	} while (atomic64_cmpxchg(&r->word, old, old + RECORD_REF) != old);
 	return true;
 }
 
@@ -245,8 +283,55 @@ static void participant_stop_counting(struct memquota_participant *p,
 }
 
 /*
+ * Return how many bytes a slot of the record may hold. None while a max is
+ * passed, or another task waits for quota: what is uncharged then must reach the
+ * total and the account at once.
+ */
+static u64 record_slot_bytes(const struct memquota_record *r)
+{
+	struct memquota_account *a = r->account;
+	struct memquota_tracker *t = a->tracker;
+
+	if (unlikely(memquota_account_used(a) > READ_ONCE(a->max)))
+		return 0;
+	if (unlikely(READ_ONCE(t->caches_shut)))
+		memquota_caches_reopen(t);
+	return READ_ONCE(t->slot_bytes);
+}
+
+/*
+ * Report what was uncharged into the slot, and make it available. Return how
+ * many bytes that are.
+ */
+static u64 slot_report_freed(struct memquota_slot *s)
+{
+	u64 freed = slot_freed(s);
+
+	if (freed) {
+		atomic64_add(freed, &s->record->uncharged);
+		slot_fill(s, slot_key(s),
+			  slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) + freed,
+			  slot_word_bytes(s, MEMQUOTA_SLOT_ROOM));
+	}
+	return freed;
+}
+
+/* Give a free slot to the record, which has a reference for it. */
+static void slot_install(struct memquota_cpu *c, struct memquota_slot *s,
+			 struct memquota_record *r, u64 key, u64 avail,
+			 u64 room)
+{
+	slot_fill(s, key, avail, room);
+	s->seen = ~0;
+	WRITE_ONCE(s->record, r);
+	c->quick = memquota_slot_grant(c);
+	c->granted = c->quick;
+}
+
+/*
  * Charge and uncharge the record itself, and leave its slot half full, so that
- * charges and uncharges both have as much ahead until the next visit. Return as
+ * charges and uncharges both have as much ahead until the next visit. A charge
+ * that a limit refuses evicts no other record from its slot. Return as
  * memquota_charge_as() does, or -EAGAIN if the record's key has changed.
  */
 static noinline int record_visit(struct memquota_participant *p,
@@ -256,64 +341,68 @@ static noinline int record_visit(struct memquota_participant *p,
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
 	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
-	u64 key = READ_ONCE(r->key), full = READ_ONCE(t->slot_bytes);
-	u64 have = 0, freed = 0, keep, pins = 0;
+	u64 key = READ_ONCE(r->key), full, have = 0, freed = 0, keep;
+	bool own, pin;
 	int err;
 
 	err = memquota_account_error(r->account);
 	if (unlikely(err)) {
-		if (s->record == r)
-			memquota_slot_evict(c, s);
+		memquota_flush_local_irqoff(r);
 		participant_stop_counting(p, r);
 		return err;
 	}
 	if (unlikely(charge > RECORD_BYTES_MAX - memquota_record_used(r)))
 		return -EOVERFLOW;
 
-	if (s->record == r && slot_key(s) == key) {
-		freed = slot_freed(s);
-		have = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) + freed;
-	} else {
-		s = memquota_slot_claim(c, p, r, t);
-		pins = RECORD_REF;
+	full = record_slot_bytes(r);
+	if (unlikely(!full) && mode != CHARGE_FORCED)
+		memquota_flush_local_irqoff(r);
+	own = s->record == r && slot_key(s) == key;
+	if (own) {
+		freed = slot_report_freed(s);
+		have = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL);
 	}
-	freed += uncharge;
-	have += uncharge;
+	if (uncharge) {
+		/* Before the word is lowered, see memquota_mark_gross(). */
+		atomic64_add(uncharge, &r->uncharged);
+		have += uncharge;
+	}
 
+	pin = !own && full;
+	err = charge > have ? record_refused_by(r, charge - have, mode) : 0;
+	if (likely(!err) && pin)
+		s = memquota_slot_claim(c, p, r, t);
 	if (charge > have) {
 		keep = full / 2;
-		err = record_obtain(r, key, charge - have, &keep, pins, mode);
+		err = err ?: record_obtain(r, key, charge - have, &keep,
+					   pin ? RECORD_REF : 0, mode);
 		if (unlikely(err)) {
 			memquota_share_settle(t);
 			if (err == -ESTALE || err == -ESHUTDOWN)
 				participant_stop_counting(p, r);
+			if (err == -EAGAIN)
+				/* It was reported when the record was emptied. */
+				atomic64_sub(freed, &r->uncharged);
 			return err;
 		}
-		if (freed)
-			atomic64_add(freed, &r->uncharged);
+		/* The charge may have passed a max itself. */
+		if (unlikely(!keep))
+			full = record_slot_bytes(r);
 	} else {
-		if (pins && unlikely(!record_pin(r))) {
-			memquota_share_settle(t);
-			return -ESHUTDOWN;
-		}
-		keep = min(have - charge, full / 2);
+		pin = pin && record_pin(r, key);
+		keep = own || pin ? min(have - charge, full / 2) : 0;
 		/* Report an uncharge of more than is held instead of caching it. */
 		if (unlikely(have - charge > memquota_record_used(r)))
 			keep = 0;
-		if (freed)
-			atomic64_add(freed, &r->uncharged);
 		if (have - charge > keep)
 			memquota_record_lose(r, key, have - charge - keep, 0);
 	}
-	slot_fill(s, key, keep, full - keep);
-	if (pins) {
-		s->seen = ~0;
-		WRITE_ONCE(s->record, r);
-		c->quick = memquota_slot_grant(c);
-		c->granted = c->quick;
-	}
+	if (own)
+		slot_fill(s, key, keep, full - keep);
+	else if (pin)
+		slot_install(c, s, r, key, keep, full - keep);
 	memquota_share_settle(t);
-	record_derive_arrival(r, memquota_record_used(r));
+	record_derive_arrival(r);
 	return 0;
 }
 
@@ -356,7 +445,7 @@ static noinline int charge_miss_settle(struct memquota_record *r,
 				       unsigned long flags)
 {
 	memquota_share_settle(r->account->tracker);
-	record_derive_arrival(r, memquota_record_used(r));
+	record_derive_arrival(r);
 	local_irq_restore(flags);
 	return 0;
 }
@@ -366,8 +455,7 @@ static noinline int charge_miss_settle(struct memquota_record *r,
  * slot goes over from another record of the same tracker, no limit is near, and
  * no other CPU interferes. This function does for that case what
  * memquota_slot_evict() and record_gain() do, which explain the order of the
- * steps. memquota_cpu.quick says that no slot is free or belongs to a watched
- * account, and that no sweep is due.
+ * steps. memquota_cpu.quick says that no slot is free, and that no sweep is due.
  */
 static __always_inline int charge_miss(struct memquota_participant *p,
 				       u64 bytes, enum charge_mode mode)
@@ -394,57 +482,56 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	t = a->tracker;
 	from = other->account;
 	half = READ_ONCE(t->slot_bytes) / 2;
-	if (unlikely(other == r || from->tracker != t || !half ||
-		     /* A limit that is set now may take effect a charge later. */
-		     data_race(a->limited_or_watched)))
-		return charge_miss_slow(p, bytes, mode, flags, NULL);
-	__this_cpu_dec(memquota_cpu.quick);
-
-	/* The other record loses what its slot has. */
 	word = s->words[MEMQUOTA_SLOT_AVAIL];
 	freed = slot_freed(s);
 	/* Both words bear the same key, so their difference is one of bytes. */
 	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
+	gained = bytes + half;
+	share = this_cpu_ptr(t->shares);
+	left = share->bytes + out;
+	if (unlikely(other == r || from->tracker != t || !half || left < gained ||
+		     /* A limit that is set now may take effect a charge later. */
+		     data_race(a->limited)))
+		return charge_miss_slow(p, bytes, mode, flags, NULL);
+	__this_cpu_dec(memquota_cpu.quick);
+
+	/* The other record loses what its slot has. */
 	old = atomic64_read_acquire(&other->word);
 	new = old - out * RECORD_BYTE - RECORD_REF;
 	if (unlikely(READ_ONCE(other->key) != word >> MEMQUOTA_KEY_SHIFT ||
 		     old & RECORD_LEFT || (s64)new < 0))
 		return charge_miss_slow(p, bytes, mode, flags, NULL);
-	if (unlikely(!word_try_cmpxchg(&other->word, old, new)))
+	/* Before the word is lowered, see memquota_mark_gross(). */
+	atomic64_add(freed, &other->uncharged);
+	if (unlikely(!word_try_cmpxchg(&other->word, old, new))) {
+		/* If it was emptied, these bytes are among those reported. */
+		atomic64_sub(freed, &other->uncharged);
 		return charge_miss_slow(p, bytes, mode, flags, NULL);
+	}
 	/*
 	 * The slot no longer holds a reference to @other. RCU keeps @other and
 	 * @from while interrupts are off.
 	 */
-	atomic64_add(freed, &other->uncharged);
-	share = this_cpu_ptr(t->shares);
-	left = share->bytes;
 	before = atomic64_fetch_sub(out, &from->word);
 	/*
-	 * A closed account's word is above any peak, so one comparison finds
-	 * both a closed account and a new peak. A peak that another CPU stores
-	 * at the same time makes this CPU take the slow way in vain.
+	 * The word of an account that has closed or is watched is above any
+	 * peak, so one comparison finds these and a new peak. A peak that
+	 * another CPU stores at the same time makes this CPU take the slow way
+	 * in vain.
 	 */
 	if (unlikely(before > data_race(from->peak))) {
-		if (!(before & ACCOUNT_CLOSED)) {
-			WRITE_ONCE(from->peak, before);
-			left += out;
-			share_count_lost(share, out);
-		}
-		WRITE_ONCE(share->bytes, left);
+		memquota_account_lost(from, before, out);
 		return charge_miss_slow(p, bytes, mode, flags, s);
 	}
-	left += out;
 	share_count_lost(share, out);
 
 	/* This one gains what it asks for, and half a slot. */
-	gained = bytes + half;
-	if (unlikely(left < gained)) {
-		WRITE_ONCE(share->bytes, left);
-		return charge_miss_slow(p, bytes, mode, flags, s);
-	}
-	if (unlikely(atomic64_add_return(gained, &a->word) < 0)) {
-		atomic64_sub(gained, &a->word);
+	before = atomic64_add_return(gained, &a->word);
+	if (unlikely(before >= ACCOUNT_WATCHED)) {
+		/* Closing in between took the bytes from the total. */
+		if (atomic64_sub_return(gained, &a->word) < 0 &&
+		    !(before & ACCOUNT_CLOSED))
+			left -= gained;
 		WRITE_ONCE(share->bytes, left);
 		return charge_miss_slow(p, bytes, mode, flags, s);
 	}
@@ -453,8 +540,8 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	old = atomic64_read_acquire(&r->word);
 	new = old + gained * RECORD_BYTE + RECORD_REF;
 	key = READ_ONCE(r->key);
-	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED | RECORD_EMPTYING)) !=
-		     RECORD_INDEXED ||
+	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED | RECORD_EPOCH)) !=
+		     (RECORD_INDEXED | MEMQUOTA_KEY_EPOCH(key)) ||
 		     (s64)new < 0 || !word_try_cmpxchg(&r->word, old, new))) {
 		/* If the account has closed, the bytes left the total with it. */
 		if (atomic64_sub_return(gained, &a->word) >= 0)
@@ -523,15 +610,23 @@ struct memquota_account *memquota_account_of(struct memquota_participant *p)
 	return a;
 }
 
-/* Count a refusal; one by the tracker starts reclaim (rule T9). */
-static void account_note_refusal(struct memquota_account *a, u64 bytes, int by)
+/*
+ * Count a refusal. One by the tracker starts reclaim (rule T9), which counts
+ * what it refused once for each participant and run: a caller that tries again
+ * does not want more.
+ */
+static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
 {
+	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
+	u32 run = READ_ONCE(t->reclaim.run);
 
 	atomic64_add_unless(&a->refused, 1, -1);
 	/* Reclaim cannot make room for more than the limit itself. */
-	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max))
+	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max) ||
+	    READ_ONCE(r->victim.refused_run) == run)
 		return;
+	WRITE_ONCE(r->victim.refused_run, run);
 	atomic64_add(bytes, &t->reclaim.refused_bytes);
 	/* Pairs with the barrier in reclaim_doze(). */
 	smp_mb__after_atomic();
@@ -539,29 +634,52 @@ static void account_note_refusal(struct memquota_account *a, u64 bytes, int by)
 		irq_work_queue(&t->irq_work);
 }
 
+/*
+ * Give back what stands in the way of a refused charge on this CPU: the slots of
+ * the account that refused it; or all that the CPU holds of the tracker, if that
+ * is enough. Return whether anything was given back.
+ */
+static bool record_drain_local(struct memquota_record *r, u64 bytes, int by)
+{
+	struct memquota_tracker *t = r->account->tracker;
+
+	if (by == REFUSED_BY_ACCOUNT)
+		return memquota_account_drain_local(r->account);
+	return memquota_drain_local_above(t, memquota_tracker_total(t) + bytes,
+					  READ_ONCE(t->max));
+}
+
 int __memquota_try_charge(struct memquota_participant *p, size_t bytes,
 			  gfp_t gfp)
 {
 	int err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
 	struct memquota_account *a;
+	struct memquota_record *r;
+	unsigned long flags;
 
 	if (likely(err <= 0))
 		return err;
-	a = memquota_account_of(p);
-	if (!a)
-		return -ESHUTDOWN;
-	memquota_drain_local(a->tracker);
-	err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
+	local_irq_save(flags);
+	r = memquota_record_of(p);
+	if (r && record_drain_local(r, bytes, err))
+		err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
+	local_irq_restore(flags);
 	if (err > 0 && gfpflags_allow_blocking(gfp)) {
+		a = memquota_account_of(p);
+		if (!a)
+			return -ESHUTDOWN;
 		memquota_drain_shared(a->tracker);
+		memquota_account_unref(a);
 		err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
 	}
-	if (err > 0) {
-		account_note_refusal(a, bytes, err);
-		err = -EDQUOT;
-	}
-	memquota_account_unref(a);
-	return err;
+	if (err <= 0)
+		return err;
+	local_irq_save(flags);
+	r = memquota_record_of(p);
+	if (r)
+		record_note_refusal(r, bytes, err);
+	local_irq_restore(flags);
+	return r ? -EDQUOT : -ESHUTDOWN;
 }
 EXPORT_SYMBOL_GPL(__memquota_try_charge);
 
@@ -594,22 +712,24 @@ void memquota_uncharge_all(struct memquota_participant *p)
 		goto out;
 	t = r->account->tracker;
 	raw_spin_lock(&t->accounts.lock);
-	atomic64_or(RECORD_EMPTYING, &r->word);
 	nkey = -(r->key << MEMQUOTA_KEY_SHIFT);
-	/* A full barrier: a charge that sees the key sees RECORD_EMPTYING. */
-	key = memquota_new_key();
-	WRITE_ONCE(r->key, key);
-	old = atomic64_read(&r->word);
+	key = memquota_new_key_with(r->key + 1);
+	/* Until @uncharged has what the word loses: see memquota_mark_gross(). */
+	memquota_mark_lock(r);
 	do {
+		old = atomic64_read(&r->word);
 		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
 		new = old - used * RECORD_BYTE;
-		new = (new & ~RECORD_EMPTYING) ^ RECORD_EMPTIED;
-	} while (!atomic64_try_cmpxchg(&r->word, (s64 *)&old, new));
+		new = (new & ~RECORD_EPOCH) | MEMQUOTA_KEY_EPOCH(key);
+	} while (atomic64_cmpxchg(&r->word, old, new) != old);
+	/* After the exchange, which is a full barrier. */
+	WRITE_ONCE(r->key, key);
+	atomic64_add(used, &r->uncharged);
+	memquota_mark_unlock(r);
 	/* Unless it was left, or found closed, meanwhile. */
 	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	raw_spin_unlock(&t->accounts.lock);
 	memquota_slot_evict_local(r);
-	atomic64_add(used, &r->uncharged);
 	if (used)
 		account_give_back(r->account, used);
 out:
@@ -659,7 +779,7 @@ bool memquota_at_limit(struct memquota_participant *p)
 		a = r->account;
 		t = a->tracker;
 		limit = memquota_tracker_total(t) >= READ_ONCE(t->max) ||
-			(u64)atomic64_read(&a->word) >= READ_ONCE(a->max) ||
+			memquota_account_used(a) >= READ_ONCE(a->max) ||
 			!list_empty_careful(&t->waitq.tracker_queue) ||
 			!list_empty_careful(&a->waiters);
 	}
@@ -740,14 +860,12 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 	local_irq_save(flags);
 	r = memquota_record_of(p);
 	if (r) {
-		/*
-		 * Write it with each call, because a first miss on another CPU
-		 * may just have overwritten it.
-		 */
-		if (READ_ONCE(r->mark) != RECORD_NOT_DERIVED)
-			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
-		if (!(READ_ONCE(r->flags) & RECORD_STORED))
+		if (!(READ_ONCE(r->flags) & RECORD_STORED)) {
+			memquota_mark_lock(r);
 			set_bit(RECORD_STORED_BIT, &r->flags);
+			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
+			memquota_mark_unlock(r);
+		}
 		WRITE_ONCE(r->arrival_ns, ns);
 	}
 	local_irq_restore(flags);

@@ -57,7 +57,10 @@
  *	cores_lock			list of arenas
  *	pool->lock			pages that small chunks are cut from
  *
- * No two of the raw locks are ever held together. No lock that charging,
+ * No two of the raw locks are ever held together, but for a record's mark lock:
+ * a bit of its flags, innermost, taken with interrupts off, under accounts.lock
+ * and index.lock too. A charge only tries to take waitq.lock, which is held while
+ * tasks are woken. No lock that charging,
  * uncharging, joining or leaving takes is held around a callback, except that
  * on PREEMPT_RT a memquota_leave() that waits for a callback takes
  * running_lock.
@@ -66,28 +69,37 @@
 /*
  * struct memquota_record.word holds what must change in one atomic operation:
  * the bytes that the participant holds, those in its slots included; whether
- * the index need not be told of a charge; whether the participant has left; and
- * the number of references. The participant, each slot whose @record it is, a
- * request, and reclaim, the reaper and walks while they use the record hold one
- * reference each.
+ * the index need not be told of a charge; whether the participant has left; the
+ * low bits of the key for which the bytes are counted, see DOC: Emptying a
+ * record; and the number of references. The participant, each slot whose
+ * @record it is, a request, and reclaim, the reaper and walks while they use the
+ * record hold one reference each. A CPU has one slot of a record, so
+ * memquota_records_init() checks that the references fit.
  */
 #define RECORD_INDEXED		BIT_ULL(0)
 #define RECORD_LEFT		BIT_ULL(1)
-#define RECORD_EMPTYING		BIT_ULL(2)	/* the key is about to change */
-#define RECORD_EMPTIED		BIT_ULL(3)	/* toggles when it has changed */
-#define RECORD_REF		BIT_ULL(4)
-#define RECORD_REFS		GENMASK_ULL(19, 4)
+#define RECORD_EPOCH		GENMASK_ULL(5, 2)
+#define RECORD_REF		BIT_ULL(6)
+#define RECORD_REFS		GENMASK_ULL(19, 6)
 #define RECORD_BYTE		BIT_ULL(20)
 #define RECORD_BYTES_MAX	((u64)S64_MAX / RECORD_BYTE)
 
-/* struct memquota_account.word: the bytes of its records, and whether closed. */
+/* Return the epoch, in a record's word, of a key or of a slot's word. */
+#define MEMQUOTA_KEY_EPOCH(key)	(((key) << 2) & RECORD_EPOCH)
+#define MEMQUOTA_KEY_EPOCHS	16
+
+/*
+ * struct memquota_account.word: the bytes of its records, whether it is closed,
+ * and whether each change is compared with the marks of its watch.
+ */
 #define ACCOUNT_CLOSED		BIT_ULL(63)
-#define ACCOUNT_USED		(BIT_ULL(62) - 1)
+#define ACCOUNT_WATCHED		BIT_ULL(62)	/* never cleared */
+#define ACCOUNT_USED		(ACCOUNT_WATCHED - 1)
 
 /* struct memquota_record.mark where the owner says how old its data is */
 #define RECORD_NOT_DERIVED	U64_MAX
 
-/* struct memquota_record.flags; RECORD_STORED and RECORD_MOVED are set later. */
+/* struct memquota_record.flags; those with a number of their own change. */
 #define RECORD_STATIC		BIT(0)	/* stands for a state, counts nothing */
 #define RECORD_PRIVATE		BIT(1)	/* shares its allocation with its account */
 #define RECORD_COLLAPSING	BIT(2)
@@ -98,6 +110,7 @@
 #define RECORD_MOVED_BIT	6	/* has had another slot */
 #define RECORD_MOVED		BIT(RECORD_MOVED_BIT)
 #define RECORD_PROGRAM		BIT(7)
+#define RECORD_MARK_LOCK_BIT	8	/* protects @mark, @mark_ns, @arrival_ns */
 
 /* For memquota_ops.flags: the account closes if an answer is late (rule U5). */
 #define MEMQUOTA_PROGRAM	BIT(31)
@@ -118,10 +131,10 @@ struct memquota_record {
 	u64 key;			/* of its slots; replaced by uncharge_all */
 	struct memquota_account *account;	/* const; holds its memory */
 	atomic64_t uncharged;		/* gross, less what slots have not reported */
-	u64 mark;			/* racy; record_derive_arrival() */
-	u64 mark_ns;			/* racy, likewise */
-	u64 arrival_ns;			/* racy: derived or stored; errs older */
-	unsigned long flags;		/* const but for two bits; see RECORD_* */
+	u64 mark;			/* mark lock; record_derive_arrival() */
+	u64 mark_ns;			/* mark lock */
+	u64 arrival_ns;			/* mark lock while derived; errs older */
+	unsigned long flags;		/* const but for some bits; see RECORD_* */
 	u8 slot;			/* slot to look in first; a hint */
 	bool active;			/* fully joined; accounts.lock */
 	bool chosen;			/* a victim before that; accounts.lock */
@@ -179,8 +192,7 @@ struct memquota_account {
 	struct memquota_watch *watch;	/* set once; NULL: no thresholds */
 	kuid_t creator;			/* const once published; else invalid */
 	bool private;			/* const */
-	bool limited_or_watched;	/* has a max or thresholds; never cleared */
-	bool watched;			/* has had a threshold; never cleared */
+	bool limited;			/* has had a max; never cleared */
 	bool collapses;			/* the kthread's own, in a round */
 
 	u64 down_walk;			/* last walk that met it; accounts.lock */
@@ -213,6 +225,7 @@ struct memquota_tracker {
 	u32 slot_bytes;			/* the most a slot holds; waitq.lock */
 	u32 share_bytes;		/* the most a share holds; waitq.lock */
 	u8 state;			/* enum memquota_state; READ_ONCE */
+	bool caches_shut;		/* the total is above max; waitq.lock */
 	struct memquota_waitq waitq;
 
 	atomic64_t total ____cacheline_aligned_in_smp;
@@ -230,6 +243,7 @@ struct memquota_tracker {
 
 	struct mutex drain_lock;	/* one shared drain at a time */
 	unsigned long drained;		/* jiffies of the last one; drain_lock */
+	u32 drains;			/* that have begun; drain_lock */
 	struct hlist_node hotplug;	/* instance of the CPUs' caches */
 
 	struct mutex config_lock;	/* one reconfiguration at a time */
@@ -288,13 +302,9 @@ static inline int memquota_account_error(const struct memquota_account *a)
 	       memquota_account_closed(a) ? -ESTALE : 0;
 }
 
-/* Return the watch of an account that was seen to be watched. */
-static inline struct memquota_watch *
-memquota_watch_of(const struct memquota_account *a)
+static inline u64 memquota_account_used(const struct memquota_account *a)
 {
-	/* Pairs with the release in memquota_account_set_watched(). */
-	smp_rmb();
-	return READ_ONCE(a->watch);
+	return atomic64_read(&a->word) & ACCOUNT_USED;
 }
 
 static inline u64 memquota_word_used(u64 word)
@@ -302,9 +312,49 @@ static inline u64 memquota_word_used(u64 word)
 	return word / RECORD_BYTE;
 }
 
+/* Return whether the word counts bytes for slots with that key. */
+static inline bool memquota_word_has_key(u64 word, u64 key)
+{
+	return (word & RECORD_EPOCH) == MEMQUOTA_KEY_EPOCH(key);
+}
+
 static inline u64 memquota_record_used(const struct memquota_record *r)
 {
 	return memquota_word_used(atomic64_read(&r->word));
+}
+
+/*
+ * Lock the record's mark. The holder has interrupts off, and takes no other lock
+ * meanwhile.
+ */
+static inline bool memquota_mark_trylock(struct memquota_record *r)
+{
+	return !test_and_set_bit_lock(RECORD_MARK_LOCK_BIT, &r->flags);
+}
+
+static inline void memquota_mark_lock(struct memquota_record *r)
+{
+	while (!memquota_mark_trylock(r))
+		cpu_relax();
+}
+
+static inline void memquota_mark_unlock(struct memquota_record *r)
+{
+	clear_bit_unlock(RECORD_MARK_LOCK_BIT, &r->flags);
+}
+
+/*
+ * Return at least the gross number of bytes that were charged before the call.
+ * An uncharge raises @uncharged before it lowers the word, and this function
+ * reads them in the opposite order, so no uncharged byte is missed.
+ */
+static inline u64 memquota_mark_gross(const struct memquota_record *r)
+{
+	u64 held = memquota_record_used(r);
+
+	/* Pairs with the exchange of the word that takes the bytes away. */
+	smp_rmb();
+	return held + atomic64_read(&r->uncharged);
 }
 
 /* Return whether the record has left or its account has closed. */

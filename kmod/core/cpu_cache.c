@@ -74,7 +74,13 @@ void memquota_share_settle(struct memquota_tracker *t)
  */
 void memquota_account_lose(struct memquota_account *a, u64 bytes)
 {
-	u64 before = atomic64_fetch_sub(bytes, &a->word);
+	memquota_account_lost(a, atomic64_fetch_sub(bytes, &a->word), bytes);
+}
+
+/* Do the same after @bytes were taken from the word, which was @before. */
+void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
+{
+	u64 used = before & ACCOUNT_USED;
 	struct memquota_share *share;
 
 	if (before & ACCOUNT_CLOSED)
@@ -83,10 +89,10 @@ void memquota_account_lose(struct memquota_account *a, u64 bytes)
 	 * A word is highest just before bytes leave it, so the peak needs no
 	 * update elsewhere. Racy: of two new peaks the lower may stay.
 	 */
-	if (unlikely(before > READ_ONCE(a->peak)))
-		WRITE_ONCE(a->peak, before);
-	if (unlikely(READ_ONCE(a->watched)))
-		memquota_watch_fell(memquota_watch_of(a), before - bytes);
+	if (unlikely(used > READ_ONCE(a->peak)))
+		WRITE_ONCE(a->peak, used);
+	if (unlikely(before & ACCOUNT_WATCHED))
+		memquota_watch_fell(READ_ONCE(a->watch), used - bytes);
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
 	share_count_lost(share, bytes);
@@ -105,12 +111,11 @@ static void record_report_excess(struct memquota_record *r, u64 bytes)
 
 /*
  * Take @bytes from the record, and drop @pins, its references in units of the
- * word. @key is the key of the slot that the bytes come from. The slot is void
- * unless that is still the record's key. memquota_uncharge_all() writes the key
- * before the word, and this function reads them in the opposite order, so bytes
- * that were charged after the record was emptied are not taken for a void slot.
+ * word. Return whether the slot was valid. @key is the key of the slot that the bytes come from. The slot is void
+ * unless that is still the record's key, and the word counts bytes for it: see
+ * DOC: Emptying a record.
  */
-void memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
+bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 			  u64 pins)
 {
 	u64 old, new, take;
@@ -118,7 +123,8 @@ void memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 
 	do {
 		old = atomic64_read_acquire(&r->word);
-		valid = !(old & RECORD_LEFT) && READ_ONCE(r->key) == key;
+		valid = !(old & RECORD_LEFT) && READ_ONCE(r->key) == key &&
+			memquota_word_has_key(old, key);
 		take = valid ? min(bytes, memquota_word_used(old)) : 0;
 		new = old - take * RECORD_BYTE - pins;
 	} while (atomic64_cmpxchg(&r->word, old, new) != old);
@@ -129,6 +135,7 @@ void memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 		record_report_excess(r, bytes - take);
 	if (unlikely(!(new & RECORD_REFS)))
 		memquota_record_free(r);
+	return valid;
 }
 
 noinline void memquota_slot_evict(struct memquota_cpu *c,
@@ -140,9 +147,15 @@ noinline void memquota_slot_evict(struct memquota_cpu *c,
 	u64 bytes = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) + freed;
 
 	slot_void(c, s);
+	/*
+	 * Before the word is lowered, see memquota_mark_gross(). What a void
+	 * slot has was reported when the record was emptied. RCU keeps the
+	 * record while interrupts are off.
+	 */
 	if (freed)
 		atomic64_add(freed, &r->uncharged);
-	memquota_record_lose(r, key, bytes, RECORD_REF);
+	if (!memquota_record_lose(r, key, bytes, RECORD_REF) && freed)
+		atomic64_sub(freed, &r->uncharged);
 }
 
 /* Evict this CPU's slot of a record, if it is where charges look for it. */
@@ -174,20 +187,14 @@ static void slots_sweep(struct memquota_cpu *c)
 	}
 }
 
-/*
- * Return how many misses may do without looking for free slots, and without
- * looking at the watches of the accounts that lose bytes.
- */
+/* Return how many misses may do without looking for free slots. */
 unsigned int memquota_slot_grant(const struct memquota_cpu *c)
 {
-	const struct memquota_record *r;
 	unsigned int i;
 
-	for (i = 0; i < MEMQUOTA_SLOTS; i++) {
-		r = c->slots[i].record;
-		if (!r || READ_ONCE(r->account->watched))
+	for (i = 0; i < MEMQUOTA_SLOTS; i++)
+		if (!c->slots[i].record)
 			return 0;
-	}
 	return SWEEP_MISSES;
 }
 
@@ -234,15 +241,42 @@ struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
 	return home;
 }
 
-/* Give back what this CPU's slot of the record holds, and settle the share. */
+/*
+ * Give back what this CPU's slot of the record holds, and settle the share.
+ * Interrupts are off.
+ */
+void memquota_flush_local_irqoff(struct memquota_record *r)
+{
+	memquota_slot_evict_local(r);
+	memquota_share_settle(r->account->tracker);
+}
+
 void memquota_flush_local(struct memquota_record *r)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
-	memquota_slot_evict_local(r);
-	memquota_share_settle(r->account->tracker);
+	memquota_flush_local_irqoff(r);
 	local_irq_restore(flags);
+}
+
+/*
+ * Give back what this CPU's slots of the account hold, and settle the share.
+ * Return whether there was such a slot. Interrupts are off.
+ */
+bool memquota_account_drain_local(struct memquota_account *a)
+{
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	struct memquota_slot *s;
+	bool any = false;
+
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+		if (s->record && s->record->account == a) {
+			memquota_slot_evict(c, s);
+			any = true;
+		}
+	memquota_share_settle(a->tracker);
+	return any;
 }
 
 /* Give back what a CPU holds of the tracker. Interrupts are off. */
@@ -311,41 +345,62 @@ void memquota_drain_each(struct memquota_tracker *t)
 		on_each_cpu(cpu_drain_this, t, true);
 }
 
-/*
- * Have every change of the account's word compared with its watch, which the
- * account must have. The drain makes this hold on each CPU: it waits for a miss
- * that did not see the flags, and leaves no older slot of the account. A caller
- * that finds it begun by another thread need not wait: that thread walks all
- * marks when it is done. May sleep.
- */
-void memquota_account_set_watched(struct memquota_account *a)
+static void drain_shared_locked(struct memquota_tracker *t)
 {
-	if (READ_ONCE(a->watched))
-		return;
-	WRITE_ONCE(a->limited_or_watched, true);
-	/* Pairs with the barrier in memquota_watch_of(). */
-	smp_store_release(&a->watched, true);
-	memquota_drain_each(a->tracker);
+	lockdep_assert_held(&t->drain_lock);
+	t->drained = jiffies;
+	WRITE_ONCE(t->drains, t->drains + 1);
+	memquota_tracker_drain(t);
 }
 
 /* Drain all CPUs, unless another caller did within DRAIN_INTERVAL (rule T9). */
 void memquota_drain_shared(struct memquota_tracker *t)
 {
 	mutex_lock(&t->drain_lock);
-	if (time_after_eq(jiffies, t->drained + DRAIN_INTERVAL)) {
-		t->drained = jiffies;
-		memquota_tracker_drain(t);
+	if (time_after_eq(jiffies, t->drained + DRAIN_INTERVAL))
+		drain_shared_locked(t);
+	mutex_unlock(&t->drain_lock);
+}
+
+/*
+ * Return after a drain of all CPUs that began no earlier than this call. Drains
+ * are DRAIN_INTERVAL apart, so that a program that causes them cannot keep the
+ * CPUs busy with interrupts: the caller may sleep for as long.
+ */
+void memquota_drain_fresh(struct memquota_tracker *t)
+{
+	u32 drains = READ_ONCE(t->drains);
+	long pause;
+
+	mutex_lock(&t->drain_lock);
+	/* Another caller may have begun one, and ended it, meanwhile. */
+	if (t->drains == drains) {
+		pause = t->drained + DRAIN_INTERVAL - jiffies;
+		if (pause > 0)
+			schedule_timeout_uninterruptible(pause);
+		drain_shared_locked(t);
 	}
 	mutex_unlock(&t->drain_lock);
 }
 
-void memquota_drain_local(struct memquota_tracker *t)
+/*
+ * Drain this CPU, if what it holds is at least what @bytes is above @limit.
+ * Return whether it was drained. Interrupts are off.
+ */
+bool memquota_drain_local_above(struct memquota_tracker *t, u64 bytes, u64 limit)
 {
-	unsigned long flags;
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	u64 held = this_cpu_ptr(t->shares)->bytes;
+	struct memquota_slot *s;
 
-	local_irq_save(flags);
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+		if (s->record && s->record->account->tracker == t)
+			held += slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) +
+				slot_freed(s);
+	if (!held || bytes > limit + held)
+		return false;
 	cpu_drain_this(t);
-	local_irq_restore(flags);
+	return true;
 }
 
 struct cpu_view_request {
@@ -408,18 +463,55 @@ u64 memquota_cache_bound(struct memquota_tracker *t)
 
 /*
  * Divide the bound among the CPUs: a quarter of a CPU's part is for its share,
- * the rest for its slots. CPUs cache nothing while a task waits for quota, or
- * when the tracker is gone or poisoned; charge_miss() relies on that.
+ * the rest for its slots. CPUs cache nothing while a task waits for quota, while
+ * the total is above max, or when the tracker is gone or poisoned; charge_miss()
+ * relies on that.
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {
 	u64 cpu = div_u64(memquota_cache_bound(t), num_possible_cpus());
 
 	lockdep_assert_held(&t->waitq.lock);
+	WRITE_ONCE(t->caches_shut, false);
+	/*
+	 * A charge raises the total, with a full barrier, before it reads
+	 * @caches_shut. So it sees the store above, or the total is seen here.
+	 */
+	smp_mb();
+	if (memquota_tracker_total(t) > READ_ONCE(t->max)) {
+		WRITE_ONCE(t->caches_shut, true);
+		cpu = 0;
+	}
 	if (t->waitq.nr || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		cpu = 0;
 	WRITE_ONCE(t->share_bytes, cpu / 4);
 	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);
+}
+
+/*
+ * Only try to take the lock, which is held while tasks are woken: the caller may
+ * hold the lock of a run queue. The next charge above max tries again.
+ */
+static void caches_try_resize(struct memquota_tracker *t)
+{
+	if (!raw_spin_trylock(&t->waitq.lock))
+		return;
+	memquota_cache_limits(t);
+	raw_spin_unlock(&t->waitq.lock);
+}
+
+/* Keep nothing in caches: the total is above max. Interrupts are off. */
+void memquota_caches_shut(struct memquota_tracker *t)
+{
+	if (!READ_ONCE(t->caches_shut))
+		caches_try_resize(t);
+}
+
+/* Let caches fill again, unless the total is still above max. Interrupts are off. */
+void memquota_caches_reopen(struct memquota_tracker *t)
+{
+	if (memquota_tracker_total(t) <= READ_ONCE(t->max))
+		caches_try_resize(t);
 }
 
 static u64 shares_sum(struct memquota_tracker *t, size_t field)

@@ -142,7 +142,8 @@ static inline void share_count_lost(struct memquota_share *share, u64 bytes)
 /* Interrupts are off for all of these. */
 void memquota_share_settle(struct memquota_tracker *t);
 void memquota_account_lose(struct memquota_account *a, u64 bytes);
-void memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
+void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes);
+bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 			  u64 pins);
 void memquota_slot_evict(struct memquota_cpu *c, struct memquota_slot *s);
 void memquota_slot_evict_local(struct memquota_record *r);
@@ -151,12 +152,16 @@ struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
 					  struct memquota_record *r,
 					  struct memquota_tracker *t);
 unsigned int memquota_slot_grant(const struct memquota_cpu *c);
+void memquota_flush_local_irqoff(struct memquota_record *r);
+bool memquota_account_drain_local(struct memquota_account *a);
+bool memquota_drain_local_above(struct memquota_tracker *t, u64 bytes, u64 limit);
+void memquota_caches_shut(struct memquota_tracker *t);
+void memquota_caches_reopen(struct memquota_tracker *t);
 
 void memquota_flush_local(struct memquota_record *r);
-void memquota_drain_local(struct memquota_tracker *t);
 void memquota_drain_each(struct memquota_tracker *t);
-void memquota_account_set_watched(struct memquota_account *a);
 void memquota_drain_shared(struct memquota_tracker *t);
+void memquota_drain_fresh(struct memquota_tracker *t);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
 u64 memquota_shares_bytes(struct memquota_tracker *t);

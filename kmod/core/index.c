@@ -61,6 +61,21 @@ static void index_unlink(struct memquota_index *index, struct memquota_record *r
 }
 
 /*
+ * Begin to derive how old the record's data is: what it holds arrived at @ns or
+ * later. Not if its owner says so meanwhile.
+ */
+static void index_start_mark(struct memquota_record *r, u64 ns)
+{
+	memquota_mark_lock(r);
+	if (!(READ_ONCE(r->flags) & RECORD_STORED)) {
+		WRITE_ONCE(r->arrival_ns, ns);
+		WRITE_ONCE(r->mark_ns, ns);
+		WRITE_ONCE(r->mark, memquota_mark_gross(r));
+	}
+	memquota_mark_unlock(r);
+}
+
+/*
  * Insert a record that held nothing and holds something. Interrupts may be off.
  */
 void memquota_index_insert(struct memquota_record *r)
@@ -82,10 +97,7 @@ void memquota_index_insert(struct memquota_record *r)
 		r->index.key_ns = 0;
 	} else {
 		r->index.key_ns = now;
-		WRITE_ONCE(r->arrival_ns, now);
-		WRITE_ONCE(r->mark_ns, now);
-		WRITE_ONCE(r->mark, atomic64_read(&r->uncharged) +
-				    memquota_record_used(r));
+		index_start_mark(r, now);
 	}
 	r->index.looked_run = 0;
 	index_link(index, r);

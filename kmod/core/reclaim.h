@@ -52,11 +52,13 @@ struct memquota_reclaim {
  * @round: the last round that collected it; accounts.lock
  * @node: in the round's list; the kthread's own
  * @requested: a request was issued to it; the kthread's own
+ * @refused_run: run since which a charge that was refused to it counts; racy
  */
 struct memquota_victim {
 	u64 round;
 	struct list_head node;
 	bool requested;
+	u32 refused_run;
 };
 
 int memquota_reclaim_start(struct memquota_tracker *t);

@@ -56,6 +56,17 @@ u64 memquota_new_key(void)
 	return key;
 }
 
+/* Return a key that was never used, with the epoch of the number @low. */
+u64 memquota_new_key_with(unsigned int low)
+{
+	u64 key;
+
+	do {
+		key = memquota_new_key();
+	} while ((key ^ low) % MEMQUOTA_KEY_EPOCHS);
+	return key;
+}
+
 /* Copy a name without a conversion: formatting costs most of a join. */
 void memquota_format_name(char *name, const char *fmt, va_list args)
 {
@@ -155,7 +166,6 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 	    const struct memquota_ops *ops, struct module *owner)
 {
 	*r = (struct memquota_record) {
-		.word = ATOMIC64_INIT(RECORD_REF),
 		.key = memquota_new_key(),
 		.account = a,
 		.participant = p,
@@ -163,6 +173,7 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 		.ops = ops,
 		.owner = owner,
 	};
+	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(r->key));
 	r->slot = r->key % MEMQUOTA_SLOTS;
 	INIT_LIST_HEAD(&r->siblings);
 	INIT_LIST_HEAD(&r->trimmers);
@@ -251,6 +262,8 @@ int memquota_records_init(void)
 	private_pool = mempool_create_slab_pool(RESERVE, private_cache);
 	if (!private_pool)
 		goto out_private;
+	/* One for each slot; few others exist at a time. */
+	BUILD_BUG_ON(NR_CPUS + 1024 > RECORD_REFS / RECORD_REF);
 	BUILD_BUG_ON(sizeof(struct memquota_record) > 256 + MEMQUOTA_NAME_SIZE);
 	BUILD_BUG_ON(sizeof(struct memquota_account) > 256 + MEMQUOTA_NAME_SIZE);
 	return 0;

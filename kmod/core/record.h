@@ -13,6 +13,7 @@ extern struct memquota_record memquota_left_record;
 extern atomic64_t memquota_failed_joins;
 
 u64 memquota_new_key(void);
+u64 memquota_new_key_with(unsigned int low);
 __printf(2, 0)
 void memquota_format_name(char *name, const char *fmt, va_list args);
 

@@ -352,6 +352,7 @@ tracker_alloc(const char *name, const struct memquota_limits *limits,
 	INIT_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
+	t->reclaim.run = 1;
 	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
 	if (!t->shares) {
 		kfree(t);

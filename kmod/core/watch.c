@@ -8,8 +8,8 @@
  * and the highest to rearm below it. A charge or an uncharge compares the new
  * use with these two alone. If one is passed, it queues an irq_work, since its
  * caller may hold any lock (rule X1). The work item that follows walks all marks
- * and caches the next two. Only accounts whose @watched is set are compared at
- * all, see memquota_account_set_watched().
+ * and caches the next two. An account whose word has no ACCOUNT_WATCHED, because
+ * it never had a mark, is not compared at all.
  *
  * A charge raises the use, with a full barrier, before it reads the cached
  * marks; the walk writes the cached marks before it reads the use again. So
@@ -41,13 +41,10 @@
 /**
  * DOC: Which charges compare
  *
- * A change of an account's word is compared only if account->watched is set,
- * and in the usual case of charge_miss() not at all. Watched accounts are kept
- * off that case by limited_or_watched, if they gain, and by memquota_cpu.quick,
- * if they lose. memquota_account_set_watched() sets the flags and drains every
- * CPU. Afterwards no slot of the account is older than the flags, and no miss
- * that did not see them is under way. The walk in memquota_watch_add() sees
- * what those misses have charged.
+ * The atomic operation that changes an account's word returns ACCOUNT_WATCHED
+ * with it. memquota_watch_add() sets that bit before it walks the marks. A
+ * change that did not see the bit comes before it in the order of the word, so
+ * the walk sees the change.
  */
 
 /*
@@ -61,7 +58,7 @@ static u64 watch_use(struct memquota_watch *w)
 	if (!w->account)
 		return max_t(s64, memquota_tracker_total(w->tracker), 0);
 	word = atomic64_read(&w->account->word);
-	return word & ACCOUNT_CLOSED ? 0 : word;
+	return word & ACCOUNT_CLOSED ? 0 : word & ACCOUNT_USED;
 }
 
 /*
@@ -180,18 +177,19 @@ struct memquota_watch *memquota_watch_account(struct memquota_account *a)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_watch_account);
 
-/*
- * Add a mark, armed; it is crossed at once if the use is above it. The watch of
- * an account needs memquota_account_set_watched() before. May sleep.
- */
+/* Add a mark, armed; it is crossed at once if the use is above it. May sleep. */
 void memquota_watch_add(struct memquota_watch *w, struct memquota_mark *mark)
 {
+	if (w->account)
+		/* A full barrier: a change that sees the bit sees the watch. */
+		atomic64_fetch_or(ACCOUNT_WATCHED, &w->account->word);
 	mutex_lock(&w->lock);
 	mark->armed = true;
 	list_add(&mark->node, &w->marks);
 	watch_walk_locked(w);
 	mutex_unlock(&w->lock);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_watch_add);
 
 /* Remove a mark. Its @crossed is not called again. May sleep. */
 void memquota_watch_remove(struct memquota_watch *w, struct memquota_mark *mark)
@@ -201,3 +199,4 @@ void memquota_watch_remove(struct memquota_watch *w, struct memquota_mark *mark)
 	watch_walk_locked(w);
 	mutex_unlock(&w->lock);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_watch_remove);

@@ -85,8 +85,6 @@ static int threshold_fd_create(struct memquota_call *call,
 	if (fd < 0)
 		goto out_user;
 
-	if (w->account)
-		memquota_account_set_watched(w->account);
 	memquota_watch_add(w, &th->mark);
 	return fd;
 
