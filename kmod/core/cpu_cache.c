@@ -15,6 +15,7 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/export.h>
+#include <linux/irq_work.h>
 #include <linux/math64.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
@@ -98,15 +99,38 @@ void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
 	share_count_lost(share, bytes);
 }
 
-static void record_report_excess(struct memquota_record *r, u64 bytes)
+/*
+ * The uncharge of more than was held that is reported next. The interrupt
+ * reports it, since the uncharge may run under the lock of a run queue. Others
+ * meanwhile are not reported.
+ */
+static struct {
+	atomic_t taken;
+	u64 bytes;
+	char name[MEMQUOTA_NAME_SIZE];
+} excess;
+
+static void excess_print(struct irq_work *work)
 {
 #ifdef CONFIG_MEMQUOTA_DEBUG
 	WARN(1, "memquota: %s: uncharged %llu bytes more than it held\n",
-	     memquota_record_name(r), bytes);
+	     excess.name, excess.bytes);
 #else
 	pr_warn_ratelimited("%s: uncharged %llu bytes more than it held\n",
-			    memquota_record_name(r), bytes);
+			    excess.name, excess.bytes);
 #endif
+	atomic_set_release(&excess.taken, 0);
+}
+
+static struct irq_work excess_irq_work = IRQ_WORK_INIT(excess_print);
+
+static void record_report_excess(struct memquota_record *r, u64 bytes)
+{
+	if (atomic_cmpxchg(&excess.taken, 0, 1))
+		return;
+	excess.bytes = bytes;
+	strscpy(excess.name, memquota_record_name(r), sizeof(excess.name));
+	irq_work_queue(&excess_irq_work);
 }
 
 /*
@@ -579,5 +603,6 @@ int memquota_cpu_cache_init(void)
 
 void memquota_cpu_cache_exit(void)
 {
+	irq_work_sync(&excess_irq_work);
 	cpuhp_remove_multi_state(hotplug_state);
 }
