@@ -44,7 +44,7 @@ install-tool: $(tool)
 	install -D -m 644 uapi/memquota.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/memquota.conf
 
-demo test race bench budgets check:
+demo test race models bench budgets check:
 	@scripts/$@.sh
 
 shell:
@@ -69,6 +69,8 @@ help:
 	@echo '  bench            run the benchmarks'
 	@echo '  budgets          compare the benchmarks with their budgets'
 	@echo '  check            check coding style, layers, warnings, documentation'
+	@echo '  models           check the order of memory accesses with herd7 and the'
+	@echo '                   kernel'"'"'s memory model (no virtual machine)'
 
-.PHONY: modules modules_install clean tool install-tool demo test race bench \
-	budgets check shell help
+.PHONY: modules modules_install clean tool install-tool demo test race models \
+	bench budgets check shell help

@@ -18,6 +18,9 @@
 #
 # KERNEL_SRC=folder builds the last four from another source tree. A kernel in
 # the cache is never updated; delete it to get a newer version.
+#
+# kernel.sh herd7 prepares herd7, which runs litmus tests, and prints the folder
+# of its program, herd7.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -258,6 +261,35 @@ own_kernel() {
 	touch "$dir/complete"
 }
 
+# --- herd7 ---
+
+# Debian 12 has no herd7. Unpack sid's, with the libraries that it needs, which
+# are newer than those of this machine.
+unpack_herd7() {
+	local work=$dir.tmp deb
+	rm -rf "$work" "$dir"
+	mkdir -p "$work/root"
+	step 1 1 "herd7: downloading and unpacking, 40 MB"
+	update_lists
+	fetch "$work/packages" herdtools7/sid libc6/sid libgmp10/sid
+	for deb in "$work"/packages/*.deb; do
+		dpkg --fsys-tarfile "$deb" | tar -x -C "$work/root" \
+			--exclude='./usr/share/doc' --exclude='./etc' \
+			--exclude='./usr/bin/[!h]*' --exclude='./usr/lib/*/gconv'
+	done
+	rm -r "$work/packages"
+	cat >"$work/herd7" <<'END'
+#!/bin/sh
+usr=$(dirname "$0")/root/usr
+lib=$usr/lib/x86_64-linux-gnu
+exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$usr/bin/herd7" \
+	-set-libdir "$usr/share/herdtools7/herd" "$@"
+END
+	chmod +x "$work/herd7"
+	touch "$work/complete"
+	mv "$work" "$dir"
+}
+
 [ $# = 1 ] || usage
 name=$1
 case $name in
@@ -284,6 +316,13 @@ source)
 	need_build_tools
 	get_source
 	dir=$src
+	;;
+herd7)
+	dir=$CACHE/herd7
+	if [ ! -e "$dir/complete" ]; then
+		lock apt
+		[ -e "$dir/complete" ] || unpack_herd7
+	fi
 	;;
 *)
 	usage
