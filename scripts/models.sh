@@ -26,16 +26,17 @@ failed=0
 check() {
 	local name=$1 file=$2 log=$work/${2##*/}.log observed started=$SECONDS
 	shift 2
+	local expected=$*
 	(cd "$memory_model" &&
 		timeout "$LIMIT" "$herd7" -conf linux-kernel.cfg "$file") \
 		>"$log" 2>&1 || :
 	observed=$(awk '$1 == "Observation" { print $3 }' "$log")
-	if [[ -n $observed && " $* " == *" $observed "* ]]; then
+	if [[ -n $observed && " $expected " == *" $observed "* ]]; then
 		passed=$((passed + 1))
 		echo "ok $name: $observed ($((SECONDS - started)) s)"
 	else
 		failed=$((failed + 1))
-		echo "not ok $name: ${observed:-no result}, not ${*// / or }: see $log"
+		echo "not ok $name: ${observed:-no result}, not ${expected// / or }: see $log"
 	fi
 }
 
