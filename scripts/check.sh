@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # check.sh: check what can be checked without running the modules: coding
-# style, static checkers, compilers' warnings, layers, documentation. The last
-# line counts the findings.
+# style, static checkers, compilers' warnings, layers, models, documentation. The
+# last line counts the findings.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-steps=10
+steps=11
 findings=0
 work=$BUILD/check
 # Programs for user space among the modules' sources.
@@ -268,6 +268,13 @@ leftovers() {
 	git -C "$clone" ls-files -om --exclude-standard
 }
 
+models() {
+	local log=$LOGS/check-models.log
+	"$TOP/scripts/models.sh" >"$log" 2>&1 || :
+	grep '^not ok' "$log" || :
+	grep -qE '^[0-9]+ passed' "$log" || echo "models.sh failed: see $log"
+}
+
 cd "$TOP"
 step 1 $steps "checkers, a source and kernels"
 need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
@@ -320,6 +327,9 @@ report "manuals" manuals
 step 10 $steps "scripts"
 report "shellcheck" shell
 report "python" python
+
+step 11 $steps "models of the memory order"
+report "models" models
 
 count=$(files '*.[ch]' '*.sh' '*.py' '*.rst' | wc -l)
 echo "$count files checked, $findings findings"
