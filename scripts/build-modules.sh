@@ -28,7 +28,11 @@ args=(-C "$(realpath "$dir/kdir")" M="$out" -j"$JOBS"
 case $name in
 uml) args+=(ARCH=um) ;;
 uml-debug) args+=(ARCH=um MEMQUOTA_DEBUG=y) ;;
-kcsan) args+=(MEMQUOTA_DEBUG=y) ;;
+kcsan | rt) args+=(MEMQUOTA_DEBUG=y) ;;
+*-arm64)
+	need aarch64-linux-gnu-gcc-12:gcc-12-aarch64-linux-gnu
+	args+=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-)
+	;;
 esac
 
 rm -f "$out/list"

@@ -5,18 +5,21 @@
 #
 #	image	a bzImage, or the User-mode Linux program
 #	kdir	the build folder for external modules
-#	source	the kernel's source (not for 6.1 and 6.12)
+#	source	the kernel's source (not for Debian's kernels)
 #
 # KERNEL is one of
 #
 #	6.1		Debian 12's kernel
 #	6.12		Debian 12's backport
+#	6.1-rt		Debian 12's kernel with PREEMPT_RT
+#	6.1-arm64	Debian 12's kernel for arm64, to compile modules
 #	uml		User-mode Linux, the newest packaged source, few options
 #	uml-debug	the same with KASAN, lockdep, kmemleak and the like
 #	kcsan		x86-64, the newest packaged source, KCSAN
+#	rt		x86-64, the newest packaged source, PREEMPT_RT and lockdep
 #	source		only the newest packaged source
 #
-# KERNEL_SRC=folder builds the last four from another source tree. A kernel in
+# KERNEL_SRC=folder builds the last five from another source tree. A kernel in
 # the cache is never updated; delete it to get a newer version.
 #
 # kernel.sh herd7 prepares herd7, which runs litmus tests, and prints the folder
@@ -40,8 +43,19 @@ mirror() {
 			$1 == c || $1 ~ /^(old)*stable$/ { print $2; exit }'
 }
 
+# Debian's name of the architecture whose packages private_apt reads
+deb_arch=amd64
+
+apt_dir() {
+	case $deb_arch in
+	amd64) echo "$CACHE/apt" ;;
+	*) echo "$CACHE/apt-$deb_arch" ;;
+	esac
+}
+
 private_apt() {
-	local tool=$1 dir=$CACHE/apt
+	local tool=$1 dir
+	dir=$(apt_dir)
 	shift
 	"$tool" -q -o Dir::State="$dir/state" -o Dir::Cache="$dir/cache" \
 		-o Dir::State::status="$dir/status" \
@@ -50,11 +64,13 @@ private_apt() {
 		-o Dir::Etc::Preferences=/dev/null \
 		-o Dir::Etc::PreferencesParts=/dev/null \
 		-o APT::Sandbox::User="$(id -un)" \
-		-o APT::Architecture=amd64 -o APT::Architectures=amd64 "$@"
+		-o APT::Architecture="$deb_arch" \
+		-o APT::Architectures="$deb_arch" "$@"
 }
 
 update_lists() {
-	local dir=$CACHE/apt uri suite
+	local dir uri suite
+	dir=$(apt_dir)
 	uri=$(mirror)
 	[ -n "$uri" ] || die "no Debian archive: add one to apt's sources"
 	need /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
@@ -90,16 +106,20 @@ unpack() {
 
 # --- Debian's kernels ---
 
+# stock_kernel NAME SUITE FLAVOUR: FLAVOUR ends Debian's names, as in
+# linux-image-rt-amd64.
 stock_kernel() {
-	local name=$1 suite=$2 version image headers common kbuild work root deb
+	local name=$1 suite=$2 flavour=$3
+	local version image headers common kbuild work root deb
 
 	step 1 3 "$name: reading package lists"
+	deb_arch=${flavour##*-}
 	update_lists
-	version=$(private_apt apt-cache madison linux-image-amd64 |
+	version=$(private_apt apt-cache madison "linux-image-$flavour" |
 		awk -v s="$suite/main" '$0 ~ " " s " " { print $3; exit }')
-	[ -n "$version" ] || die "no linux-image-amd64 in $suite"
-	image=$(depends_on "linux-image-amd64=$version" '^linux-image-')
-	headers=$(depends_on "linux-headers-amd64=$version" '^linux-headers-')
+	[ -n "$version" ] || die "no linux-image-$flavour in $suite"
+	image=$(depends_on "linux-image-$flavour=$version" '^linux-image-')
+	headers=$(depends_on "linux-headers-$flavour=$version" '^linux-headers-')
 	common=$(depends_on "$headers" '^linux-headers-.*-common')
 	kbuild=$(depends_on "$headers" '^linux-kbuild-')
 
@@ -110,7 +130,13 @@ stock_kernel() {
 	mkdir -p "$work/root"
 
 	step 2 3 "$name: downloading $image $version and its headers"
-	fetch "$work/packages" "$image" "$headers" "$common" "$kbuild"
+	fetch "$work/packages" "$image" "$headers" "$common"
+	# The programs that build modules run on this machine.
+	if [ "$deb_arch" != amd64 ]; then
+		deb_arch=amd64
+		update_lists
+	fi
+	fetch "$work/packages" "$kbuild=$version"
 
 	step 3 3 "$name: unpacking"
 	for deb in "$work"/packages/*.deb; do
@@ -293,13 +319,15 @@ END
 [ $# = 1 ] || usage
 name=$1
 case $name in
-6.1 | 6.12)
-	dir=$(newest "$CACHE/$name-$name.*")
+6.1 | 6.12 | 6.1-rt | 6.1-arm64)
+	dir=$(newest "$CACHE/$name-[0-9]*")
 	if [ -z "$dir" ]; then
 		lock apt
 		case $name in
-		6.1) stock_kernel 6.1 bookworm ;;
-		6.12) stock_kernel 6.12 bookworm-backports ;;
+		6.1) stock_kernel 6.1 bookworm amd64 ;;
+		6.12) stock_kernel 6.12 bookworm-backports amd64 ;;
+		6.1-rt) stock_kernel 6.1-rt bookworm rt-amd64 ;;
+		6.1-arm64) stock_kernel 6.1-arm64 bookworm arm64 ;;
 		esac
 	fi
 	;;
@@ -311,6 +339,9 @@ uml-debug)
 	;;
 kcsan)
 	own_kernel kcsan x86_64 arch/x86/boot/bzImage common.config kcsan.config
+	;;
+rt)
+	own_kernel rt x86_64 arch/x86/boot/bzImage common.config rt.config
 	;;
 source)
 	need_build_tools
