@@ -166,23 +166,4 @@ TEST_F(realtime, a_threshold_is_signalled_while_the_charger_spins)
 	EXPECT_TRUE(stop_spinner(&s));
 }
 
-static bool has_no_participants(int device)
-{
-	struct memquota_ioctl_tracker t;
-
-	return !get_tracker(device, TRACKER, &t) && !t.out_participants;
-}
-
-/* A2 */
-TEST_F(realtime, a2_a_closed_account_is_reaped_while_the_closer_spins)
-{
-	struct spinner s = { .cpu = self->cpu, .call = close,
-			     .fd = self->account };
-
-	ASSERT_EQ(0, charge(self->fd, MIB));
-	start_spinner(_metadata, &s);
-	EXPECT_TRUE(EVENTUALLY(has_no_participants(self->device)));
-	EXPECT_TRUE(stop_spinner(&s));
-}
-
 TEST_HARNESS_MAIN
