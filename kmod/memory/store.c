@@ -50,7 +50,9 @@ static void store_queue_free_work(struct irq_work *work)
 	queue_work(store_wq, &store_free_work);
 }
 
-static DEFINE_IRQ_WORK(store_free_irq_work, store_queue_free_work);
+/* A hard one: on PREEMPT_RT a real-time task would starve the others' thread. */
+static struct irq_work store_free_irq_work =
+	IRQ_WORK_INIT_HARD(store_queue_free_work);
 
 /* Take the chunk out of the store's lists. */
 static void store_unlink(struct memquota_store *store,
