@@ -44,7 +44,7 @@ install-tool: $(tool)
 	install -D -m 644 uapi/memquota.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/memquota.conf
 
-demo test race models bench budgets check:
+demo test race rt models bench budgets check:
 	@scripts/$@.sh
 
 shell:
@@ -63,14 +63,15 @@ help:
 	@echo 'In virtual machines, without further preparation:'
 	@echo '  demo             run the demo'
 	@echo '  shell            open a shell with all modules loaded'
-	@echo '                   (KERNEL=6.1, 6.12, uml, uml-debug or kcsan)'
+	@echo '                   (KERNEL=6.1, 6.12, 6.1-rt, uml, uml-debug, kcsan or rt)'
 	@echo '  test             run all tests on all kernels'
 	@echo '  race             run the tests under KCSAN'
+	@echo '  rt               run the tests on PREEMPT_RT with lockdep'
 	@echo '  bench            run the benchmarks'
 	@echo '  budgets          compare the benchmarks with their budgets'
 	@echo '  check            check coding style, layers, warnings, documentation'
 	@echo '  models           check the order of memory accesses with herd7 and the'
 	@echo '                   kernel'"'"'s memory model (no virtual machine)'
 
-.PHONY: modules modules_install clean tool install-tool demo test race models \
+.PHONY: modules modules_install clean tool install-tool demo test race rt models \
 	bench budgets check shell help

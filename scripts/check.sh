@@ -283,7 +283,7 @@ need shellcheck:shellcheck sparse:sparse clang:clang g++:g++ git:git \
 	/usr/include/ncurses.h:libncurses-dev
 need_build_tools
 source=$("$TOP/scripts/kernel.sh" source)
-for kernel in 6.1 uml uml-debug; do
+for kernel in 6.1 6.1-arm64 uml uml-debug; do
 	"$TOP/scripts/kernel.sh" $kernel >/dev/null
 done
 mkdir -p "$work"
@@ -295,6 +295,8 @@ report "sizes" sizes
 step 3 $steps "gcc and sparse, Linux 6.1"
 report "gcc and sparse" compile gcc-6.1 6.1 W=1 C=2
 report "gcc and sparse, debug" compile gcc-6.1-debug 6.1 W=1 C=2 MEMQUOTA_DEBUG=y \
+	MEMQUOTA_BENCH=y
+report "gcc, arm64" compile gcc-arm64 6.1-arm64 W=1 MEMQUOTA_DEBUG=y \
 	MEMQUOTA_BENCH=y
 step 4 $steps "gcc, the newest Linux"
 report "gcc, newest" compile gcc-uml uml W=1

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 passed=0 failed=0 skipped=0
-steps=8
+steps=9
 problems=()
 
 # count NAME LINE-START: add up the results in build/out/NAME
@@ -106,9 +106,10 @@ kunit() {
 
 step 1 $steps "preparing the debug kernel (once; minutes)"
 "$TOP/scripts/kernel.sh" uml-debug >/dev/null
-step 2 $steps "preparing Debian's 6.1 and 6.12 kernels"
-"$TOP/scripts/kernel.sh" 6.1 >/dev/null
-"$TOP/scripts/kernel.sh" 6.12 >/dev/null
+step 2 $steps "preparing Debian's kernels: 6.1, 6.12 and 6.1-rt"
+for kernel in 6.1 6.12 6.1-rt; do
+	"$TOP/scripts/kernel.sh" $kernel >/dev/null
+done
 step 3 $steps "building the selftests and memquotactl"
 "$TOP/scripts/build-selftests.sh" || {
 	failed=$((failed + 1))
@@ -121,7 +122,7 @@ in_vm kunit-splat '    ' --timeout 100 --expect 'exceeds its parts' \
 	--append 'SPLAT=y FILTER=memquota_splat.*' uml-debug \
 	"$TOP/scripts/guest/kunit.sh" || :
 n=5
-for kernel in 6.1 6.12 uml-debug; do
+for kernel in 6.1 6.12 6.1-rt uml-debug; do
 	step $n $steps "running selftests on $kernel"
 	selftests $kernel || :
 	n=$((n + 1))
