@@ -56,9 +56,9 @@ static const struct kernel_param_ops limit_ops = {
 module_param_cb(max, &limit_ops, &limits.max, 0644);
 MODULE_PARM_DESC(max, "bytes (K, M, G) beyond which the default tracker refuses charges");
 module_param_cb(high, &limit_ops, &limits.high, 0644);
-MODULE_PARM_DESC(high, "bytes (K, M, G) above which the default tracker reclaims (max)");
+MODULE_PARM_DESC(high, "bytes (K, M, G) above which the default tracker reclaims, 214K or more (max)");
 module_param_cb(low_water, &limit_ops, &limits.low_water, 0644);
-MODULE_PARM_DESC(low_water, "bytes (K, M, G) at which it stops (75 % of high)");
+MODULE_PARM_DESC(low_water, "bytes (K, M, G) at which it stops, 160K or more (75 % of high)");
 module_param(disabled, bool, 0444);
 MODULE_PARM_DESC(disabled, "create the default tracker disabled");
 module_param(programs, bool, 0444);

@@ -235,6 +235,9 @@ t2_usage_tells_limits_as_set_and_as_derived() {
 		"$(value max) $(value high) $(value low_water)"
 	echo 2M >"$parameters/low_water"
 	expect "2097152 2097152" "$(value set_low_water) $(value low_water)"
+	# What equals its default is as much set as any other value.
+	echo 3M >"$parameters/low_water"
+	expect "3145728 3145728" "$(value set_low_water) $(value low_water)"
 }
 
 # traced EVENT PATTERN: the trace has this event, and all match the pattern

@@ -83,6 +83,9 @@ TEST_F(program, t2_reasons_of_refusal)
 		{ 0, 10 * MIB, 10 * MIB },
 		{ 0, 10 * MIB, 1 },
 		{ 0, 4096, 0 },
+		{ 10000, 0, 0 },
+		{ 0, 20 * MIB, MEMQUOTA_IOCTL_UNLIMITED },
+		{ 0, 0, MEMQUOTA_IOCTL_UNLIMITED },
 	};
 	struct memquota_ioctl_tracker_config config = {
 		.size = sizeof(config),
@@ -133,6 +136,9 @@ TEST_F(program, t2_reasons_of_refusal)
 	EXPECT_EQ(0, get_tracker(self->device, TRACKER, &t));
 	EXPECT_EQ(30 * MIB, t.out_high);
 	EXPECT_EQ(10 * MIB, t.out_low_water);
+	EXPECT_EQ(0, t.out_set_max);
+	EXPECT_EQ(30 * MIB, t.out_set_high);
+	EXPECT_EQ(10 * MIB, t.out_set_low_water);
 	EXPECT_EQ(0, configure_tests(self->device, MEMQUOTA_IOCTL_UNLIMITED,
 				     MEMQUOTA_IOCTL_UNLIMITED, 0));
 }

@@ -247,7 +247,7 @@ struct memquota_tracker {
 	struct hlist_node hotplug;	/* instance of the CPUs' caches */
 
 	struct mutex config_lock;	/* one reconfiguration at a time */
-	struct memquota_limits limits;	/* as set; config_lock */
+	struct memquota_limits limits;	/* as set; written under config_lock */
 	struct mutex graph_lock;	/* one walk towards the roots at a time */
 
 	u64 id;				/* const; in the order of creation */

@@ -109,37 +109,61 @@ static void tracker_size_caches(struct memquota_tracker *t)
 	raw_spin_unlock_irqrestore(&t->waitq.lock, flags);
 }
 
+/* The least low_water, and the least high of which three quarters are as much. */
+#define LOW_WATER_MIN		(10 * MEMQUOTA_CACHE_MAX)
+#define HIGH_MIN		DIV_ROUND_UP(LOW_WATER_MIN * 4, 3)
+
 /*
  * Derive the limits that are not set. Return what is wrong with them as a whole
- * (rule T2), or NULL.
+ * (rule T2), or NULL. Programs get 63 characters of it.
  */
 static const char *limits_derive(struct memquota_limits *l)
 {
+	bool high_is_set = l->high;
+
+	/* The messages and the documentation have these numbers. */
+	static_assert(LOW_WATER_MIN == 163840);
+	static_assert(HIGH_MIN == 218454);
+
 	if (!l->max)
 		l->max = MEMQUOTA_UNLIMITED;
 	if (!l->high)
 		l->high = l->max;
 	if (l->max < l->high)
-		return "max is below high";
+		return "max is below high: raise max or lower high";
 	if (l->high == MEMQUOTA_UNLIMITED) {
-		if (l->low_water && l->low_water != MEMQUOTA_UNLIMITED)
-			return "low_water is set while high is unlimited";
+		if (l->low_water)
+			return "low_water is set while high is unlimited: set high";
 		l->low_water = MEMQUOTA_UNLIMITED;
 		return NULL;
 	}
-	if (!l->low_water)
-		l->low_water = l->high - l->high / 4;
+	if (!l->low_water) {
+		if (l->high < HIGH_MIN)
+			return high_is_set ?
+				"high is below 218454 bytes: raise it" :
+				"max is below 218454 bytes: raise it";
+		l->low_water = l->high / 4 * 3 + l->high % 4 * 3 / 4;
+		return NULL;
+	}
 	if (l->low_water > l->high ||
-	    l->high - l->low_water < DIV_ROUND_UP(l->high, 50))
-		return "low_water is above 98 % of high";
-	if (l->low_water < 10 * MEMQUOTA_CACHE_MAX)
-		return "low_water is below 160 KiB";
+	    l->high - l->low_water <= (l->high - 1) / 50)
+		return "low_water is above 98 % of high: lower it or raise high";
+	if (l->low_water < LOW_WATER_MIN)
+		return "low_water is below 163840 bytes: raise it";
 	return NULL;
 }
 
+/*
+ * Put limits in force. @set is read without the lock, each limit by itself, by
+ * memquota_tracker_usage().
+ */
 static void tracker_set_limits(struct memquota_tracker *t,
+			       const struct memquota_limits *set,
 			       const struct memquota_limits *derived)
 {
+	WRITE_ONCE(t->limits.max, set->max);
+	WRITE_ONCE(t->limits.high, set->high);
+	WRITE_ONCE(t->limits.low_water, set->low_water);
 	WRITE_ONCE(t->max, derived->max);
 	WRITE_ONCE(t->high, derived->high);
 	WRITE_ONCE(t->low_water, derived->low_water);
@@ -161,11 +185,11 @@ static void tracker_set_limits(struct memquota_tracker *t,
  * Context: may sleep.
  *
  * Return:
- * * 0 - done
- * * %-EINVAL - ``low_water`` is set while ``high`` is unlimited, is above 98 %
- *   of ``high``, or below ten times %MEMQUOTA_CACHE_MAX; ``max`` is below
- *   ``high``; or unknown @flags. Nothing is changed, and the log says which
- * * %-EOPNOTSUPP - the tracker was created disabled
+ * * 0 - done; or @limits has none, and the tracker was created disabled
+ * * %-EINVAL - @limits contradict each other or are too small, see struct
+ *   memquota_limits; or unknown @flags. Nothing is changed, and the log has the
+ *   reason
+ * * %-EOPNOTSUPP - @limits has one, and the tracker was created disabled
  * * %-ESHUTDOWN - the tracker was destroyed
  * * %-ENOTRECOVERABLE - the tracker is poisoned
  */
@@ -182,39 +206,36 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 		*reason = NULL;
 	if (!t)
 		return 0;
-	if (flags & ~MEMQUOTA_CHECK_ONLY) {
+	wrong = limits_derive(&derived);
+	if (flags & ~MEMQUOTA_CHECK_ONLY)
 		wrong = "unknown flag";
-		goto invalid;
+	if (wrong) {
+		pr_warn("tracker %s: not configured: %s\n", t->name, wrong);
+		if (reason)
+			*reason = wrong;
+		return -EINVAL;
 	}
+	/* Every call on a disabled tracker that asks for nothing succeeds. */
 	if (t->state == MEMQUOTA_DISABLED)
-		return -EOPNOTSUPP;
+		return derived.high == MEMQUOTA_UNLIMITED ? 0 : -EOPNOTSUPP;
 
 	mutex_lock(&t->config_lock);
 	err = memquota_tracker_error(t);
-	if (err)
+	if (err || flags & MEMQUOTA_CHECK_ONLY)
 		goto out;
-	wrong = limits_derive(&derived);
-	if (wrong) {
-		mutex_unlock(&t->config_lock);
-		goto invalid;
-	}
-	if (flags & MEMQUOTA_CHECK_ONLY)
-		goto out;
-	t->limits = *limits;
-	tracker_set_limits(t, &derived);
+	tracker_set_limits(t, limits, &derived);
 	trace_memquota_tracker_configure(t);
-	/* Caches may hold more than the new low_water allows (rule T3). */
-	memquota_tracker_drain(t);
+	/*
+	 * Caches may hold more than the new low_water allows (rule T3). A visit
+	 * that is under way may still fill a slot by the old limits on a CPU
+	 * that holds nothing yet, so drain every CPU: the interrupt comes after
+	 * the visit.
+	 */
+	memquota_drain_each(t);
 	irq_work_queue(&t->irq_work);
 out:
 	mutex_unlock(&t->config_lock);
 	return err;
-
-invalid:
-	pr_warn("tracker %s: not configured: %s\n", t->name, wrong);
-	if (reason)
-		*reason = wrong;
-	return -EINVAL;
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_configure);
 
@@ -222,6 +243,9 @@ EXPORT_SYMBOL_GPL(memquota_tracker_configure);
  * memquota_tracker_usage - read what a tracker holds, and its limits
  * @t: the tracker; a null or disabled one reads as unlimited
  * @usage: where to store it
+ *
+ * While memquota_tracker_configure() runs, some of the limits may be the old
+ * ones.
  *
  * Context: any but NMI.
  */
@@ -237,6 +261,9 @@ void memquota_tracker_usage(struct memquota_tracker *t,
 	usage->limits.max = READ_ONCE(t->max);
 	usage->limits.high = READ_ONCE(t->high);
 	usage->limits.low_water = READ_ONCE(t->low_water);
+	usage->set.max = READ_ONCE(t->limits.max);
+	usage->set.high = READ_ONCE(t->limits.high);
+	usage->set.low_water = READ_ONCE(t->limits.low_water);
 	usage->reclaims = READ_ONCE(t->reclaim.nr_runs);
 	usage->accounts = READ_ONCE(t->accounts.nr_open);
 	usage->participants = READ_ONCE(t->accounts.nr_records);
@@ -325,16 +352,13 @@ memquota_tracker_create(const char *name, const struct memquota_limits *limits,
 EXPORT_SYMBOL_GPL(memquota_tracker_create);
 
 static struct memquota_tracker *
-tracker_alloc(const char *name, const struct memquota_limits *limits,
-	      unsigned int flags, gfp_t gfp)
+tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 {
 	struct memquota_tracker *t = kzalloc(sizeof(*t), gfp);
 
 	if (!t)
 		return NULL;
 	strscpy(t->name, name, sizeof(t->name));
-	if (limits)
-		t->limits = *limits;
 	t->flags = flags;
 	t->state = flags & MEMQUOTA_TRACKER_DISABLED ? MEMQUOTA_DISABLED :
 						       MEMQUOTA_COUNTING;
@@ -396,30 +420,30 @@ memquota_tracker_new(const char *name, const struct memquota_limits *limits,
 		     unsigned int flags, gfp_t gfp, bool programs_own,
 		     const char **reason)
 {
-	struct memquota_limits derived = limits ? *limits :
-					 (struct memquota_limits) {};
+	const struct memquota_limits set = limits ? *limits :
+					   (struct memquota_limits) {};
+	struct memquota_limits derived = set;
 	struct memquota_tracker *t;
 	const char *wrong;
 	int err;
 
 	might_sleep();
 	wrong = limits_derive(&derived);
-	if (!wrong && flags & ~(MEMQUOTA_TRACKER_DISABLED |
-				MEMQUOTA_TRACKER_PROGRAMS))
+	if (flags & ~(MEMQUOTA_TRACKER_DISABLED | MEMQUOTA_TRACKER_PROGRAMS))
 		wrong = "unknown flag";
 	if (!wrong && !tracker_name_valid(name))
-		wrong = "invalid name";
+		wrong = "invalid name: expected 1 to 31 bytes, no '/', not '.' or '..'";
 	*reason = wrong;
 	if (wrong) {
 		pr_warn("tracker %s: not created: %s\n", name, wrong);
 		return ERR_PTR(-EINVAL);
 	}
 
-	t = tracker_alloc(name, limits, flags, gfp);
+	t = tracker_alloc(name, flags, gfp);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->programs_own = programs_own;
-	tracker_set_limits(t, &derived);
+	tracker_set_limits(t, &set, &derived);
 	if (t->state == MEMQUOTA_COUNTING) {
 		err = memquota_history_init(t);
 		if (err)

@@ -73,14 +73,12 @@ static void show_set_limit(struct seq_file *m, const char *name, u64 bytes)
 static int usage_show(struct seq_file *m, void *unused)
 {
 	struct memquota_tracker *t = m->private;
-	struct memquota_limits set;
 	struct memquota_usage usage;
 	u64 cached = memquota_shares_bytes(t);
 
 	/* The lock keeps the limits in force consistent with those set. */
 	mutex_lock(&t->config_lock);
 	memquota_tracker_usage(t, &usage);
-	set = t->limits;
 	mutex_unlock(&t->config_lock);
 	show_limit(m, "total", usage.total);
 	show_limit(m, "peak", usage.peak);
@@ -92,9 +90,9 @@ static int usage_show(struct seq_file *m, void *unused)
 	seq_printf(m, "accounts %llu\n", usage.accounts);
 	seq_printf(m, "participants %llu\n", usage.participants);
 	seq_printf(m, "state %s\n", state_names[usage.state]);
-	show_set_limit(m, "set_max", set.max);
-	show_set_limit(m, "set_high", set.high);
-	show_set_limit(m, "set_low_water", set.low_water);
+	show_set_limit(m, "set_max", usage.set.max);
+	show_set_limit(m, "set_high", usage.set.high);
+	show_set_limit(m, "set_low_water", usage.set.low_water);
 	seq_printf(m, "slot_bytes %u\n", READ_ONCE(t->slot_bytes));
 	seq_printf(m, "share_bytes %u\n", READ_ONCE(t->share_bytes));
 	seq_printf(m, "waiting %u\n", READ_ONCE(t->waitq.nr));

@@ -58,7 +58,10 @@ static int chardev_ioctl_tracker(struct memquota_call *call)
 	if (err)
 		return err;
 
+	/* The lock keeps the limits in force consistent with those set. */
+	mutex_lock(&t->config_lock);
 	memquota_tracker_usage(t, &usage);
+	mutex_unlock(&t->config_lock);
 	answer->out_state = usage.state;
 	answer->out_max = usage.limits.max;
 	answer->out_high = usage.limits.high;
@@ -71,6 +74,9 @@ static int chardev_ioctl_tracker(struct memquota_call *call)
 	answer->out_participants = usage.participants;
 	answer->out_id = t->id;
 	answer->out_flags = t->flags;
+	answer->out_set_max = usage.set.max;
+	answer->out_set_high = usage.set.high;
+	answer->out_set_low_water = usage.set.low_water;
 	memquota_tracker_unref(t);
 	return 0;
 }

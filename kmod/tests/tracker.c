@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Trackers: rules T1 to T9. Waiting for quota (T10) is in wait.c. */
+/*
+ * Trackers: rules T1, T3, T4 and T6 to T9. Limits (T2, T5) are in limits.c,
+ * waiting for quota (T10) in wait.c.
+ */
 #include <linux/cpu.h>
 #include <linux/sched.h>
 #include <uapi/linux/sched/types.h>
@@ -33,75 +36,6 @@ static void t1_names_are_taken_once(struct kunit *test)
 	two = memquota_tracker_create("kunit-name", NULL, 0);
 	KUNIT_EXPECT_TRUE(test, IS_ERR(two));
 	memquota_tracker_destroy(one);
-}
-
-static void expect_limits(struct kunit *test, struct memquota_tracker *t,
-			  u64 max, u64 high, u64 low_water)
-{
-	struct memquota_usage usage;
-
-	memquota_tracker_usage(t, &usage);
-	KUNIT_EXPECT_EQ(test, usage.limits.max, max);
-	KUNIT_EXPECT_EQ(test, usage.limits.high, high);
-	KUNIT_EXPECT_EQ(test, usage.limits.low_water, low_water);
-}
-
-static void t2_unset_limits_are_derived(struct kunit *test)
-{
-	struct memquota_tracker *t = new_tracker(test, NULL);
-	struct memquota_usage usage;
-
-	memquota_tracker_usage(t, &usage);
-	KUNIT_EXPECT_EQ(test, usage.limits.max, MEMQUOTA_UNLIMITED);
-	KUNIT_EXPECT_EQ(test, usage.limits.high, MEMQUOTA_UNLIMITED);
-
-	set_limits(test, t, 0, 20 * SZ_1M, 0);
-	expect_limits(test, t, MEMQUOTA_UNLIMITED, 20 * SZ_1M, 15 * SZ_1M);
-	set_limits(test, t, 40 * SZ_1M, 0, 0);
-	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 30 * SZ_1M);
-	set_limits(test, t, 40 * SZ_1M, 20 * SZ_1M, 0);
-	expect_limits(test, t, 40 * SZ_1M, 20 * SZ_1M, 15 * SZ_1M);
-	set_limits(test, t, 40 * SZ_1M, 0, 20 * SZ_1M);
-	expect_limits(test, t, 40 * SZ_1M, 40 * SZ_1M, 20 * SZ_1M);
-	set_limits(test, t, 0, 0, 0);
-	KUNIT_EXPECT_EQ(test, tracker_high(t), MEMQUOTA_UNLIMITED);
-}
-
-static const struct memquota_limits contradictions[] = {
-	{ .low_water = SZ_1M },				/* high is unlimited */
-	{ .high = 10 * SZ_1M, .low_water = 10 * SZ_1M },
-	{ .high = 100 * SZ_1M, .low_water = 98 * SZ_1M + 1 },
-	{ .high = SZ_1M, .low_water = 10 * MEMQUOTA_CACHE_MAX - 1 },
-	{ .max = SZ_1M, .high = SZ_1M + 1 },
-	{ .max = 10 * SZ_1M, .low_water = 10 * SZ_1M },
-};
-
-static void t2_contradictions_are_refused(struct kunit *test)
-{
-	struct memquota_tracker *t = new_default_sized_tracker(test);
-	const struct memquota_limits *l;
-	const char *reason;
-
-	for (l = contradictions;
-	     l < contradictions + ARRAY_SIZE(contradictions); l++) {
-		reason = NULL;
-		KUNIT_EXPECT_EQ(test,
-				memquota_tracker_configure(t, l, 0, &reason),
-				-EINVAL);
-		KUNIT_EXPECT_NOT_NULL(test, reason);
-		EXPECT_PTR_ERR(test, memquota_tracker_create("kunit-bad", l, 0),
-			       -EINVAL);
-		expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
-	}
-}
-
-static void t2_bounds_themselves_are_allowed(struct kunit *test)
-{
-	struct memquota_tracker *t = new_tracker(test, NULL);
-
-	set_limits(test, t, 0, 100 * SZ_1M, 98 * SZ_1M);
-	set_limits(test, t, 0, SZ_1M, 10 * MEMQUOTA_CACHE_MAX);
-	set_limits(test, t, SZ_1M, SZ_1M, 0);
 }
 
 struct spread {
@@ -328,110 +262,6 @@ static void t4_disabled_tracker_counts_nothing(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	expect_disabled(test, t);
 	memquota_tracker_destroy(t);
-}
-
-static void t5_lower_high_starts_reclaim(struct kunit *test)
-{
-	struct memquota_tracker *t = new_default_sized_tracker(test);
-	struct actor *actor = lone_actor(test, t, 0, 1);
-
-	actor_charge(actor, 10 * SZ_1M);
-	settle(test, t);
-	KUNIT_EXPECT_EQ(test, count_asks(actor), 0);
-	set_limits(test, t, 0, 8 * SZ_1M, 4 * SZ_1M);
-	settle_below(test, t, 4 * SZ_1M);
-	KUNIT_EXPECT_GT(test, count_asks(actor), 0);
-}
-
-static void raise_low_water(struct actor *actor)
-{
-	struct memquota_limits limits = {
-		.high = 5 * SZ_1M, .low_water = 4 * SZ_1M + SZ_64K };
-
-	WARN_ON(memquota_tracker_configure(actor->arg, &limits, 0, NULL));
-}
-
-/* Rule R1, too: each round reads the limits again. */
-static void t5_higher_low_water_ends_reclaim(struct kunit *test)
-{
-	struct memquota_tracker *t = new_tracker(test,
-		&(struct memquota_limits){ .high = 5 * SZ_1M,
-					   .low_water = SZ_1M });
-	struct actor *actors[5];
-	unsigned int i;
-
-	for (i = 0; i < 5; i++) {
-		actors[i] = lone_actor(test, t, SLEEPING | MEMQUOTA_COLLAPSING,
-				       5 - i);
-		actors[i]->arg = t;
-	}
-	actors[0]->then = raise_low_water;
-	for (i = 0; i < 5; i++)
-		actor_charge(actors[i], SZ_1M + 1);
-	ASSERT_SETTLES(test, count_asks(actors[0]));
-	settle(test, t);
-	for (i = 1; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, count_asks(actors[i]), 0);
-	KUNIT_EXPECT_EQ(test, exact_total(t), 4 * (SZ_1M + 1));
-}
-
-static void t5_check_only_changes_nothing(struct kunit *test)
-{
-	struct memquota_tracker *t = new_default_sized_tracker(test);
-	const struct memquota_limits good = { .high = SZ_1M };
-	const struct memquota_limits bad = { .low_water = SZ_1M };
-
-	KUNIT_EXPECT_EQ(test,
-			memquota_tracker_configure(t, &good,
-						   MEMQUOTA_CHECK_ONLY, NULL),
-			0);
-	KUNIT_EXPECT_EQ(test,
-			memquota_tracker_configure(t, &bad, MEMQUOTA_CHECK_ONLY,
-						   NULL), -EINVAL);
-	expect_limits(test, t, MEMQUOTA_UNLIMITED, HIGH, LOW_WATER);
-}
-
-static void t5_lifting_limits_goes_on_counting(struct kunit *test)
-{
-	struct memquota_tracker *t = new_default_sized_tracker(test);
-	struct actor *actor = lone_actor(test, t, 0, 1);
-
-	actor_charge(actor, 10 * SZ_1M);
-	set_limits(test, t, 0, 0, 0);
-	actor_charge(actor, 90 * SZ_1M);
-	KUNIT_EXPECT_EQ(test, exact_total(t), 100 * SZ_1M);
-	settle(test, t);
-	KUNIT_EXPECT_EQ(test, count_asks(actor), 0);
-}
-
-static void t5_enabling_is_refused(struct kunit *test)
-{
-	struct memquota_tracker *t;
-	const struct memquota_limits limits = { .high = HIGH };
-
-	t = memquota_tracker_create("kunit-disabled", NULL,
-				    MEMQUOTA_TRACKER_DISABLED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
-	if (t)
-		KUNIT_EXPECT_EQ(test,
-				memquota_tracker_configure(t, &limits, 0, NULL),
-				-EOPNOTSUPP);
-	memquota_tracker_destroy(t);
-}
-
-static void t5_default_tracker_counts_from_load_on(struct kunit *test)
-{
-	struct memquota_tracker *t = memquota_default_tracker();
-	struct actor *actor = lone_actor(test, t, 0, 1);
-	struct memquota_usage usage;
-	u64 before = exact_total(t);
-
-	memquota_tracker_usage(t, &usage);
-	KUNIT_EXPECT_EQ(test, usage.state, MEMQUOTA_COUNTING);
-	KUNIT_EXPECT_EQ(test, usage.limits.max, MEMQUOTA_UNLIMITED);
-	KUNIT_EXPECT_EQ(test, usage.limits.high, MEMQUOTA_UNLIMITED);
-	actor_charge(actor, SZ_1M);
-	KUNIT_EXPECT_EQ(test, exact_total(t), before + SZ_1M);
 }
 
 /* All calls on a tracker that refuses everything. */
@@ -761,9 +591,6 @@ static void t9_max_is_never_passed(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(t1_trackers_are_independent),
 	KUNIT_CASE(t1_names_are_taken_once),
-	KUNIT_CASE(t2_unset_limits_are_derived),
-	KUNIT_CASE(t2_contradictions_are_refused),
-	KUNIT_CASE(t2_bounds_themselves_are_allowed),
 	KUNIT_CASE(t3_total_is_high_by_the_caches_at_most),
 	KUNIT_CASE(t3_the_bound_follows_low_water),
 	KUNIT_CASE(t3_draining_makes_it_exact),
@@ -774,12 +601,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t3_nothing_waits_for_a_real_time_task),
 	KUNIT_CASE(t4_null_handle_counts_nothing),
 	KUNIT_CASE(t4_disabled_tracker_counts_nothing),
-	KUNIT_CASE(t5_lower_high_starts_reclaim),
-	KUNIT_CASE(t5_higher_low_water_ends_reclaim),
-	KUNIT_CASE(t5_check_only_changes_nothing),
-	KUNIT_CASE(t5_lifting_limits_goes_on_counting),
-	KUNIT_CASE(t5_enabling_is_refused),
-	KUNIT_CASE(t5_default_tracker_counts_from_load_on),
 	KUNIT_CASE(t6_poisoned_tracker_refuses),
 	KUNIT_CASE(t6_a_total_below_zero_poisons),
 	KUNIT_CASE(t7_destroying_closes_the_accounts),

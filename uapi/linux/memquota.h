@@ -167,7 +167,7 @@ enum {
 /**
  * MEMQUOTA_IOCTL_VERSION - version of the interface that this header describes
  */
-#define MEMQUOTA_IOCTL_VERSION		2
+#define MEMQUOTA_IOCTL_VERSION		3
 
 /* Bits of memquota_ioctl_info.out_features */
 
@@ -250,9 +250,14 @@ enum memquota_ioctl_state {
  * @out_id: number of the tracker, for %MEMQUOTA_IOCTL_TRACKER_LIST
  * @out_flags: MEMQUOTA_TRACKER_* with which it was created
  * @__reserved2: must be 0
+ * @out_set_max: @max as %MEMQUOTA_IOCTL_TRACKER_CONFIGURE or
+ *	%MEMQUOTA_IOCTL_TRACKER_CREATE has set it; 0: derived. Since version 3
+ * @out_set_high: likewise, @high
+ * @out_set_low_water: likewise, @low_water
  *
- * Get the limits, usage and state of a tracker. Limits are those in force,
- * whether set or derived; %MEMQUOTA_IOCTL_UNLIMITED is no limit.
+ * Get the limits, usage and state of a tracker. @out_max, @out_high and
+ * @out_low_water are the limits in force, whether set or derived;
+ * %MEMQUOTA_IOCTL_UNLIMITED is no limit.
  *
  * Errnos: EPERM, ENOENT.
  */
@@ -274,6 +279,9 @@ struct memquota_ioctl_tracker {
 	__aligned_u64 out_id;
 	__u32 out_flags;
 	__u32 __reserved2;
+	__aligned_u64 out_set_max;
+	__aligned_u64 out_set_high;
+	__aligned_u64 out_set_low_water;
 };
 
 #define MEMQUOTA_IOCTL_TRACKER	_IO(MEMQUOTA_IOCTL_TYPE, MEMQUOTA_CMD_TRACKER)
@@ -308,13 +316,17 @@ struct memquota_ioctl_tracker {
  * @name: of the tracker
  * @max: a charge beyond it is refused, in bytes; 0: unlimited
  * @high: reclaim starts above it, in bytes; 0: as @max
- * @low_water: reclaim stops at it, in bytes; 0: 75 % of the current @high
+ * @low_water: reclaim stops at it, in bytes; 0: 75 % of the current @high,
+ *	rounded down
  * @out_reason: why the limits were refused, as text; empty if they were not.
  *	Written with EINVAL too
  *
  * Create a tracker, or set all its limits at once. %MEMQUOTA_IOCTL_UNLIMITED is
- * no limit. Limits are EINVAL if @max is below @high, or @low_water is set
- * while @high is unlimited, is above 98 % of @high, or below 160 KiB.
+ * no limit, for @max and @high. Limits are EINVAL if @max is below @high, or
+ * @low_water is set while @high is unlimited, is above 98 % of @high, or is
+ * below 163840 bytes (160 KiB), set or derived. So the smallest @high is 218454
+ * bytes if @low_water is 0, and 167184 bytes if it is not. A tracker that was
+ * created disabled accepts no limits but unlimited ones.
  *
  * A tracker created by ioctl exists until it is destroyed by ioctl, or the
  * module is unloaded.
@@ -426,7 +438,8 @@ struct memquota_ioctl_tracker_threshold {
  * @out_fd: descriptor of the account
  * @out_id: its id; 0 in a disabled tracker
  *
- * Create an account. If its parent is reclaimed, so is the account.
+ * Create an account. If its parent is reclaimed, so is the account. A parent in
+ * a disabled tracker is EINVAL, unless @tracker is disabled, too.
  *
  * Errnos: EACCES, EBADF, ENOENT, ESHUTDOWN, ENOTRECOVERABLE, ESTALE (the
  * parent), EXDEV, EDQUOT, EMFILE, ENFILE.

@@ -31,10 +31,15 @@
  *	%MEMQUOTA_UNLIMITED
  * @high: reclaim starts when the total is above it, in bytes. Not set: @max
  * @low_water: reclaim stops when the total is at or below it, in bytes. Not
- *	set: 75 % of @high
+ *	set: 75 % of @high, rounded down
  *
  * 0 stands for "not set". @max and @high are named after memory.max and
  * memory.high of cgroup v2, and act likewise.
+ *
+ * @max must not be below @high. @low_water must be at most 98 % of @high and at
+ * least 163840 bytes, ten times %MEMQUOTA_CACHE_MAX. So the smallest @high is
+ * 218454 bytes if @low_water is not set, and 167184 bytes if it is. While @high
+ * is unlimited, @low_water cannot be set, not even to %MEMQUOTA_UNLIMITED.
  */
 struct memquota_limits {
 	u64 max;
@@ -62,6 +67,7 @@ enum memquota_state {
  *	%MEMQUOTA_UNLIMITED if the tracker is disabled
  * @peak: the highest @total since the tracker was created, in bytes
  * @limits: the limits in force, derived ones filled in
+ * @set: the limits as they were set; 0 for one that is derived
  * @reclaims: runs of reclaim that asked at least one participant
  * @accounts: open accounts
  * @participants: participants that have joined and not left
@@ -71,6 +77,7 @@ struct memquota_usage {
 	u64 total;
 	u64 peak;
 	struct memquota_limits limits;
+	struct memquota_limits set;
 	u64 reclaims;
 	u64 accounts;
 	u64 participants;
