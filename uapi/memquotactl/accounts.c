@@ -29,7 +29,7 @@ const struct column account_columns[ACCOUNT_COLUMNS] = {
 		"number of participants" },
 	[ACCOUNT_CHILDREN] = { "CHILDREN", "nr_children", NUMBER, 3, 0, false,
 		"number of open accounts reclaimed with it" },
-	[ACCOUNT_PARENTS] = { "PARENTS", "parents", NUMBERS, 3, 0, false,
+	[ACCOUNT_PARENTS] = { "PARENTS", "parents", LIST, 3, 0, false,
 		"ids of the accounts it is reclaimed with" },
 	[ACCOUNT_AGAIN] = { "AGAIN", "again", FLAG, 1, 0, false,
 		"1 if printed before, under another parent" },

@@ -52,6 +52,8 @@ static const char *explain_error(int error)
 		return "already exists: choose another name";
 	case EBUSY:
 		return "owned by a kernel module, or being destroyed";
+	case EINVAL:
+		return NAME_EXPECTED;
 	case EOPNOTSUPP:
 		return "created disabled, or not supported by the loaded module";
 	case ESHUTDOWN:
@@ -108,6 +110,18 @@ void get_info(int device, struct memquota_ioctl_info *info)
 	err = try_ioctl(device, MEMQUOTA_IOCTL_INFO, info);
 	if (err)
 		die_of_ioctl(err, NULL);
+}
+
+/* Fail if the module's interface is older than @version. */
+void require_version(int device, uint32_t version)
+{
+	struct memquota_ioctl_info info;
+
+	get_info(device, &info);
+	if (info.out_version < version)
+		die(EXIT_ABSENT,
+		    DEVICE ": interface version %u: load a newer version of the module",
+		    info.out_version);
 }
 
 /* Return false if there is no such tracker or it is being destroyed. */

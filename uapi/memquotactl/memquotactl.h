@@ -100,7 +100,10 @@ struct accounts {
 	size_t count;
 };
 
+#define NAME_EXPECTED	"invalid name: expected printable UTF-8 without '/'"
+
 int open_device(void);
+void require_version(int device, uint32_t version);
 int try_ioctl(int fd, unsigned long cmd, void *arg);
 void __attribute__((noreturn))
 die_of_ioctl(int error, const char *tracker);
@@ -117,7 +120,7 @@ int compare_account_ids(const void *left, const void *right);
 void get_accounts(int device, const char *tracker, struct accounts *accounts);
 
 /* table.c */
-enum column_type { TEXT, NUMBER, BYTES, FLAG, NUMBERS };
+enum column_type { TEXT, NUMBER, BYTES, FLAG, LIST };
 
 struct column {
 	const char *name;

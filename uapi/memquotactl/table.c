@@ -124,7 +124,7 @@ static void table_add_column(struct libscols_table *table,
 		[BYTES] = SCOLS_JSON_NUMBER,
 		[FLAG] = SCOLS_JSON_BOOLEAN,
 		/* The text is a JSON array already: print it as it is. */
-		[NUMBERS] = SCOLS_JSON_NUMBER,
+		[LIST] = SCOLS_JSON_NUMBER,
 	};
 	int flags = column->flags;
 	struct libscols_column *cl;

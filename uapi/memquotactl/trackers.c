@@ -9,7 +9,7 @@
 
 enum {
 	COL_NAME, COL_STATE, COL_TOTAL, COL_USE, COL_HIGH, COL_LOW_WATER,
-	COL_MAX, COL_PEAK, COL_EXCESS, COL_ACCOUNTS, COL_PARTICIPANTS,
+	COL_MAX, COL_SET, COL_PEAK, COL_EXCESS, COL_ACCOUNTS, COL_PARTICIPANTS,
 	COL_RECLAIMS, COL_PROGRAMS, COL_ID
 };
 
@@ -28,6 +28,8 @@ static const struct column columns[] = {
 			    "reclaim stops at this total" },
 	[COL_MAX] = { "MAX", "max", BYTES, 5, 0, true,
 		      "charges that would exceed it are refused" },
+	[COL_SET] = { "SET", "set", LIST, 5, 0, false,
+		      "limits that were set; the others are derived" },
 	[COL_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
 		       "highest TOTAL so far" },
 	[COL_EXCESS] = { "EXCESS", "excess_max", BYTES, 5, 0, false,
@@ -70,6 +72,35 @@ static void tracker_color_line(const struct view *view,
 	}
 }
 
+/* List the limits that were set. */
+static void cell_set_limits(const struct view *view,
+			    struct libscols_line *line,
+			    const struct memquota_ioctl_tracker *t)
+{
+	const struct {
+		const char *name;
+		uint64_t set;
+	} limits[] = {
+		{ "max", t->out_set_max },
+		{ "high", t->out_set_high },
+		{ "low_water", t->out_set_low_water },
+	};
+	const char *quote = view->json ? "\"" : "";
+	char list[64] = "";
+	size_t len = 0, i;
+	char *text;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i].set)
+			len += snprintf(list + len, sizeof(list) - len,
+					"%s%s%s%s", len ? "," : "", quote,
+					limits[i].name, quote);
+	text = xasprintf(view->json ? "[%s]" : "%s",
+			 *list || view->json ? list : "-");
+	cell_text(view, line, COL_SET, text);
+	free(text);
+}
+
 static void tracker_add_line(const struct view *view,
 			     struct libscols_table *table,
 			     const struct memquota_ioctl_tracker *t)
@@ -83,6 +114,7 @@ static void tracker_add_line(const struct view *view,
 	cell_number(view, line, COL_HIGH, t->out_high);
 	cell_number(view, line, COL_LOW_WATER, t->out_low_water);
 	cell_number(view, line, COL_MAX, t->out_max);
+	cell_set_limits(view, line, t);
 	cell_number(view, line, COL_PEAK, t->out_peak);
 	cell_number(view, line, COL_EXCESS, t->out_excess_max);
 	cell_number(view, line, COL_ACCOUNTS, t->out_accounts);
@@ -172,9 +204,11 @@ struct request {
 	"  NUMBER[K|M|G|T]       bytes, or units that are powers of 1024\n" \
 	"  NUMBER%               percentage of the machine's memory for --max, of max\n" \
 	"                        for --high, of high for --low-water\n"	\
-	"  unlimited             no limit\n"				\
+	"  unlimited             no limit, for --max and --high\n"	\
 	"  default               unlimited for --max, max for --high, 75% of high for\n" \
-	"                        --low-water\n"
+	"                        --low-water\n"				\
+	"\nThe smallest --high (or --max, if high is not set) is 218454 bytes, or 167184 if\n" \
+	"--low-water is given. --low-water is at least 160K and at most 98% of high.\n"
 
 static bool limits_parse_option(struct limits *limits, int option)
 {
@@ -203,7 +237,7 @@ static uint64_t parse_limit(const char *text, const char *option,
 	uint64_t bytes;
 	double percent;
 
-	if (!strcmp(text, "unlimited"))
+	if (!strcmp(text, "unlimited") && strcmp(option, "low-water"))
 		return MEMQUOTA_IOCTL_UNLIMITED;
 	if (!strcmp(text, "default"))
 		return 0;
@@ -247,16 +281,15 @@ static void config_apply_limits(struct memquota_ioctl_tracker_config *config,
 						high, "high");
 }
 
-/* Keep the limits of @t; one that equals its default stays derived. */
+/* Keep the limits of @t that were set. */
 static void config_keep_limits(struct memquota_ioctl_tracker_config *config,
 			       const struct memquota_ioctl_tracker *t)
 {
-	config->max = t->out_max;
-	if (t->out_high != t->out_max)
-		config->high = t->out_high;
-	if (t->out_high != MEMQUOTA_IOCTL_UNLIMITED &&
-	    t->out_low_water != t->out_high - t->out_high / 4)
-		config->low_water = t->out_low_water;
+	config->max = t->out_set_max;
+	/* A high that is as unlimited as max follows a new max. */
+	if (t->out_set_high != MEMQUOTA_IOCTL_UNLIMITED)
+		config->high = t->out_set_high;
+	config->low_water = t->out_set_low_water;
 }
 
 /* Set the limits in @t to what the kernel would derive from @config. */
@@ -269,7 +302,10 @@ static void derive_limits(struct memquota_ioctl_tracker *t,
 	if (!config->low_water)
 		t->out_low_water = t->out_high == MEMQUOTA_IOCTL_UNLIMITED ?
 			MEMQUOTA_IOCTL_UNLIMITED :
-			t->out_high - t->out_high / 4;
+			t->out_high / 4 * 3 + t->out_high % 4 * 3 / 4;
+	t->out_set_max = config->max;
+	t->out_set_high = config->high;
+	t->out_set_low_water = config->low_water;
 }
 
 static void die_of_config(int error,
@@ -277,8 +313,7 @@ static void die_of_config(int error,
 {
 	if (error == EINVAL)
 		die(EXIT_FAILED, "tracker '%s': %s", config->name,
-		    *config->out_reason ? config->out_reason :
-		    "invalid name: expected printable UTF-8 without '/'");
+		    *config->out_reason ? config->out_reason : NAME_EXPECTED);
 	die_of_ioctl(error, config->name);
 }
 
@@ -348,6 +383,7 @@ static int set_run(int argc, char **argv)
 		die_usage("missing limit: expected --max, --high or --low-water");
 
 	device = open_device();
+	require_version(device, 3);	/* knows which limits were set */
 	get_tracker(device, config->name, &tracker);
 	if (tracker.out_state != MEMQUOTA_STATE_DISABLED)
 		config_keep_limits(config, &tracker);
@@ -372,8 +408,8 @@ const struct command set_command = {
 	.options = LIMIT_HELP
 		"  -d, --dry-run         check and print the limits, but do not set them\n",
 	.notes = SIZE_HELP
-		"\nA limit that is not given keeps its value, or follows max or high if it has\n"
-		"its default value.\n",
+		"\nA limit that is not given keeps its value if it was set. Otherwise it follows\n"
+		"max or high. 'trackers -o +SET' shows which were set.\n",
 	.run = set_run,
 };
 
