@@ -272,17 +272,26 @@ limits() {
 	expect "$tracker: max 512M, high 256M, low-water 192M" "$out"
 	ctl set $tracker --low-water 90%
 	expect "$tracker: max 512M, high 256M, low-water 230.4M" "$out"
-	# Defaults follow the other limits; a limit that was set stays.
+	# Derived limits follow the others; one that was set stays, even if it
+	# equals its default.
 	ctl set $tracker --high 0.5g
 	expect "$tracker: max 512M, high 512M, low-water 230.4M" "$out"
 	ctl set $tracker --low-water default
 	ctl set $tracker --max 1GiB
+	expect "$tracker: max 1G, high 512M, low-water 384M" "$out"
+	ctl trackers -n -o NAME,SET
+	says "$tracker     max,high"
+	json trackers-set trackers -J -o name,set
+	says '"set": ["max","high"]' '"set": []'
+	ctl set $tracker --high default
 	expect "$tracker: max 1G, high 1G, low-water 768M" "$out"
 	ctl set $tracker --high 1048576 --bytes
 	expect "$tracker: max 1073741824, high 1048576, low-water 786432" "$out"
 	ctl set $tracker --max unlimited --high unlimited
 	expect "$tracker: max unlimited, high unlimited, low-water unlimited" \
 		"$out"
+	refused 2 "option '--low-water': invalid size 'unlimited'" \
+		memquotactl set $tracker --low-water unlimited
 	refused 2 "max is unlimited" memquotactl set $tracker --high 5%
 	refused 2 "high is unlimited" \
 		memquotactl set $tracker --low-water 5%
@@ -298,8 +307,12 @@ refused_limits() {
 	refused 1 "max is below high" memquotactl set $tracker --high 65M
 	refused 1 "low_water is above 98 % of high" \
 		memquotactl set $tracker --low-water 99%
-	refused 1 "low_water is below 160 KiB" \
+	refused 1 "low_water is below 163840 bytes: raise it" \
 		memquotactl set $tracker --low-water 4K
+	refused 1 "tracker '$tracker': high is below 218454 bytes: raise it" \
+		memquotactl set $tracker --high 218453
+	refused 1 "tracker 'other': max is below 218454 bytes: raise it" \
+		memquotactl create other --max 10000
 	refused 1 "low_water is above 98 %" memquotactl set $tracker \
 		--low-water 99% --dry-run
 	refused 1 "max is below high" memquotactl create other --max 1M --high 2M
@@ -318,7 +331,9 @@ create_and_destroy() {
 	ctl create other --max 8M
 	expect "other: max 8M, high 8M, low-water 6M" "$out"
 	refused 1 "tracker 'other': already exists" memquotactl create other
-	refused 1 "tracker 'a/b': " memquotactl create a/b
+	refused 1 "tracker 'a/b': invalid name: " memquotactl create a/b
+	refused 1 "': invalid name: expected printable UTF-8" \
+		memquotactl set "$(printf 'a\tb')" --max 1M
 	refused 1 "not open to programs" memquotactl hold 1M -t other
 	ctl destroy other
 	expect "" "$out"
@@ -328,6 +343,8 @@ create_and_destroy() {
 	ctl trackers -n -o name,state,total,max
 	says "off     disabled     -   -"
 	refused 1 "created disabled" memquotactl set off --max 1M
+	ctl set off --max unlimited
+	expect "off: max unlimited, high unlimited, low-water unlimited" "$out"
 	ctl destroy off
 }
 
@@ -462,6 +479,10 @@ hold_until() {
 	refused 1 "tracker '$tracker': charge refused" memquotactl hold 17M -t $tracker
 	refused 2 "invalid account name" memquotactl hold 1M -t $tracker \
 		-n "$(printf 'a\tb')"
+	refused 2 "invalid tracker name" memquotactl hold 1M \
+		-t "$(printf 'a\tb')"
+	refused 2 "invalid tracker name" memquotactl hold 1M \
+		-t "$(printf 'a\tb')" -p 1
 	refused 3 "tracker 'none': not found" memquotactl hold 1M -t none
 	hold 1M --json
 	case $id in
@@ -569,6 +590,21 @@ in_a_terminal() {
 	says "├─another" "└─and-one"
 }
 
+# live KEY ARGUMENT...: press the key in top, then q
+live() {
+	key=$1
+	shift
+	: >"$tmp/out"
+	# shellcheck disable=SC2094 # the keys are pressed once the screen is there
+	(until_true grep -q "q quit" "$tmp/out"; printf %s "$key"; sleep 2
+	 printf q) |
+		TERM=linux script -q -e -c \
+		"stty cols 80 rows 24; memquotactl top $*" /dev/null \
+		>"$tmp/out" 2>&1
+	expect 0 $?
+	out=$(tr -d '\r' <"$tmp/out")
+}
+
 top() {
 	new_tracker --high 8M --low-water 6M
 	hold 2M --name small
@@ -594,15 +630,13 @@ top() {
 	run timeout -s INT 2 memquotactl top --json --delay 0.3
 	[ "$(echo "$out" | wc -l)" -gt 2 ] || expect "some lines" "$out"
 
-	: >"$tmp/out"
-	# shellcheck disable=SC2094 # the keys are pressed once the screen is there
-	(until_true grep -q "q quit" "$tmp/out"; printf s; sleep 2; printf q) |
-		TERM=linux script -q -e -c \
-		"stty cols 80 rows 24; memquotactl top" /dev/null \
-		>"$tmp/out" 2>&1
-	expect 0 $?
-	out=$(tr -d '\r' <"$tmp/out")
-	says "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	live s
+	says "$(printf '\033[7m')  PEAK" "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	# From a column that is not displayed, the keys go to the first and the last.
+	live s --sort CHILDREN
+	says "$(printf '\033[7m')     ID"
+	live S --sort CHILDREN
+	says "$(printf '\033[7m')NAME"
 	terminal TERM=none memquotactl top
 	expect 1 "$status"
 	says "terminal 'none': unknown type"

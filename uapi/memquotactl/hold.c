@@ -24,6 +24,24 @@ struct hold {
 	uint64_t id;
 };
 
+/*
+ * The kernel found a name invalid. Opening an account, which is refused for any
+ * other reason, tells whether it is that of the tracker.
+ */
+static void __attribute__((noreturn))
+hold_die_of_name(int device, const struct hold *hold)
+{
+	struct memquota_ioctl_account_open open = { .size = sizeof(open) };
+	bool of_tracker;
+
+	copy_name(open.tracker, hold->tracker, "tracker");
+	of_tracker = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_OPEN,
+			       &open) == EINVAL;
+	die(EXIT_USAGE, "invalid %s name '%s': expected printable UTF-8",
+	    of_tracker ? "tracker" : "account",
+	    of_tracker ? hold->tracker : hold->name);
+}
+
 static int hold_open_parent(int device, const struct hold *hold, uint64_t id)
 {
 	struct memquota_ioctl_account_open open = { .size = sizeof(open) };
@@ -32,6 +50,8 @@ static int hold_open_parent(int device, const struct hold *hold, uint64_t id)
 	copy_name(open.tracker, hold->tracker, "tracker");
 	open.id = id;
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_OPEN, &open);
+	if (err == EINVAL)
+		hold_die_of_name(device, hold);
 	if (err == ESTALE)
 		die(EXIT_ABSENT,
 		    "account %" PRIu64 ": not found in tracker '%s': "
@@ -63,9 +83,7 @@ static void hold_create_account(int device, struct hold *hold)
 						    hold->parents[0]);
 	err = try_ioctl(device, MEMQUOTA_IOCTL_ACCOUNT_CREATE, &create);
 	if (err == EINVAL)
-		die(EXIT_USAGE,
-		    "invalid account name '%s': expected printable UTF-8",
-		    hold->name);
+		hold_die_of_name(device, hold);
 	if (err)
 		die_of_ioctl(err, hold->tracker);
 	hold->account = create.out_fd;

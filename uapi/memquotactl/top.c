@@ -398,7 +398,9 @@ static void top_change_sort(struct top *top, int step)
 	for (i = 0; i < n; i++)
 		if (layout[i].column == top->sort)
 			break;
-	/* A hidden sort column counts as the first. */
+	/* A column that is not displayed comes before the first. */
+	if (i == n)
+		i = step > 0 ? n - 1 : 0;
 	top->sort = layout[(i + n + step) % n].column;
 	top_sort_accounts(top);
 }
