@@ -186,7 +186,7 @@ bool memquota_call_oldest(struct memquota_record *r, u64 *ns)
 	callback_begin(r);
 	called = callback_allowed(r);
 	if (called)
-		*ns = r->ops->oldest(r->participant);
+		*ns = memquota_arrival(r->ops->oldest(r->participant));
 	callback_end();
 	return called;
 }

@@ -844,7 +844,9 @@ EXPORT_SYMBOL_GPL(memquota_participant_error);
 /**
  * memquota_set_oldest - store when a participant's oldest data arrived
  * @p: the participant
- * @ns: time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA
+ * @ns: time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA. A time
+ *	before boot, a negative number, counts as 0. A time in the future makes
+ *	@p the last to be asked
  *
  * For owners that would rather store the time than supply an ``oldest``
  * callback. From the first call on, reclaim uses the stored time instead of the
@@ -866,7 +868,7 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
 			memquota_mark_unlock(r);
 		}
-		WRITE_ONCE(r->arrival_ns, ns);
+		WRITE_ONCE(r->arrival_ns, memquota_arrival(ns));
 	}
 	local_irq_restore(flags);
 }

@@ -307,6 +307,15 @@ static inline u64 memquota_account_used(const struct memquota_account *a)
 	return atomic64_read(&a->word) & ACCOUNT_USED;
 }
 
+/*
+ * Return an arrival that an owner names, without wrapping: a time before boot,
+ * as now - age can be, counts as 0, the oldest of all.
+ */
+static inline u64 memquota_arrival(u64 ns)
+{
+	return (s64)ns < 0 && ns != MEMQUOTA_NO_DATA ? 0 : ns;
+}
+
 static inline u64 memquota_word_used(u64 word)
 {
 	return word / RECORD_BYTE;

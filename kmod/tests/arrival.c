@@ -22,6 +22,28 @@ static void p11_a_stored_time_is_taken(struct kunit *test)
 			atomic_read(&young->turn));
 }
 
+/* As by now - age, soon after boot. */
+static void p11_a_time_before_boot_is_the_oldest(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *asked = lone_actor(test, t, MEMQUOTA_COLLAPSING, 0);
+	struct actor *stored =
+		lone_actor(test, t, UNTIMED | MEMQUOTA_COLLAPSING, 0);
+	struct actor *old = lone_actor(test, t, MEMQUOTA_COLLAPSING, 0);
+
+	WRITE_ONCE(asked->arrival_ns, -(u64)NSEC_PER_SEC);
+	WRITE_ONCE(old->arrival_ns, 1);
+	actor_charge(old, SZ_1M);
+	actor_charge(asked, SZ_1M);
+	actor_charge(stored, SZ_1M);
+	memquota_set_oldest(&stored->p, -2 * (u64)NSEC_PER_SEC);
+	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
+	settle_below(test, t, LOW_WATER);
+	KUNIT_EXPECT_EQ(test, atomic_read(&old->turn), 3);
+	KUNIT_EXPECT_EQ(test, count_asks(asked), 1);
+	KUNIT_EXPECT_EQ(test, count_asks(stored), 1);
+}
+
 static void pass_two_ticks(void)
 {
 	u64 now = ktime_get_coarse_ns();
@@ -109,6 +131,7 @@ static void p11_a_busy_queue_does_not_look_old(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(p11_a_stored_time_is_taken),
+	KUNIT_CASE(p11_a_time_before_boot_is_the_oldest),
 	KUNIT_CASE(p11_first_in_is_oldest),
 	KUNIT_CASE(p11_time_is_derived_from_what_goes_in_and_out),
 	KUNIT_CASE(p11_a_busy_queue_does_not_look_old),

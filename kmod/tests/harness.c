@@ -386,7 +386,7 @@ struct actor *press_total(struct kunit *test, struct memquota_tracker *t,
 {
 	struct actor *presser = lone_actor(test, t, flags, 0);
 
-	presser->arrival_ns = U64_MAX - 1;
+	presser->arrival_ns = S64_MAX;
 	actor_charge(presser, bytes);
 	return presser;
 }

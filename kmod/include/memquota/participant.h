@@ -103,9 +103,11 @@ typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
  *	if the owner is going away. Atomic, as @reclaim is
  * @put: drops the reference that @get took. Process context
  * @oldest: returns when the oldest data arrived, on CLOCK_MONOTONIC_COARSE in
- *	ns, or %MEMQUOTA_NO_DATA. Atomic, as @reclaim is. Optional: without it
- *	and without memquota_set_oldest() memquota derives the time from what is
- *	charged and uncharged
+ *	ns, or %MEMQUOTA_NO_DATA. A time before boot, a negative number, counts
+ *	as 0. A time in the future makes the participant the last to be asked.
+ *	Atomic, as @reclaim is. Optional: without it and without
+ *	memquota_set_oldest() memquota derives the time from what is charged and
+ *	uncharged
  * @trim: gives back some of what the owner can give without loss, before reclaim
  *	chooses a victim. Returns whether there is more, for a further call.
  *	Atomic, as @reclaim is. Optional
