@@ -64,7 +64,7 @@ MODULE_PARM_DESC(disabled, "create the default tracker disabled");
 module_param(programs, bool, 0444);
 MODULE_PARM_DESC(programs, "let programs have accounts in the default tracker");
 
-static int __init memquota_init(void)
+static int __init memquota_start(void)
 {
 	int err;
 
@@ -93,13 +93,8 @@ static int __init memquota_init(void)
 	err = memquota_ranges_init();
 	if (err)
 		goto out_arenas;
-	err = memquota_chardev_init();
-	if (err)
-		goto out_ranges;
 	return 0;
 
-out_ranges:
-	memquota_ranges_exit();
 out_arenas:
 	memquota_arenas_exit();
 out_trackers:
@@ -116,10 +111,9 @@ out_debugfs:
 	return err;
 }
 
-static void __exit memquota_exit(void)
+#ifdef MODULE
+static void memquota_stop(void)
 {
-	memquota_chardev_exit();
-	memquota_programs_trackers_destroy();
 	memquota_ranges_exit();
 	memquota_arenas_exit();
 	memquota_trackers_exit();
@@ -130,8 +124,51 @@ static void __exit memquota_exit(void)
 	memquota_chunks_exit();
 }
 
+static int __init memquota_init(void)
+{
+	int err = memquota_start();
+
+	if (err)
+		return err;
+	err = memquota_chardev_init();
+	if (err)
+		memquota_stop();
+	return err;
+}
+
+static void __exit memquota_exit(void)
+{
+	memquota_chardev_exit();
+	memquota_programs_trackers_destroy();
+	memquota_stop();
+}
+
 module_init(memquota_init);
 module_exit(memquota_exit);
+#else
+/*
+ * Built in, memquota starts before its users, which may be drivers, file systems
+ * and protocols. /dev/memquota comes later, because misc devices are initialised
+ * at subsys_initcall() too.
+ */
+static bool started;
+
+static int __init memquota_start_early(void)
+{
+	int err = memquota_start();
+
+	started = !err;
+	return err;
+}
+
+static int __init memquota_add_device(void)
+{
+	return started ? memquota_chardev_init() : -ENODEV;
+}
+
+subsys_initcall(memquota_start_early);
+device_initcall(memquota_add_device);
+#endif
 
 MODULE_DESCRIPTION("Quota-tracked memory for kernel modules");
 MODULE_LICENSE("GPL");
