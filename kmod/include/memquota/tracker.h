@@ -13,6 +13,11 @@
 #include <linux/limits.h>
 #include <linux/types.h>
 
+/* Bytes and state share words that one instruction exchanges. */
+#if IS_REACHABLE(CONFIG_MEMQUOTA) && !defined(CONFIG_64BIT)
+#error "memquota: the kernel is not 64-bit: enable CONFIG_64BIT, or build without CONFIG_MEMQUOTA"
+#endif
+
 /**
  * MEMQUOTA_CACHE_MAX - the most that one CPU holds in advance for one
  * participant, in bytes
