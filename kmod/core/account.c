@@ -101,6 +101,7 @@ memquota_account_create(struct memquota_tracker *t,
 	va_list args;
 	int err;
 
+	memquota_might_alloc(gfp);
 	if (!t || READ_ONCE(t->state) == MEMQUOTA_DISABLED)
 		return NULL;
 	err = memquota_tracker_error(t);

@@ -116,13 +116,25 @@ void memquota_wait_callback(const struct memquota_participant *p)
 	unsigned long flags;
 #endif
 
+	/* The callback may be what it has interrupted. */
+	WARN_ONCE(in_hardirq(),
+		  "memquota: waiting for a callback in a hard interrupt\n");
 	if (memquota_runs_callbacks())
 		return;
+#ifdef CONFIG_PREEMPT_RT
+	might_lock(&running_lock);
+	lockdep_assert_preemption_enabled();
+#endif
 #ifdef CONFIG_LOCKDEP
-	/* As timers do: an interrupt must not see the map held. */
+	/*
+	 * As timers do: an interrupt must not see the map held. A hard interrupt
+	 * has been reported above; lockdep would switch itself off.
+	 */
 	local_irq_save(flags);
-	lock_map_acquire(&callback_map);
-	lock_map_release(&callback_map);
+	if (!in_hardirq()) {
+		lock_map_acquire(&callback_map);
+		lock_map_release(&callback_map);
+	}
 	local_irq_restore(flags);
 #endif
 	/* Pairs with the release in callback_end(). */
@@ -143,9 +155,9 @@ void memquota_wait_callback(const struct memquota_participant *p)
  * the caller wrote before. One that started earlier has ended when this
  * function returns, unless it is the caller. memquota_leave() includes it.
  *
- * Context: any but hard interrupts and NMI; spins. The caller holds no lock
- * that an atomic callback of @p takes, and serialises it with joining and
- * leaving of @p.
+ * Context: any but hard interrupts and NMI; spins. With PREEMPT_RT only while
+ * preemption and interrupts are on. The caller holds no lock that an atomic
+ * callback of @p takes, and serialises it with joining and leaving of @p.
  */
 void memquota_synchronize_callback(struct memquota_participant *p)
 {

@@ -200,6 +200,7 @@ int memquota_join_account(struct memquota_participant *p,
 	va_list args;
 	int err;
 
+	memquota_might_alloc(gfp);
 	if (!ops_valid(ops))
 		return -EINVAL;
 	if (participant_joined(p))
@@ -242,6 +243,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	struct memquota_account *a;
 	struct memquota_record *r;
 
+	memquota_might_alloc(gfp);
 	if (WARN_ONCE(participant_joined(p),
 		      "memquota: joining again without leaving\n"))
 		return;
@@ -376,9 +378,10 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  * A copy of a participant, in an object that was cloned, has not joined: the
  * call warns and leaves the original alone. See memquota_participant_init().
  *
- * Context: any but hard interrupts and NMI. The caller holds no lock that an
- * atomic callback of @p takes, and serialises it with joining of @p, and with
- * leaving of @p except from its callbacks.
+ * Context: any but hard interrupts and NMI. With PREEMPT_RT only while preemption
+ * and interrupts are on. The caller holds no lock that an atomic callback of @p
+ * takes, and serialises it with joining of @p, and with leaving of @p except
+ * from its callbacks.
  */
 void memquota_leave(struct memquota_participant *p)
 {

@@ -3,6 +3,8 @@
 #ifndef _MEMQUOTA_RECORD_H
 #define _MEMQUOTA_RECORD_H
 
+#include <linux/lockdep.h>
+#include <linux/sched/mm.h>
 #include <linux/stdarg.h>
 #include "core.h"
 
@@ -16,6 +18,17 @@ u64 memquota_new_key(void);
 u64 memquota_new_key_with(unsigned int low);
 __printf(2, 0)
 void memquota_format_name(char *name, const char *fmt, va_list args);
+
+/*
+ * Report a context that @gfp does not allow, also if nothing is allocated. With
+ * PREEMPT_RT allocating takes locks that sleep, whatever @gfp says.
+ */
+static inline void memquota_might_alloc(gfp_t gfp)
+{
+	might_alloc(gfp);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		lockdep_assert_preemption_enabled();
+}
 
 struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
 						gfp_t gfp);

@@ -91,6 +91,7 @@ static bool request_runs_here(void)
 
 void memquota_debug_charge(void)
 {
+	WARN_ONCE(in_nmi(), "memquota: charging in an NMI\n");
 	if (in_hardirq() || in_serving_softirq())
 		return;
 	WARN_ONCE(memquota_runs_callbacks() || request_runs_here(),

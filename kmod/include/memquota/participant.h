@@ -14,6 +14,7 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <memquota/account.h>
 
@@ -167,6 +168,17 @@ static inline void memquota_debug_charge(void)
 #endif
 
 /*
+ * A charge that may sleep does so only before it is refused. Have kernels that
+ * look for sleeping in atomic context report it at the first charge; in others
+ * might_sleep() would cost a call.
+ */
+static __always_inline void memquota_debug_gfp(gfp_t gfp)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		might_sleep_if(gfpflags_allow_blocking(gfp));
+}
+
+/*
  * Return whether the participant never joined, has left, is disabled or was
  * found closed. READ_ONCE() would keep the compiler from comparing in memory.
  * It is not needed: any value that was ever stored is right here, and
@@ -263,6 +275,7 @@ memquota_try_charge(struct memquota_participant *participant, size_t bytes,
 		    gfp_t gfp)
 {
 	memquota_debug_charge();
+	memquota_debug_gfp(gfp);
 	if (likely(!memquota_counts_nothing(participant)) &&
 	    likely(memquota_slot_take(READ_ONCE(participant->slot) +
 				      MEMQUOTA_SLOT_AVAIL, participant, bytes)))
