@@ -81,7 +81,8 @@ out:
  * The account stays open until its last handle is put, reclaim collapses it,
  * or the tracker is destroyed. It does not keep @parent open.
  *
- * Context: any that @gfp allows.
+ * Context: any that @gfp allows. With PREEMPT_RT only while preemption and
+ * interrupts are on.
  *
  * Return: a handle; NULL for a disabled account; or an ERR_PTR():
  *

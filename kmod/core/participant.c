@@ -177,8 +177,8 @@ static int record_publish(struct memquota_record *r)
  *
  * It takes no reference to the owner's module. A running callback holds one.
  *
- * Context: any that @gfp allows. The caller serialises it with
- * memquota_leave() of @p.
+ * Context: any that @gfp allows. With PREEMPT_RT only while preemption and
+ * interrupts are on. The caller serialises it with memquota_leave() of @p.
  *
  * Return:
  * * 0 - joined
@@ -301,8 +301,8 @@ EXPORT_SYMBOL_GPL(__memquota_join);
  * in the default tracker. If it cannot be had, or @ops is not valid, @p is as a
  * participant that never joined.
  *
- * Context: any that @gfp allows. The caller serialises it with
- * memquota_leave() of @p.
+ * Context: any that @gfp allows. With PREEMPT_RT only while preemption and
+ * interrupts are on. The caller serialises it with memquota_leave() of @p.
  */
 void memquota_join_private(struct memquota_participant *p,
 			   const struct memquota_ops *ops, gfp_t gfp,

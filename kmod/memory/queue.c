@@ -201,7 +201,8 @@ static __always_inline u64 queue_read_clock(struct memquota_queue *q)
  * After an error the queue has ended, with the error as its reason. Calling
  * memquota_queue_destroy() is then allowed, but not necessary.
  *
- * Context: any that @gfp allows.
+ * Context: any that @gfp allows. With PREEMPT_RT only while preemption and
+ * interrupts are on.
  *
  * Return:
  * * 0 - initialised
@@ -294,8 +295,9 @@ static int queue_send_error(struct memquota_queue *q, int err)
  *	elsewhere, for example by an arena; then only an ended queue refuses it.
  * @gfp: flags for the charge, see memquota_try_charge()
  *
- * Context: any but NMI; any lock may be held unless @gfp allows sleeping. Not
- * from a reclaim callback.
+ * Context: any but NMI; any lock but a raw spinlock may be held, unless @gfp
+ * allows sleeping. With PREEMPT_RT only while preemption and interrupts are on.
+ * Not from a reclaim callback.
  *
  * Return:
  * * 0 - queued
@@ -360,7 +362,8 @@ EXPORT_SYMBOL_GPL(memquota_queue_send_wait);
  * The item is the caller's. To sleep until there is one:
  * wait_event_interruptible(queue->wait, (item = memquota_queue_recv(queue))).
  *
- * Context: any but NMI; any lock may be held.
+ * Context: any but NMI; any lock but a raw spinlock may be held. With PREEMPT_RT
+ * only while preemption and interrupts are on.
  *
  * Return:
  * * the oldest item

@@ -202,7 +202,8 @@ void memquota_ref_put(const void *memory);
  * The first chunk is taken by the first allocation. memquota_arena_destroy()
  * ends the arena.
  *
- * Context: as @config's gfp flags say; one per CPU may sleep.
+ * Context: as @config's gfp flags say; one per CPU may sleep. With PREEMPT_RT only
+ * while preemption and interrupts are on.
  *
  * Return:
  * * 0 - the arena is ready
@@ -301,8 +302,9 @@ memquota_arena_take_percpu(struct memquota_arena *arena, size_t size,
  * or its tracker destroyed or poisoned: then it is as after
  * memquota_arena_drop().
  *
- * Context: whatever the arena's gfp flags allow. The caller serialises, unless
- * the arena is per CPU (memquota_arena_alloc_percpu() is faster then).
+ * Context: whatever the arena's gfp flags allow. With PREEMPT_RT only while
+ * preemption and interrupts are on. The caller serialises, unless the arena is
+ * per CPU (memquota_arena_alloc_percpu() is faster then).
  *
  * Return:
  * * the address of uninitialised memory

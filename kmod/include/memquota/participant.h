@@ -442,7 +442,9 @@ static inline void memquota_reclaim_done(u64 request, int result)
  * The participant is a partial one: while it holds the oldest data, reclaim asks
  * it for some of them, and it goes on.
  *
- * Context: any. The caller serialises it with memquota_leave().
+ * Context: any but NMI; any lock may be held. With PREEMPT_RT only while
+ * preemption and interrupts are on, thus under no raw spinlock. The caller
+ * serialises it with memquota_leave().
  */
 #define memquota_join(participant, reclaim, fmt, ...)			\
 	__memquota_join(participant, reclaim, THIS_MODULE, fmt, ##__VA_ARGS__)

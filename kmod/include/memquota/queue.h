@@ -49,7 +49,8 @@ struct memquota_queue_hook {
 /**
  * struct memquota_queue - a FIFO under the quota
  * @lock: protects @reason to @calling and the queued items; taken with
- *	interrupts off. Nothing is called or charged under it.
+ *	interrupts off. Nothing is called or charged under it. It is no raw
+ *	spinlock, so functions that take it must not be called under one.
  * @participant: its participant
  * @reason: 0 while the queue is open, then the errno of its end; written once,
  *	also read without the lock
@@ -106,8 +107,9 @@ void __memquota_queue_end(struct memquota_queue *queue, int reason);
  * Frees what is queued, leaves the account, and makes sending fail with
  * -EPIPE. On a queue that has ended already it only leaves the account.
  *
- * Context: any but hard interrupts and NMI; never sleeps. The caller holds no
- * lock that free_item or a hook takes.
+ * Context: any but hard interrupts and NMI; never sleeps. With PREEMPT_RT only
+ * while preemption and interrupts are on. The caller holds no lock that free_item
+ * or a hook takes, and no raw spinlock.
  */
 static inline void memquota_queue_close(struct memquota_queue *queue)
 {
