@@ -74,7 +74,8 @@ out:
 /**
  * memquota_account_create - open an account
  * @t: the tracker; a null or disabled one makes a disabled account
- * @parent: the account with which it is reclaimed, or NULL for none
+ * @parent: the account with which it is reclaimed, or NULL for none. The handle
+ *	of a disabled account is NULL, too
  * @gfp: flags for memquota's own allocations
  * @fmt: printf format of its name, and the arguments
  *

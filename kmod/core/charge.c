@@ -835,7 +835,8 @@ int memquota_participant_error(struct memquota_participant *p)
 	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
 		err = record_static_error(r);
 	else
-		err = memquota_account_error(r->account);
+		err = memquota_account_error(r->account) ?:
+		      atomic64_read(&r->word) & RECORD_LEFT ? -ESHUTDOWN : 0;
 	local_irq_restore(flags);
 	return err;
 }

@@ -252,6 +252,25 @@ static void t4_null_handle_counts_nothing(struct kunit *test)
 	memquota_tracker_destroy(NULL);
 }
 
+static void t4_a_disabled_parent_is_none(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_account *parent, *a;
+	struct memquota_tracker *off;
+
+	off = memquota_tracker_create("kunit-disabled", NULL,
+				      MEMQUOTA_TRACKER_DISABLED);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, off);
+	parent = memquota_account_create(off, NULL, GFP_KERNEL, "parent");
+	KUNIT_EXPECT_NULL(test, parent);
+	a = memquota_account_create(t, parent, GFP_KERNEL, "child");
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, a);
+	/* Rule A4: one that is added must count. */
+	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(a, parent), -EINVAL);
+	memquota_account_put(a);
+	memquota_tracker_destroy(off);
+}
+
 static void t4_disabled_tracker_counts_nothing(struct kunit *test)
 {
 	struct memquota_tracker *t;
@@ -346,25 +365,43 @@ static void t7_destroying_closes_the_accounts(struct kunit *test)
 	memquota_leave(&actor->p);
 }
 
+/* What has left belongs to no account whose state could come first. */
+static void expect_left(struct kunit *test, struct actor *actor)
+{
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, 1, GFP_KERNEL),
+			-ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge_wait(&actor->p, 1, 1),
+			-ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, memquota_participant_error(&actor->p),
+			-ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, memquota_activate(&actor->p), -ESHUTDOWN);
+}
+
 static void t7_order_of_errors(struct kunit *test)
 {
 	struct memquota_tracker *t;
-	struct actor *actor, *leaver;
+	struct actor *actor, *leaver, *member;
 	struct memquota_account *closed;
 
 	needs_warnings(test);
 	t = new_default_sized_tracker(test);
 	actor = lone_actor(test, t, 0, 2);
 	leaver = lone_actor(test, t, 0, 3);
+	member = new_actor(test, new_account(test, t, NULL), 0, 4);
 	closed = closed_account(test, t);
 
 	memquota_leave(&leaver->p);
-	KUNIT_EXPECT_EQ(test, memquota_try_charge(&leaver->p, 1, GFP_KERNEL),
-			-ESHUTDOWN);
+	expect_left(test, leaver);
+	/* It was part of an account that is closed now. */
+	memquota_leave(&member->p);
+	put_account(test, member->account);
+	expect_left(test, member);
 	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(closed, closed),
 			-ESTALE);
 	kunit_warning_suppress(test)
 		memquota_tracker_poison(t, "of a test");
+	expect_left(test, leaver);
+	expect_left(test, member);
 	KUNIT_EXPECT_EQ(test, memquota_account_add_parent(closed, closed),
 			-ENOTRECOVERABLE);
 	EXPECT_PTR_ERR(test,
@@ -601,6 +638,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t3_nothing_waits_for_a_real_time_task),
 	KUNIT_CASE(t4_null_handle_counts_nothing),
 	KUNIT_CASE(t4_disabled_tracker_counts_nothing),
+	KUNIT_CASE(t4_a_disabled_parent_is_none),
 	KUNIT_CASE(t6_poisoned_tracker_refuses),
 	KUNIT_CASE(t6_a_total_below_zero_poisons),
 	KUNIT_CASE(t7_destroying_closes_the_accounts),
