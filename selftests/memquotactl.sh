@@ -209,11 +209,11 @@ wrong_usage() {
 
 info() {
 	ctl info
-	says "interface  2" "tracker" "programs" "16K per CPU"
+	says "interface  3" "tracker" "programs" "16K per CPU"
 	ctl info --bytes
 	says "16384 per CPU"
 	json info info --json
-	says '"version": 2' '"cache_max": 16384' '"programs"'
+	says '"version": 3' '"cache_max": 16384' '"programs"'
 }
 
 rights() {
@@ -630,13 +630,15 @@ top() {
 	run timeout -s INT 2 memquotactl top --json --delay 0.3
 	[ "$(echo "$out" | wc -l)" -gt 2 ] || expect "some lines" "$out"
 
+	# As the terminal "linux" does it.
+	inverse=$(printf ';7m\017')
 	live s
-	says "$(printf '\033[7m')  PEAK" "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	says "$inverse  PEAK" "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
 	# From a column that is not displayed, the keys go to the first and the last.
 	live s --sort CHILDREN
-	says "$(printf '\033[7m')     ID"
+	says "$inverse     ID"
 	live S --sort CHILDREN
-	says "$(printf '\033[7m')NAME"
+	says "${inverse}NAME"
 	terminal TERM=none memquotactl top
 	expect 1 "$status"
 	says "terminal 'none': unknown type"
