@@ -107,8 +107,10 @@ bool memquota_runs_callbacks(void)
 }
 
 /*
- * Wait until no atomic callback of @p runs. @p is compared and not accessed. A
- * callback need not wait for one, since they run one at a time.
+ * Wait until an atomic callback of @p that runs now has ended. @p is compared and
+ * not accessed. A callback need not wait for one, since they run one at a time.
+ * On PREEMPT_RT the next callback may take running_lock first, so the wait can
+ * include callbacks of other participants.
  */
 void memquota_wait_callback(const struct memquota_participant *p)
 {
@@ -137,14 +139,16 @@ void memquota_wait_callback(const struct memquota_participant *p)
 	}
 	local_irq_restore(flags);
 #endif
-	/* Pairs with the release in callback_end(). */
-	while (smp_load_acquire(&running) == p) {
 #ifdef CONFIG_PREEMPT_RT
+	/* Pairs with the release in callback_end(). */
+	if (smp_load_acquire(&running) == p) {
 		spin_lock(&running_lock);
 		spin_unlock(&running_lock);
-#endif
-		cpu_relax();
 	}
+#else
+	/* Pairs with the release in callback_end(). */
+	smp_cond_load_acquire(&running, VAL != p);
+#endif
 }
 
 /**
@@ -157,7 +161,8 @@ void memquota_wait_callback(const struct memquota_participant *p)
  *
  * Context: any but hard interrupts and NMI; spins. With PREEMPT_RT only while
  * preemption and interrupts are on. The caller holds no lock that an atomic
- * callback of @p takes, and serialises it with joining and leaving of @p.
+ * callback takes, of whichever participant: with PREEMPT_RT the wait can include
+ * the next one. It serialises the call with joining and leaving of @p.
  */
 void memquota_synchronize_callback(struct memquota_participant *p)
 {
