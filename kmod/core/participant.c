@@ -379,9 +379,10 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  * call warns and leaves the original alone. See memquota_participant_init().
  *
  * Context: any but hard interrupts and NMI. With PREEMPT_RT only while preemption
- * and interrupts are on. The caller holds no lock that an atomic callback of @p
- * takes, and serialises it with joining of @p, and with leaving of @p except
- * from its callbacks.
+ * and interrupts are on. The caller holds no lock that an atomic callback takes,
+ * of whichever participant: with PREEMPT_RT the wait can include the next
+ * callback. It serialises the call with joining of @p, and with leaving of @p
+ * except from its callbacks.
  */
 void memquota_leave(struct memquota_participant *p)
 {
