@@ -8,6 +8,8 @@
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "callback.h"
 #include "history.h"
@@ -61,32 +63,51 @@ struct memquota_sleeper {
 	/* request_lock */
 	unsigned int state;
 	int result;
-	struct hlist_node by_id;
+	struct rb_node by_id;
 	struct list_head node;			/* in tracker->requests.list */
-	struct list_head calling;		/* in calling, while called */
+#ifdef CONFIG_MEMQUOTA_DEBUG
+	struct hlist_node called;		/* in called, while called */
 	struct task_struct *task;
+#endif
 };
 
 static DEFINE_RAW_SPINLOCK(request_lock);
-static DEFINE_HASHTABLE(requests, 8);		/* request_lock */
-static LIST_HEAD(calling);			/* request_lock */
+/* Those that were neither answered nor have expired, by id; request_lock. */
+static struct rb_root requests = RB_ROOT;
 static u64 last_request;			/* request_lock */
 static struct workqueue_struct *request_wq;
 
 #ifdef CONFIG_MEMQUOTA_DEBUG
+static DEFINE_HASHTABLE(called, 10);		/* request_lock */
+
 static bool request_runs_here(void)
 {
 	struct memquota_sleeper *s;
 	unsigned long flags;
 	bool found = false;
 
-	if (list_empty_careful(&calling))
+	if (!(current->flags & PF_WQ_WORKER))
 		return false;
 	raw_spin_lock_irqsave(&request_lock, flags);
-	list_for_each_entry(s, &calling, calling)
+	hash_for_each_possible(called, s, called, (unsigned long)current)
 		found |= s->task == current;
 	raw_spin_unlock_irqrestore(&request_lock, flags);
 	return found;
+}
+
+static void request_note_call(struct memquota_sleeper *s)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	s->task = current;
+	hash_add(called, &s->called, (unsigned long)current);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+}
+
+static void request_note_return_locked(struct memquota_sleeper *s)
+{
+	hash_del(&s->called);
 }
 
 void memquota_debug_charge(void)
@@ -98,24 +119,72 @@ void memquota_debug_charge(void)
 		  "memquota: charging from a callback of memquota's\n");
 }
 EXPORT_SYMBOL_GPL(memquota_debug_charge);
+#else
+static void request_note_call(struct memquota_sleeper *s)
+{
+}
+
+static void request_note_return_locked(struct memquota_sleeper *s)
+{
+}
 #endif
 
-static void request_remove(struct memquota_sleeper *s)
+static void request_insert_locked(struct memquota_sleeper *s)
+{
+	struct rb_node **link = &requests.rb_node, *parent = NULL;
+
+	lockdep_assert_held(&request_lock);
+	/* No request has a higher id. */
+	while (*link) {
+		parent = *link;
+		link = &parent->rb_right;
+	}
+	rb_link_node(&s->by_id, parent, link);
+	rb_insert_color(&s->by_id, &requests);
+	list_add_tail(&s->node, &s->record->account->tracker->requests.list);
+}
+
+static void request_remove_locked(struct memquota_sleeper *s)
 {
 	lockdep_assert_held(&request_lock);
-	hash_del(&s->by_id);
+	rb_erase(&s->by_id, &requests);
 	list_del_init(&s->node);
 }
 
+static struct memquota_sleeper *request_find_locked(u64 id)
+{
+	struct rb_node *node = requests.rb_node;
+	struct memquota_sleeper *s;
+
+	lockdep_assert_held(&request_lock);
+	while (node) {
+		s = rb_entry(node, struct memquota_sleeper, by_id);
+		if (s->request.id == id)
+			return s;
+		node = id < s->request.id ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
+/*
+ * Queue the work item, to drop the owner. Under the lock the sleeper is neither
+ * idle nor freed.
+ */
+static void request_queue_locked(struct memquota_sleeper *s)
+{
+	lockdep_assert_held(&request_lock);
+	queue_work(request_wq, &s->work);
+}
+
 /* Return whether the caller must queue the work item, to drop the owner. */
-static bool request_answer(struct memquota_sleeper *s, int result)
+static bool request_answer_locked(struct memquota_sleeper *s, int result)
 {
 	lockdep_assert_held(&request_lock);
 	if (s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED))
 		return false;
 	WRITE_ONCE(s->state, s->state | SLEEPER_ANSWERED);
 	s->result = result;
-	request_remove(s);
+	request_remove_locked(s);
 	return s->state & SLEEPER_RETURNED;
 }
 
@@ -176,17 +245,13 @@ static void request_work(struct work_struct *work)
 	int ret;
 
 	if (!(READ_ONCE(s->state) & SLEEPER_RETURNED)) {
-		raw_spin_lock_irqsave(&request_lock, flags);
-		s->task = current;
-		list_add(&s->calling, &calling);
-		raw_spin_unlock_irqrestore(&request_lock, flags);
-
+		request_note_call(s);
 		ret = r->ops->reclaim_sleeping(r->participant, &s->request);
 
 		raw_spin_lock_irqsave(&request_lock, flags);
-		list_del(&s->calling);
+		request_note_return_locked(s);
 		if (ret != -EINPROGRESS)
-			request_answer(s, ret);
+			request_answer_locked(s, ret);
 		WRITE_ONCE(s->state, s->state | SLEEPER_RETURNED);
 		done = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
 		raw_spin_unlock_irqrestore(&request_lock, flags);
@@ -222,11 +287,10 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	s->request.want_bytes = want_bytes;
 	s->request.until_ns = until_ns;
 	WRITE_ONCE(s->state, SLEEPER_ISSUED);
-	hash_add(requests, &s->by_id, s->request.id);
-	list_add_tail(&s->node, &t->requests.list);
+	request_insert_locked(s);
 	WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending + 1);
+	request_queue_locked(s);
 	raw_spin_unlock_irqrestore(&request_lock, flags);
-	queue_work(request_wq, &s->work);
 	return true;
 }
 
@@ -241,18 +305,13 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
  */
 void memquota_reclaim_done(u64 request, int result)
 {
-	struct memquota_sleeper *s, *found = NULL;
+	struct memquota_sleeper *s;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&request_lock, flags);
-	hash_for_each_possible(requests, s, by_id, request)
-		if (s->request.id == request) {
-			found = s;
-			break;
-		}
-	/* Queue it under the lock: without it, @found may be idle or freed. */
-	if (found && request_answer(found, result))
-		queue_work(request_wq, &found->work);
+	s = request_find_locked(request);
+	if (s && request_answer_locked(s, result))
+		request_queue_locked(s);
 	raw_spin_unlock_irqrestore(&request_lock, flags);
 }
 EXPORT_SYMBOL_GPL(memquota_reclaim_done);
@@ -282,10 +341,10 @@ long memquota_requests_expire(struct memquota_tracker *t, bool all)
 		r = s->record;
 		memquota_record_ref(r);
 		WRITE_ONCE(s->state, s->state | SLEEPER_EXPIRED);
-		request_remove(s);
+		request_remove_locked(s);
 		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
 		if (s->state & SLEEPER_RETURNED)
-			queue_work(request_wq, &s->work);
+			request_queue_locked(s);
 		raw_spin_unlock_irqrestore(&request_lock, flags);
 		if (!all) {
 			pr_warn_ratelimited("%s: %s has not answered for %u ms\n",
