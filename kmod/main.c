@@ -76,12 +76,12 @@ static int __init memquota_start(void)
 	err = memquota_records_init();
 	if (err)
 		goto out_debugfs;
-	err = memquota_requests_init();
+	err = memquota_lanes_init();
 	if (err)
 		goto out_records;
 	err = memquota_cpu_cache_init();
 	if (err)
-		goto out_requests;
+		goto out_lanes;
 	err = memquota_trackers_init(&limits,
 				     (disabled ? MEMQUOTA_TRACKER_DISABLED : 0) |
 				     (programs ? MEMQUOTA_TRACKER_PROGRAMS : 0));
@@ -101,8 +101,8 @@ out_trackers:
 	memquota_trackers_exit();
 out_cpu_cache:
 	memquota_cpu_cache_exit();
-out_requests:
-	memquota_requests_exit();
+out_lanes:
+	memquota_lanes_exit();
 out_records:
 	memquota_records_exit();
 out_debugfs:
@@ -118,7 +118,7 @@ static void memquota_stop(void)
 	memquota_arenas_exit();
 	memquota_trackers_exit();
 	memquota_cpu_cache_exit();
-	memquota_requests_exit();
+	memquota_lanes_exit();
 	memquota_records_exit();
 	memquota_debugfs_exit();
 	memquota_chunks_exit();

@@ -52,6 +52,7 @@
  *	tracker->index.lock		arrival index
  *	tracker->waitq.lock		tasks that wait for quota
  *	request_lock			requests to sleeping participants
+ *	lanes_lock			workqueues of sleeping participants
  *	tracker->history->lock		log of reclaim runs
  *	store->lock			chunks of an arena
  *	cores_lock			list of arenas

@@ -242,7 +242,7 @@ void memquota_record_discard(struct memquota_record *r)
 {
 	struct memquota_account *a = r->account;
 
-	kfree(r->sleeper);
+	memquota_sleeper_free(r->sleeper);
 	if (!(READ_ONCE(r->flags) & RECORD_PRIVATE))
 		kmem_cache_free(record_cache, r);
 	memquota_account_unref(a);

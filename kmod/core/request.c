@@ -8,7 +8,6 @@
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "callback.h"
@@ -52,30 +51,10 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
 #define SLEEPER_ANSWERED	BIT(2)
 #define SLEEPER_EXPIRED		BIT(3)
 
-/* The requests to one sleeping participant; allocated when it joins. */
-struct memquota_sleeper {
-	struct memquota_record *record;		/* const */
-	struct work_struct work;
-	struct memquota_request request;	/* const while issued */
-	u64 uncharged;				/* before it was issued */
-	u64 run;				/* in which it was issued */
-	unsigned long deadline;			/* jiffies */
-	/* request_lock */
-	unsigned int state;
-	int result;
-	struct rb_node by_id;
-	struct list_head node;			/* in tracker->requests.list */
-#ifdef CONFIG_MEMQUOTA_DEBUG
-	struct hlist_node called;		/* in called, while called */
-	struct task_struct *task;
-#endif
-};
-
 static DEFINE_RAW_SPINLOCK(request_lock);
 /* Those that were neither answered nor have expired, by id; request_lock. */
 static struct rb_root requests = RB_ROOT;
 static u64 last_request;			/* request_lock */
-static struct workqueue_struct *request_wq;
 
 #ifdef CONFIG_MEMQUOTA_DEBUG
 static DEFINE_HASHTABLE(called, 10);		/* request_lock */
@@ -173,7 +152,7 @@ static struct memquota_sleeper *request_find_locked(u64 id)
 static void request_queue_locked(struct memquota_sleeper *s)
 {
 	lockdep_assert_held(&request_lock);
-	queue_work(request_wq, &s->work);
+	queue_work(s->wq, &s->work);
 }
 
 /* Return whether the caller must queue the work item, to drop the owner. */
@@ -281,6 +260,7 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	s->uncharged = atomic64_read(&r->uncharged);
 	s->run = memquota_history_run(t);
 	s->deadline = jiffies + msecs_to_jiffies(READ_ONCE(memquota_give_up_ms));
+	s->wq = memquota_lane_wq(s->lane);
 
 	raw_spin_lock_irqsave(&request_lock, flags);
 	s->request.id = ++last_request;
@@ -358,6 +338,10 @@ long memquota_requests_expire(struct memquota_tracker *t, bool all)
 	}
 }
 
+/*
+ * Allocate what requests to the participant need, for memquota_sleeper_free();
+ * NULL if there is no memory for it.
+ */
 struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
 						gfp_t gfp)
 {
@@ -365,35 +349,37 @@ struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
 
 	if (!s)
 		return NULL;
+	if (!(READ_ONCE(r->flags) & RECORD_PROGRAM)) {
+		s->lane = memquota_lane_get(r->account->tracker, r->owner, gfp);
+		if (!s->lane) {
+			kfree(s);
+			return NULL;
+		}
+	}
 	s->record = r;
 	INIT_WORK(&s->work, request_work);
 	INIT_LIST_HEAD(&s->node);
 	return s;
 }
 
-/**
- * memquota_barrier - wait until no callback runs
- *
- * A module calls it in its exit function after its participants have left. When
- * it returns none of their callbacks is running, put() included.
- *
- * Context: may sleep; not from a callback.
- */
-void memquota_barrier(void)
+/* Wait until no atomic callback runs. May sleep. */
+static void barrier_atomic(void)
 {
 	memquota_callbacks_begin();
 	memquota_callbacks_end();
-	flush_workqueue(request_wq);
-}
-EXPORT_SYMBOL_GPL(memquota_barrier);
-
-int memquota_requests_init(void)
-{
-	request_wq = alloc_workqueue("memquota_ask", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	return request_wq ? 0 : -ENOMEM;
 }
 
-void memquota_requests_exit(void)
+/* See memquota_barrier(). */
+void __memquota_barrier(struct module *owner)
 {
-	destroy_workqueue(request_wq);
+	barrier_atomic();
+	memquota_lanes_flush(owner);
+}
+EXPORT_SYMBOL_GPL(__memquota_barrier);
+
+/* Wait until no callback of any module runs, nor of a program. May sleep. */
+void memquota_barrier_all(void)
+{
+	barrier_atomic();
+	memquota_lanes_flush_all();
 }

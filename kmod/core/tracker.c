@@ -42,7 +42,7 @@
  * default tracker, and then waits for what can still drop a record or an
  * account, in the order in which one leads to the next:
  *
- * 1. memquota_barrier(): requests, also those to participants of programs,
+ * 1. memquota_barrier_all(): requests, also those to participants of programs,
  *    which hold no module.
  * 2. synchronize_rcu(): pending interrupts, of watches for example, which come
  *    before their CPU is quiescent.
@@ -67,6 +67,7 @@ static void tracker_free(struct work_struct *work)
 	irq_work_sync(&t->watch.irq_work);
 	cancel_work_sync(&t->reaper);
 	cancel_work_sync(&t->watch.work);
+	memquota_lanes_free(t);
 	memquota_history_exit(t);
 	free_percpu(t->shares);
 	kfree(t);
@@ -367,6 +368,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	memquota_waitq_setup(&t->waitq);
 	memquota_watch_init(&t->watch, t, NULL);
 	INIT_LIST_HEAD(&t->requests.list);
+	INIT_LIST_HEAD(&t->requests.lanes);
 	init_waitqueue_head(&t->reclaim.wake);
 	mutex_init(&t->drain_lock);
 	mutex_init(&t->config_lock);
@@ -581,7 +583,7 @@ void memquota_trackers_exit(void)
 	memquota_set_default_tracker(NULL);
 	kernel_param_unlock(THIS_MODULE);
 	memquota_tracker_destroy(t);
-	memquota_barrier();
+	memquota_barrier_all();
 	synchronize_rcu();
 	flush_workqueue(memquota_wq);
 	rcu_barrier();

@@ -70,6 +70,17 @@ static inline int tracker_bind_reclaim(struct memquota_tracker *t,
 	return set_cpus_allowed_ptr(t->reclaim.thread, cpumask_of(cpu));
 }
 
+/* Workqueues that its sleeping participants have. */
+static inline unsigned int tracker_lanes(struct memquota_tracker *t)
+{
+	struct list_head *node;
+	unsigned int n = 0;
+
+	list_for_each(node, &t->requests.lanes)
+		n++;
+	return n;
+}
+
 static inline bool tracker_has_shrinker(struct memquota_tracker *t)
 {
 	return t->reclaim.shrinker;

@@ -10,6 +10,7 @@
 #define _MEMQUOTA_TRACKER_H
 
 #include <linux/bits.h>
+#include <linux/export.h>
 #include <linux/limits.h>
 #include <linux/types.h>
 
@@ -112,6 +113,7 @@ struct memquota_usage {
 #define MEMQUOTA_CHECK_ONLY		BIT(0)
 
 struct memquota_tracker;
+struct module;
 
 #if IS_REACHABLE(CONFIG_MEMQUOTA)
 
@@ -126,7 +128,20 @@ int memquota_tracker_configure(struct memquota_tracker *tracker,
 void memquota_tracker_usage(struct memquota_tracker *tracker,
 			    struct memquota_usage *usage);
 void memquota_tracker_drain(struct memquota_tracker *tracker);
-void memquota_barrier(void);
+void __memquota_barrier(struct module *owner);
+
+/**
+ * memquota_barrier - wait until no callback of the calling module runs
+ *
+ * A module calls it in its exit function after its participants have left. When
+ * it returns none of the module's callbacks is running, put() included. It does
+ * not wait for sleeping callbacks of other modules, nor for answers: a request
+ * that was not answered holds the module until it expires. If the module's init
+ * function fails, nothing holds the module, so it answers all requests first.
+ *
+ * Context: may sleep; not from a callback.
+ */
+#define memquota_barrier()	__memquota_barrier(THIS_MODULE)
 
 #else
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to sleeping participants: what a callback that hangs, an owner whose
+ * lock is taken and a late answer do to other requests.
+ */
+#include <linux/completion.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+#include "harness.h"
+#include "internals.h"
+
+/* More than any queue of work runs at once. */
+#define HUNG		(WQ_MAX_ACTIVE + 1)
+
+static void hang(struct actor *actor)
+{
+	wait_for_completion_timeout(actor->arg, 60 * HZ);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(let_go, complete_all, struct completion *);
+
+/*
+ * An actor of the module @owner in an account of its own, with data of that age.
+ */
+static struct actor *actor_of_module(struct kunit *test,
+				     struct memquota_tracker *t,
+				     struct module *owner, unsigned int age)
+{
+	struct actor *actor = idle_actor(test, SLEEPING);
+
+	actor->ops.owner = owner;
+	actor->account = new_account(test, t, NULL);
+	actor->arrival_ns = ktime_get_coarse_ns() - age;
+	KUNIT_ASSERT_EQ(test, actor_join(actor, actor->account, GFP_KERNEL), 0);
+	return actor;
+}
+
+/* The callbacks of one module in one tracker hang, more than run at once. */
+static void r4_callbacks_that_hang_stop_no_others(struct kunit *test)
+{
+	struct completion *gate = new_zeroed(test, struct completion);
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct memquota_tracker *other_t = new_default_sized_tracker(test);
+	struct memquota_account *a = new_account(test, t, NULL);
+	struct actor *hung = NULL, *other, *neighbour;
+	unsigned int i;
+
+	init_completion(gate);
+	neighbour = actor_of_module(test, t, NULL, 1);
+	other = lone_actor(test, other_t, SLEEPING, 1);
+	for (i = 0; i < HUNG; i++) {
+		hung = new_actor(test, a, SLEEPING, 1000);
+		hung->then = hang;
+		hung->arg = gate;
+		actor_charge(hung, SZ_16K);
+	}
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, let_go, gate), 0);
+	actor_charge(neighbour, SZ_1M);
+	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
+	ASSERT_SETTLES(test, atomic_read(&hung->gets));
+	/* Each of them hangs or waits for one that does. */
+	msleep(1000);
+
+	actor_charge(other, 6 * SZ_1M);
+	press_total(test, other_t, MEMQUOTA_COLLAPSING, HIGH);
+	EXPECT_SETTLES(test, count_asks(other));
+	EXPECT_SETTLES(test, count_asks(neighbour));
+	KUNIT_EXPECT_FALSE(test, has_put_all(hung));
+}
+
+/* One module after another has a sleeping participant. */
+static void r4_a_tracker_has_few_lanes(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct module *modules = kunit_kcalloc(test, 8, sizeof(*modules),
+					       GFP_KERNEL);
+	struct actor *actor;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, modules);
+	lone_actor(test, t, 0, 1);
+	KUNIT_EXPECT_EQ(test, tracker_lanes(t), 0U);
+	for (i = 0; i < 8; i++) {
+		actor = actor_of_module(test, t, modules + i, 1);
+		KUNIT_EXPECT_EQ(test, tracker_lanes(t), 1U);
+		memquota_leave(&actor->p);
+		/* Records are freed after a grace period. */
+		rcu_barrier();
+	}
+	actor_of_module(test, t, modules, 1);
+	actor_of_module(test, t, modules, 1);
+	KUNIT_EXPECT_EQ(test, tracker_lanes(t), 1U);
+	actor_of_module(test, t, modules + 1, 1);
+	KUNIT_EXPECT_EQ(test, tracker_lanes(t), 2U);
+}
+
+static void wait_for_barrier(struct runner *runner)
+{
+	memquota_barrier();
+}
+
+/* A callback of another module hangs: one that is built in, here. */
+static void p9_the_barrier_waits_for_its_own_module(struct kunit *test)
+{
+	struct completion *gate = new_zeroed(test, struct completion);
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct runner *runner = new_zeroed(test, struct runner);
+	struct actor *actor;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		init_completion(gate);
+		actor = actor_of_module(test, t, i ? THIS_MODULE : NULL, 1);
+		actor->then = hang;
+		actor->arg = gate;
+		actor_charge(actor, 6 * SZ_1M);
+		press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
+		ASSERT_SETTLES(test, count_asks(actor));
+		runner_start(test, runner, wait_for_barrier, NULL);
+		if (i) {
+			msleep(30);
+			KUNIT_EXPECT_FALSE(test, runner_ended(runner));
+		} else {
+			EXPECT_SETTLES(test, runner_ended(runner));
+		}
+		complete_all(gate);
+		runner_join(test, runner);
+		EXPECT_SETTLES(test, has_put_all(actor));
+		settle(test, t);
+	}
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_SLOW(r4_callbacks_that_hang_stop_no_others),
+	KUNIT_CASE(r4_a_tracker_has_few_lanes),
+	KUNIT_CASE(p9_the_barrier_waits_for_its_own_module),
+	{}
+};
+
+MEMQUOTA_SUITE(memquota_request, cases);
