@@ -19,6 +19,9 @@
  *
  * ::
  *
+ *	                 -EAGAIN: again after RETRY_MS
+ *	                            ,---.
+ *	                            v   |
  *	idle --get()--> issued --> called --callback returns--> returned
  *	                  |           |                            |
  *	                  |           `--------- answered ---------+ (either order)
@@ -33,6 +36,9 @@
  * work item again for that. So neither a callback that never returns nor an
  * answer that never comes has anything freed under it. An answer that comes
  * later finds no request of its number, and is ignored.
+ *
+ * A callback that returns -EAGAIN has not returned in this sense. The timer of
+ * the work item waits for the next call, and no worker does.
  */
 
 unsigned int memquota_answer_ms = 100;
@@ -50,6 +56,9 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
 #define SLEEPER_RETURNED	BIT(1)
 #define SLEEPER_ANSWERED	BIT(2)
 #define SLEEPER_EXPIRED		BIT(3)
+
+/* Until a callback that returned -EAGAIN is called again. */
+#define RETRY_MS		10
 
 static DEFINE_RAW_SPINLOCK(request_lock);
 /* Those that were neither answered nor have expired, by id; request_lock. */
@@ -152,7 +161,7 @@ static struct memquota_sleeper *request_find_locked(u64 id)
 static void request_queue_locked(struct memquota_sleeper *s)
 {
 	lockdep_assert_held(&request_lock);
-	queue_work(s->wq, &s->work);
+	queue_delayed_work(s->wq, &s->work, 0);
 }
 
 /* Return whether the caller must queue the work item, to drop the owner. */
@@ -214,30 +223,48 @@ static void request_finish(struct memquota_sleeper *s)
 	memquota_record_unref(r);
 }
 
-static void request_work(struct work_struct *work)
+/*
+ * Call the callback, unless it has returned already. Return whether the request
+ * has ended.
+ */
+static bool request_call(struct memquota_sleeper *s)
 {
-	struct memquota_sleeper *s = container_of(work, struct memquota_sleeper,
-						  work);
 	struct memquota_record *r = s->record;
 	unsigned long flags;
-	bool done;
+	bool again, ended;
 	int ret;
 
-	if (!(READ_ONCE(s->state) & SLEEPER_RETURNED)) {
-		request_note_call(s);
-		ret = r->ops->reclaim_sleeping(r->participant, &s->request);
+	if (READ_ONCE(s->state) & SLEEPER_RETURNED)
+		return true;
+	request_note_call(s);
+	ret = r->ops->reclaim_sleeping(r->participant, &s->request);
 
-		raw_spin_lock_irqsave(&request_lock, flags);
-		request_note_return_locked(s);
-		if (ret != -EINPROGRESS)
+	raw_spin_lock_irqsave(&request_lock, flags);
+	request_note_return_locked(s);
+	ended = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
+	again = ret == -EAGAIN && !ended;
+	if (!again) {
+		if (ret != -EINPROGRESS) {
 			request_answer_locked(s, ret);
+			ended = true;
+		}
 		WRITE_ONCE(s->state, s->state | SLEEPER_RETURNED);
-		done = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
-		raw_spin_unlock_irqrestore(&request_lock, flags);
-		if (!done)
-			return;
 	}
-	request_finish(s);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+	/* Only this work item queues itself before SLEEPER_RETURNED is set. */
+	if (again)
+		queue_delayed_work(s->wq, &s->work, msecs_to_jiffies(RETRY_MS));
+	return ended;
+}
+
+static void request_work(struct work_struct *work)
+{
+	struct memquota_sleeper *s = container_of(to_delayed_work(work),
+						  struct memquota_sleeper,
+						  work);
+
+	if (request_call(s))
+		request_finish(s);
 }
 
 /*
@@ -357,7 +384,7 @@ struct memquota_sleeper *memquota_sleeper_alloc(struct memquota_record *r,
 		}
 	}
 	s->record = r;
-	INIT_WORK(&s->work, request_work);
+	INIT_DELAYED_WORK(&s->work, request_work);
 	INIT_LIST_HEAD(&s->node);
 	return s;
 }

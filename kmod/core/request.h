@@ -35,7 +35,7 @@ struct memquota_requests {
 struct memquota_sleeper {
 	struct memquota_record *record;		/* const */
 	struct memquota_lane *lane;		/* const; NULL: a program's */
-	struct work_struct work;
+	struct delayed_work work;
 	/* Const while issued. */
 	struct memquota_request request;
 	struct workqueue_struct *wq;

@@ -131,10 +131,70 @@ static void p9_the_barrier_waits_for_its_own_module(struct kunit *test)
 	}
 }
 
+static void restore_give_up_ms(void *was)
+{
+	WRITE_ONCE(memquota_give_up_ms, (unsigned long)was);
+}
+
+static void free_next_time(struct actor *actor)
+{
+	if (count_asks(actor) < 3)
+		return;
+	actor->result = 0;
+	actor_free(actor, U64_MAX);
+}
+
+/* Its callback cannot take its lock, and says so, without waiting. */
+static void r4_a_callback_can_ask_to_be_called_again(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, SLEEPING, 2);
+
+	actor->per_call = 0;
+	actor->result = -EAGAIN;
+	actor->then = free_next_time;
+	actor_charge(actor, 11 * SZ_1M);
+	press_total(test, t, MEMQUOTA_COLLAPSING, 11 * SZ_1M);
+	ASSERT_SETTLES(test, has_put_all(actor) && count_asks(actor) >= 3);
+	settle(test, t);
+	KUNIT_EXPECT_EQ(test, atomic_read(&actor->gets), 1);
+	KUNIT_EXPECT_EQ(test, count_asks(actor), 3U);
+	exact_total(t);
+	KUNIT_EXPECT_EQ(test, memquota_held(&actor->p), 0);
+	KUNIT_EXPECT_FALSE(test, is_closed(actor->account));
+}
+
+/* It never takes its lock: the request expires like any other. */
+static void r4_a_callback_is_not_called_again_for_ever(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, SLEEPING, 2);
+	unsigned int asks;
+
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, restore_give_up_ms,
+						  (void *)(unsigned long)
+						  memquota_give_up_ms), 0);
+	WRITE_ONCE(memquota_give_up_ms, 300);
+	actor->per_call = 0;
+	actor->result = -EAGAIN;
+	actor_charge(actor, 11 * SZ_1M);
+	press_total(test, t, MEMQUOTA_COLLAPSING, 11 * SZ_1M);
+	ASSERT_SETTLES(test, count_asks(actor) && has_put_all(actor));
+	settle(test, t);
+	asks = count_asks(actor);
+	KUNIT_EXPECT_GT(test, asks, 1U);
+	KUNIT_EXPECT_FALSE(test, is_closed(actor->account));
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, count_asks(actor), asks);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(r4_callbacks_that_hang_stop_no_others),
 	KUNIT_CASE(r4_a_tracker_has_few_lanes),
 	KUNIT_CASE(p9_the_barrier_waits_for_its_own_module),
+	KUNIT_CASE(r4_a_callback_can_ask_to_be_called_again),
+	KUNIT_CASE(r4_a_callback_is_not_called_again_for_ever),
 	{}
 };
 

@@ -27,6 +27,14 @@ static int sock_refs(struct sock *sk)
 	return refcount_read(&sk->sk_refcnt);
 }
 
+static bool sock_is_spin_locked(struct sock *sk)
+{
+	if (!spin_trylock(&sk->sk_lock.slock))
+		return true;
+	spin_unlock(&sk->sk_lock.slock);
+	return false;
+}
+
 static void drop_oldest(struct memquota_sk_participant *p,
 			const struct memquota_request *request)
 {
@@ -35,7 +43,8 @@ static void drop_oldest(struct memquota_sk_participant *p,
 	struct sk_buff *skb;
 	u64 freed = 0;
 
-	held->unlocked |= !sock_owned_by_user_nocheck(p->sk);
+	held->unlocked |= !sock_is_spin_locked(p->sk) ||
+			  sock_owned_by_user_nocheck(p->sk);
 	held->unheld |= sock_refs(p->sk) <= held->refs;
 	__skb_queue_head_init(&dropped);
 	while (freed < request->want_bytes &&
@@ -170,7 +179,7 @@ static void p12_a_socket_is_asked_locked_and_held(struct kunit *test)
 	end_held(held);
 }
 
-/* Reclaim waits for the socket lock, and then finds that it has left. */
+/* Reclaim tries to lock the socket, and then finds that it has left. */
 static void p12_nobody_is_asked_after_leaving_locked(struct kunit *test)
 {
 	struct memquota_tracker *t = borrow_default_tracker(test);
@@ -178,7 +187,7 @@ static void p12_nobody_is_asked_after_leaving_locked(struct kunit *test)
 
 	lock_sock(held->sock->sk);
 	set_limits(test, t, 0, held->bytes / 2, 0);
-	/* Reclaim holds the socket and waits for its lock. */
+	/* Reclaim holds the socket and has found it locked. */
 	KUNIT_EXPECT_TRUE(test,
 			  settled(sock_refs(held->sock->sk) > held->refs));
 	memquota_leave_sk(&held->p);
@@ -189,11 +198,46 @@ static void p12_nobody_is_asked_after_leaving_locked(struct kunit *test)
 	end_held(held);
 }
 
+static void wait_for_barrier(struct runner *runner)
+{
+	memquota_barrier();
+}
+
+/* A program can keep the socket lock for as long as it likes. */
+static void p12_the_socket_lock_is_not_waited_for(struct kunit *test)
+{
+	struct memquota_tracker *t = borrow_default_tracker(test);
+	struct runner *runner = new_zeroed(test, struct runner);
+	struct held *held = new_held(test);
+
+	lock_sock(held->sock->sk);
+	set_limits(test, t, 0, held->bytes / 2, 0);
+	/* Reclaim holds the socket and has found it locked. */
+	KUNIT_EXPECT_TRUE(test,
+			  settled(sock_refs(held->sock->sk) > held->refs));
+	msleep(30);
+	/* No callback is running. */
+	runner_start(test, runner, wait_for_barrier, NULL);
+	KUNIT_EXPECT_TRUE(test, settled(runner_ended(runner)));
+	KUNIT_EXPECT_EQ(test, held->asked, 0U);
+	release_sock(held->sock->sk);
+	runner_join(test, runner);
+	/* It is asked once the lock is free. */
+	EXPECT_SETTLES(test, READ_ONCE(held->asked));
+	settle(test, t);
+	lock_sock(held->sock->sk);
+	memquota_leave_sk(&held->p);
+	release_sock(held->sock->sk);
+	EXPECT_SETTLES(test, sock_refs(held->sock->sk) == held->refs);
+	end_held(held);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(p12_lists_are_charged_in_one_call),
 	KUNIT_CASE(p5_a_list_is_refused_as_one),
 	KUNIT_CASE(p12_a_socket_is_asked_locked_and_held),
 	KUNIT_CASE(p12_nobody_is_asked_after_leaving_locked),
+	KUNIT_CASE(p12_the_socket_lock_is_not_waited_for),
 	{}
 };
 

@@ -98,9 +98,10 @@ typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
  *	@reclaim_sleeping
  * @reclaim_sleeping: callback in process context, with a reference to the owner
  *	that @get took. It returns 0 when it is done; -EINPROGRESS if
- *	memquota_reclaim_done() will answer; another errno if it could not
- *	reclaim, and the account closes. Callbacks that hang delay those of the
- *	same module and tracker
+ *	memquota_reclaim_done() will answer; -EAGAIN if it would wait for a lock:
+ *	it is called again in 10 ms, until the request was answered or expires;
+ *	another errno if it could not reclaim, and the account closes. Callbacks
+ *	that hang delay those of the same module and tracker
  * @get: takes a reference to the owner for @reclaim_sleeping, or returns false
  *	if the owner is going away. Atomic, as @reclaim is
  * @put: drops the reference that @get took. Process context

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sockets as participants. Freeing a socket's memory needs the socket lock,
- * which only process context can wait for. The reclaim callback therefore
- * sleeps, with a reference to the socket held. These functions take both; the
- * protocol supplies one function that frees.
+ * Sockets as participants. Freeing a socket's memory needs the socket lock. A
+ * program can make a thread keep that for any time, for example by a page fault
+ * in sendmsg(), so reclaim does not wait for it: while a thread owns the socket
+ * the request is pending, and memquota tries again every 10 ms until it expires.
+ * These functions take the lock and a reference to the socket; the protocol
+ * supplies one function that frees.
  */
 #ifndef _MEMQUOTA_SOCK_H
 #define _MEMQUOTA_SOCK_H
 
+#include <linux/bottom_half.h>
 #include <linux/module.h>
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
@@ -18,10 +21,12 @@
  * struct memquota_sk_participant - embedded in the protocol's socket
  * @participant: the participant to charge and uncharge
  * @sk: the socket that this structure is embedded in
- * @reclaim: the protocol's callback. It is called in process context with the
- *	socket locked, and must uncharge what it frees. It may call
- *	memquota_leave_sk(); it must not charge. memquota_leave_sk() sets this
- *	to NULL, which excludes a running callback only if the socket is locked.
+ * @reclaim: the protocol's callback. It is called with bottom halves off, the
+ *	socket's spinlock held and no thread owning the socket, as a protocol's
+ *	receive function is. It must not sleep. It must uncharge what it frees.
+ *	It may call memquota_leave_sk(); it must not charge.
+ *	memquota_leave_sk() sets this to NULL, which excludes a running callback
+ *	only if the socket is locked.
  */
 struct memquota_sk_participant {
 	struct memquota_participant participant;
@@ -58,13 +63,20 @@ memquota_sk_reclaim(struct memquota_participant *participant,
 	struct memquota_sk_participant *p = memquota_sk_of(participant);
 	void (*reclaim)(struct memquota_sk_participant *participant,
 			const struct memquota_request *request);
+	int ret = -EAGAIN;
 
-	lock_sock(p->sk);
-	reclaim = READ_ONCE(p->reclaim);
-	if (reclaim)
-		reclaim(p, request);
-	release_sock(p->sk);
-	return 0;
+	local_bh_disable();
+	bh_lock_sock(p->sk);
+	/* Not lock_sock(): its owner may keep it for ever. */
+	if (!sock_owned_by_user(p->sk)) {
+		reclaim = READ_ONCE(p->reclaim);
+		if (reclaim)
+			reclaim(p, request);
+		ret = 0;
+	}
+	bh_unlock_sock(p->sk);
+	local_bh_enable();
+	return ret;
 }
 
 static inline const struct memquota_ops *
@@ -90,13 +102,14 @@ memquota_sk_init(struct memquota_sk_participant *participant, struct sock *sk,
  * memquota_join_sk - make a socket a participant, in one call
  * @p: the field in the protocol's socket, zeroed or left
  * @sock: the socket; must not be freed before memquota_leave_sk()
- * @fn: frees and uncharges the socket's oldest data. Called in process context,
- *	with the socket locked and a reference to it held.
+ * @fn: frees and uncharges the socket's oldest data. Called with bottom halves
+ *	off, the socket's spinlock held, no thread owning the socket, and a
+ *	reference to it held. Must not sleep
  * @fmt: printf format of the participant's name, and its arguments
  *
  * As memquota_join(): makes a private account in the default tracker and a
  * partial participant, and returns nothing. Reclaim skips a socket whose last
- * reference is gone.
+ * reference is gone, and never waits for a thread that owns the socket.
  *
  * A socket that sk_clone_lock() made has a copy of the field. The protocol calls
  * memquota_participant_init() on its @participant before it joins or leaves.
@@ -116,9 +129,10 @@ memquota_sk_init(struct memquota_sk_participant *participant, struct sock *sk,
  * memquota_leave_sk - end a socket's participation
  * @participant: the participant, which may also have left or never joined
  *
- * As memquota_leave(). Call it with the socket locked, as in the protocol's
- * close(); or in the socket's destructor, where no callback can hold a
- * reference any longer. In both cases the protocol's callback is not running
+ * As memquota_leave(). Call it with the socket locked: owned by lock_sock(), as
+ * in the protocol's close(), or its spinlock held and no thread owning it. Or
+ * call it in the socket's destructor, because no callback holds a reference
+ * then. In these cases the protocol's callback is not running
  * when this returns and will not be called again.
  *
  * Context: any but hard interrupts and NMI.
