@@ -286,7 +286,7 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	memquota_index_take(r);
 	s->uncharged = atomic64_read(&r->uncharged);
 	s->run = memquota_history_run(t);
-	s->deadline = jiffies + msecs_to_jiffies(READ_ONCE(memquota_give_up_ms));
+	s->issued = jiffies;
 	s->wq = memquota_lane_wq(s->lane);
 
 	raw_spin_lock_irqsave(&request_lock, flags);
@@ -324,23 +324,28 @@ void memquota_reclaim_done(u64 request, int result)
 EXPORT_SYMBOL_GPL(memquota_reclaim_done);
 
 /*
- * Count requests whose deadline has passed as busy, and close the accounts of
- * programs among them (rule U5), since a program may never answer. With @all,
- * the tracker ends: expire all, and close no account. Return how long until the
- * next deadline, in jiffies.
+ * Count requests that were issued give_up_ms ago as busy, and close the accounts
+ * of programs among them (rule U5), since a program may never answer. With
+ * @all, the tracker ends: expire all, and close no account. No request is issued
+ * meanwhile. Return how long until the next request expires, in jiffies. May
+ * sleep; waits for no callback.
  */
 long memquota_requests_expire(struct memquota_tracker *t, bool all)
 {
 	struct memquota_sleeper *s;
 	struct memquota_record *r;
+	unsigned int give_up_ms;
 	unsigned long flags;
 	long left;
 
 	for (;;) {
+		/* The list is in the order of expiry, whatever it was before. */
+		give_up_ms = READ_ONCE(memquota_give_up_ms);
 		raw_spin_lock_irqsave(&request_lock, flags);
 		s = list_first_entry_or_null(&t->requests.list,
 					     struct memquota_sleeper, node);
-		left = s ? (long)(s->deadline - jiffies) : MAX_SCHEDULE_TIMEOUT;
+		left = s ? (long)(s->issued + msecs_to_jiffies(give_up_ms) -
+				  jiffies) : MAX_SCHEDULE_TIMEOUT;
 		if (!s || (left > 0 && !all)) {
 			raw_spin_unlock_irqrestore(&request_lock, flags);
 			return left;
@@ -356,12 +361,13 @@ long memquota_requests_expire(struct memquota_tracker *t, bool all)
 		if (!all) {
 			pr_warn_ratelimited("%s: %s has not answered for %u ms\n",
 					    t->name, memquota_record_name(r),
-					    READ_ONCE(memquota_give_up_ms));
+					    give_up_ms);
 			if (READ_ONCE(r->flags) & RECORD_PROGRAM)
 				atomic64_add(memquota_account_close(r->account),
 					     &t->reclaim.freed_bytes);
 		}
 		memquota_record_unref(r);
+		cond_resched();
 	}
 }
 

@@ -41,7 +41,7 @@ struct memquota_sleeper {
 	struct workqueue_struct *wq;
 	u64 uncharged;				/* before it was issued */
 	u64 run;				/* in which it was issued */
-	unsigned long deadline;			/* jiffies */
+	unsigned long issued;			/* jiffies */
 	/* request_lock */
 	unsigned int state;
 	int result;

@@ -136,6 +136,30 @@ static void restore_give_up_ms(void *was)
 	WRITE_ONCE(memquota_give_up_ms, (unsigned long)was);
 }
 
+/* The older of two requests was issued when requests had more time. */
+static void r4_each_request_expires_in_its_time(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actors[] = { lone_actor(test, t, SLEEPING, 2),
+				   lone_actor(test, t, SLEEPING, 1) };
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, restore_give_up_ms,
+						  (void *)(unsigned long)
+						  memquota_give_up_ms), 0);
+	WRITE_ONCE(memquota_give_up_ms, 60000);
+	for (i = 0; i < ARRAY_SIZE(actors); i++) {
+		actors[i]->result = ANSWERS_LATER;
+		actors[i]->per_call = 0;
+		actor_charge(actors[i], 11 * SZ_1M);
+	}
+	ASSERT_SETTLES(test, count_asks(actors[0]));
+	WRITE_ONCE(memquota_give_up_ms, 300);
+	EXPECT_SETTLES(test, has_put_all(actors[0]) && count_asks(actors[1]) &&
+		       has_put_all(actors[1]));
+}
+
 static void free_next_time(struct actor *actor)
 {
 	if (count_asks(actor) < 3)
@@ -193,6 +217,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(r4_callbacks_that_hang_stop_no_others),
 	KUNIT_CASE(r4_a_tracker_has_few_lanes),
 	KUNIT_CASE(p9_the_barrier_waits_for_its_own_module),
+	KUNIT_CASE(r4_each_request_expires_in_its_time),
 	KUNIT_CASE(r4_a_callback_can_ask_to_be_called_again),
 	KUNIT_CASE(r4_a_callback_is_not_called_again_for_ever),
 	{}
