@@ -186,7 +186,7 @@ static u64 request_freed(struct memquota_sleeper *s)
 
 	if (atomic64_read(&r->uncharged) == s->uncharged)
 		/* Slots may not have reported what they were given back. */
-		memquota_tracker_drain(r->account->tracker);
+		memquota_drain_fresh(r->account->tracker);
 	return atomic64_read(&r->uncharged) - s->uncharged;
 }
 

@@ -429,7 +429,7 @@ static const struct file_operations reclaims_fops = {
 static ssize_t drain_write(struct file *file, const char __user *buf,
 			   size_t count, loff_t *pos)
 {
-	memquota_tracker_drain(file_inode(file)->i_private);
+	memquota_drain_fresh(file_inode(file)->i_private);
 	return count;
 }
 
