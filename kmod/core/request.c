@@ -197,8 +197,8 @@ static void request_finish(struct memquota_sleeper *s)
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
 	struct module *owner = r->owner;
+	bool busy = false, expired;
 	unsigned long flags;
-	bool busy = false;
 	u64 freed = 0;
 
 	r->ops->put(r->participant);
@@ -213,12 +213,16 @@ static void request_finish(struct memquota_sleeper *s)
 	atomic64_add(freed, &t->reclaim.freed_bytes);
 	memquota_history_freed(r, s->run, freed);
 
-	raw_spin_lock_irqsave(&request_lock, flags);
-	if (!(s->state & SLEEPER_EXPIRED))
-		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
-	WRITE_ONCE(s->state, 0);
-	raw_spin_unlock_irqrestore(&request_lock, flags);
+	expired = s->state & SLEEPER_EXPIRED;
+	/* The next request overwrites what was read until here. */
+	smp_store_release(&s->state, 0);
 	memquota_index_put(r, busy);
+	/* Last: without pending requests, a run ends if the index is empty. */
+	if (!expired) {
+		raw_spin_lock_irqsave(&request_lock, flags);
+		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
+		raw_spin_unlock_irqrestore(&request_lock, flags);
+	}
 	wake_up_interruptible(&t->reclaim.wake);
 	memquota_record_unref(r);
 }
@@ -279,8 +283,11 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	struct memquota_sleeper *s = r->sleeper;
 	unsigned long flags;
 
-	/* Only the kthread issues requests, so an idle one stays idle. */
-	if (READ_ONCE(s->state) || !memquota_call_get(r))
+	/*
+	 * Only the kthread issues requests, so an idle one stays idle. Pairs
+	 * with the release in request_finish().
+	 */
+	if (smp_load_acquire(&s->state) || !memquota_call_get(r))
 		return false;
 	memquota_record_ref(r);
 	memquota_index_take(r);
