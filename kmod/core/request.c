@@ -56,6 +56,7 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
 #define SLEEPER_RETURNED	BIT(1)
 #define SLEEPER_ANSWERED	BIT(2)
 #define SLEEPER_EXPIRED		BIT(3)
+#define SLEEPER_AGAIN		BIT(4)	/* the callback has returned -EAGAIN */
 
 /* Until a callback that returned -EAGAIN is called again. */
 #define RETRY_MS		10
@@ -228,6 +229,19 @@ static void request_finish(struct memquota_sleeper *s)
 }
 
 /*
+ * Return whether a callback that returned -EAGAIN is not called again. A
+ * collapsing participant is, because it must learn that its account has closed.
+ */
+static bool request_is_over(struct memquota_sleeper *s)
+{
+	unsigned int state = READ_ONCE(s->state);
+
+	return state & SLEEPER_ANSWERED ||
+	       (state & SLEEPER_EXPIRED &&
+		!(READ_ONCE(s->record->flags) & RECORD_COLLAPSING));
+}
+
+/*
  * Call the callback, unless it has returned already. Return whether the request
  * has ended.
  */
@@ -238,22 +252,20 @@ static bool request_call(struct memquota_sleeper *s)
 	bool again, ended;
 	int ret;
 
-	if (READ_ONCE(s->state) & SLEEPER_RETURNED)
+	if (READ_ONCE(s->state) & SLEEPER_RETURNED ||
+	    (READ_ONCE(s->state) & SLEEPER_AGAIN && request_is_over(s)))
 		return true;
 	request_note_call(s);
 	ret = r->ops->reclaim_sleeping(r->participant, &s->request);
 
 	raw_spin_lock_irqsave(&request_lock, flags);
 	request_note_return_locked(s);
-	ended = s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
-	again = ret == -EAGAIN && !ended;
-	if (!again) {
-		if (ret != -EINPROGRESS) {
-			request_answer_locked(s, ret);
-			ended = true;
-		}
-		WRITE_ONCE(s->state, s->state | SLEEPER_RETURNED);
-	}
+	again = ret == -EAGAIN && !request_is_over(s);
+	if (!again && ret != -EINPROGRESS)
+		request_answer_locked(s, ret);
+	ended = !again && s->state & (SLEEPER_ANSWERED | SLEEPER_EXPIRED);
+	WRITE_ONCE(s->state,
+		   s->state | (again ? SLEEPER_AGAIN : SLEEPER_RETURNED));
 	raw_spin_unlock_irqrestore(&request_lock, flags);
 	/* Only this work item queues itself before SLEEPER_RETURNED is set. */
 	if (again)

@@ -213,6 +213,32 @@ static void r4_a_callback_is_not_called_again_for_ever(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_asks(actor), asks);
 }
 
+/* It must learn that its account has closed, however late. */
+static void r5_a_collapsing_one_is_called_until_it_can(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, SLEEPING | MEMQUOTA_COLLAPSING,
+					 2);
+	unsigned int asks;
+
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, restore_give_up_ms,
+						  (void *)(unsigned long)
+						  memquota_give_up_ms), 0);
+	WRITE_ONCE(memquota_give_up_ms, 100);
+	actor->per_call = 0;
+	actor->result = -EAGAIN;
+	actor_charge(actor, HIGH + 1);
+	ASSERT_SETTLES(test, is_closed(actor->account) && count_asks(actor));
+	/* The request expires. */
+	settle(test, t);
+	asks = count_asks(actor);
+	EXPECT_SETTLES(test, count_asks(actor) > asks + 1);
+	KUNIT_EXPECT_FALSE(test, has_put_all(actor));
+	WRITE_ONCE(actor->result, 0);
+	EXPECT_SETTLES(test, has_put_all(actor));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(r4_callbacks_that_hang_stop_no_others),
 	KUNIT_CASE(r4_a_tracker_has_few_lanes),
@@ -220,6 +246,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(r4_each_request_expires_in_its_time),
 	KUNIT_CASE(r4_a_callback_can_ask_to_be_called_again),
 	KUNIT_CASE(r4_a_callback_is_not_called_again_for_ever),
+	KUNIT_CASE(r5_a_collapsing_one_is_called_until_it_can),
 	{}
 };
 
