@@ -34,9 +34,7 @@ static DEFINE_RAW_SPINLOCK(lanes_lock);
 static LIST_HEAD(lanes);		/* lanes_lock */
 static struct workqueue_struct *shared_wq;
 
-/*
- * Return the workqueue of a lane, or the shared one for NULL. May sleep.
- */
+/* Return the workqueue of a lane, or the shared one for NULL. May sleep. */
 struct workqueue_struct *memquota_lane_wq(struct memquota_lane *lane)
 {
 	struct workqueue_struct *wq, *other;
@@ -60,8 +58,8 @@ static void lane_setup(struct work_struct *work)
 }
 
 /*
- * Return a lane for the module, with a reference: its own, else one that no
- * sleeper uses. The list has few entries, see DOC: Lanes.
+ * Return a lane for the module, with a reference: its own, else an unused one.
+ * The list has few entries, see DOC: Lanes.
  */
 static struct memquota_lane *lane_find_locked(struct memquota_tracker *t,
 					      struct module *owner)

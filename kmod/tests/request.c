@@ -136,6 +136,17 @@ static void restore_give_up_ms(void *was)
 	WRITE_ONCE(memquota_give_up_ms, (unsigned long)was);
 }
 
+/* Until the test ends. */
+static void change_give_up_ms(struct kunit *test, unsigned int ms)
+{
+	void *was = (void *)(unsigned long)memquota_give_up_ms;
+
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, restore_give_up_ms,
+						  was), 0);
+	WRITE_ONCE(memquota_give_up_ms, ms);
+}
+
 /* The older of two requests was issued when requests had more time. */
 static void r4_each_request_expires_in_its_time(struct kunit *test)
 {
@@ -144,11 +155,7 @@ static void r4_each_request_expires_in_its_time(struct kunit *test)
 				   lone_actor(test, t, SLEEPING, 1) };
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test,
-			kunit_add_action_or_reset(test, restore_give_up_ms,
-						  (void *)(unsigned long)
-						  memquota_give_up_ms), 0);
-	WRITE_ONCE(memquota_give_up_ms, 60000);
+	change_give_up_ms(test, 60000);
 	for (i = 0; i < ARRAY_SIZE(actors); i++) {
 		actors[i]->result = ANSWERS_LATER;
 		actors[i]->per_call = 0;
@@ -195,11 +202,7 @@ static void r4_a_callback_is_not_called_again_for_ever(struct kunit *test)
 	struct actor *actor = lone_actor(test, t, SLEEPING, 2);
 	unsigned int asks;
 
-	KUNIT_ASSERT_EQ(test,
-			kunit_add_action_or_reset(test, restore_give_up_ms,
-						  (void *)(unsigned long)
-						  memquota_give_up_ms), 0);
-	WRITE_ONCE(memquota_give_up_ms, 300);
+	change_give_up_ms(test, 300);
 	actor->per_call = 0;
 	actor->result = -EAGAIN;
 	actor_charge(actor, 11 * SZ_1M);
@@ -221,11 +224,7 @@ static void r5_a_collapsing_one_is_called_until_it_can(struct kunit *test)
 					 2);
 	unsigned int asks;
 
-	KUNIT_ASSERT_EQ(test,
-			kunit_add_action_or_reset(test, restore_give_up_ms,
-						  (void *)(unsigned long)
-						  memquota_give_up_ms), 0);
-	WRITE_ONCE(memquota_give_up_ms, 100);
+	change_give_up_ms(test, 100);
 	actor->per_call = 0;
 	actor->result = -EAGAIN;
 	actor_charge(actor, HIGH + 1);
