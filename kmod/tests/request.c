@@ -59,7 +59,7 @@ static void r4_callbacks_that_hang_stop_no_others(struct kunit *test)
 	actor_charge(neighbour, SZ_1M);
 	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
 	ASSERT_SETTLES(test, atomic_read(&hung->gets));
-	/* Each of them hangs or waits for one that does. */
+	/* Each of them hangs or waits for a worker. */
 	msleep(1000);
 
 	actor_charge(other, 6 * SZ_1M);
@@ -67,6 +67,10 @@ static void r4_callbacks_that_hang_stop_no_others(struct kunit *test)
 	EXPECT_SETTLES(test, count_asks(other));
 	EXPECT_SETTLES(test, count_asks(neighbour));
 	KUNIT_EXPECT_FALSE(test, has_put_all(hung));
+	/* Those that are let go now are not asked again. */
+	set_limits(test, t, 0, 0, 0);
+	complete_all(gate);
+	EXPECT_SETTLES(test, has_put_all(hung));
 }
 
 /* One module after another has a sleeping participant. */
