@@ -10,8 +10,8 @@
 #define _MEMQUOTA_TRACKER_H
 
 #include <linux/bits.h>
-#include <linux/export.h>
 #include <linux/limits.h>
+#include <linux/module.h>
 #include <linux/types.h>
 
 /* Bytes and state share words that one instruction exchanges. */
@@ -113,7 +113,6 @@ struct memquota_usage {
 #define MEMQUOTA_CHECK_ONLY		BIT(0)
 
 struct memquota_tracker;
-struct module;
 
 #if IS_REACHABLE(CONFIG_MEMQUOTA)
 
