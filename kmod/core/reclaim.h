@@ -61,6 +61,7 @@ struct memquota_victim {
 	u32 refused_run;
 };
 
+void memquota_reclaim_kick(struct memquota_tracker *t);
 int memquota_reclaim_start(struct memquota_tracker *t);
 void memquota_reclaim_stop(struct memquota_tracker *t);
 

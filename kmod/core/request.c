@@ -224,7 +224,7 @@ static void request_finish(struct memquota_sleeper *s)
 		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
 		raw_spin_unlock_irqrestore(&request_lock, flags);
 	}
-	wake_up_interruptible(&t->reclaim.wake);
+	memquota_reclaim_kick(t);
 	memquota_record_unref(r);
 }
 

@@ -40,6 +40,16 @@ void memquota_tracker_unref(struct memquota_tracker *t)
 }
 
 /*
+ * Have reclaim look at the tracker again: its total has risen, a request has
+ * ended, or the tracker has changed its state. Any context in which a wait queue
+ * can be woken; charges queue tracker->irq_work instead.
+ */
+void memquota_reclaim_kick(struct memquota_tracker *t)
+{
+	wake_up_interruptible(&t->reclaim.wake);
+}
+
+/*
  * Have the tracker refuse charges and joins, since memory use must not go on
  * unbounded when the accounting is wrong (rule T6). Any context but NMI.
  */

@@ -87,7 +87,7 @@ static void tracker_wake(struct irq_work *work)
 		queue_work(memquota_wq, &t->reaper);
 	if (READ_ONCE(t->waitq.nr))
 		memquota_wake_waiters(t);
-	wake_up_interruptible(&t->reclaim.wake);
+	memquota_reclaim_kick(t);
 }
 
 static void tracker_reap(struct work_struct *work)
