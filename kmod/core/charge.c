@@ -628,7 +628,7 @@ static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
 		return;
 	WRITE_ONCE(r->victim.refused_run, run);
 	atomic64_add(bytes, &t->reclaim.refused_bytes);
-	/* Pairs with the barrier in reclaim_doze(). */
+	/* Pairs with the barrier in worker_rearm(). */
 	smp_mb__after_atomic();
 	if (!READ_ONCE(t->reclaim.awake))
 		irq_work_queue(&t->irq_work);

@@ -149,7 +149,7 @@ struct memquota_record {
 	struct memquota_sleeper *sleeper;
 
 	struct memquota_index_entry index;
-	/* The kthread's own: a holding that claims to have no data (rule R7). */
+	/* The worker's own: a holding that claims to have no data (rule R7). */
 	u64 empty_used;
 	unsigned long empty_since;
 
@@ -194,10 +194,10 @@ struct memquota_account {
 	kuid_t creator;			/* const once published; else invalid */
 	bool private;			/* const */
 	bool limited;			/* has had a max; never cleared */
-	bool collapses;			/* the kthread's own, in a round */
+	bool collapses;			/* the worker's own, in a round */
 
 	u64 down_walk;			/* last walk that met it; accounts.lock */
-	struct list_head down;		/* the kthread's own */
+	struct list_head down;		/* the worker's own */
 	u64 up_walk;			/* tracker->graph_lock */
 	union {
 		struct list_head up;	/* tracker->graph_lock */
@@ -239,7 +239,7 @@ struct memquota_tracker {
 	struct memquota_requests requests;
 	struct memquota_history *history;	/* const; NULL if disabled */
 
-	struct irq_work irq_work;	/* wakes kthread, waiters and the reaper */
+	struct irq_work irq_work;	/* wakes reclaim, waiters and the reaper */
 	struct work_struct reaper;	/* frees closed accounts' records and links */
 
 	struct mutex drain_lock;	/* one shared drain at a time */

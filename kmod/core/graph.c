@@ -109,7 +109,7 @@ static void walk_children(struct memquota_account *a, u64 walk,
 
 /*
  * Collect an account and all its descendants on @accounts, each with a
- * reference to its memory. For the kthread.
+ * reference to its memory. For the worker.
  */
 void memquota_walk_down(struct memquota_account *first,
 			struct list_head *accounts)

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim: one kthread a tracker, which asks the account with the oldest data,
- * and its descendants, until the total is at or below low_water.
+ * Reclaim: runs, which ask the account with the oldest data, and its
+ * descendants, until the total is at or below low_water.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/freezer.h>
-#include <linux/kthread.h>
 #include <linux/sched.h>
 #include "audit.h"
 #include "callback.h"
@@ -17,36 +15,16 @@
 #include "trace.h"
 #include "victim.h"
 
-/**
- * DOC: Waking the kthread
- *
- * The kthread clears @awake before it sleeps, unless it backs off. A charge
- * that raises the total above high wakes it unless @awake is set. The charge
- * raises the total, with a full barrier, before it reads @awake. reclaim_doze()
- * clears @awake, with a full barrier, before it reads the total. So at least
- * one of the two sees what the other wrote.
- */
-
 /* The most that one call of an atomic callback is asked for (rule R6). */
 #define ATOMIC_WANT_MAX		(256 * 1024)
 
 /* Audits that must fail in a row before the tracker is poisoned (rule R9). */
 #define SUSPICIONS		3
 
-/**
- * struct reclaim_run - what a run has done so far
- * @for_limits: it reclaims for the tracker's limits, not only for the system
- * @floor: total to reach for the system's memory pressure
- * @refused: bytes that were refused, which count as charged
- * @freed: bytes that its victims freed
- * @victims: victims that it has asked
- */
-struct reclaim_run {
-	bool for_limits;
-	u64 floor;
-	u64 refused;
-	u64 freed;
-	unsigned int victims;
+enum run_result {
+	RUN_REACHED,		/* what was wanted is free */
+	RUN_GAVE_UP,		/* nothing left to ask, or the tracker has ended */
+	RUN_WAITS,		/* for answers: it is not at its end */
 };
 
 static bool total_over_high(struct memquota_tracker *t)
@@ -55,7 +33,8 @@ static bool total_over_high(struct memquota_tracker *t)
 	       READ_ONCE(t->high);
 }
 
-static bool reclaim_needed(struct memquota_tracker *t)
+/* Return whether there is something to reclaim. */
+bool memquota_reclaim_needed(struct memquota_tracker *t)
 {
 	if (READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		return false;
@@ -64,7 +43,7 @@ static bool reclaim_needed(struct memquota_tracker *t)
 }
 
 /* Return how much is still to be freed, by the present limits. */
-static u64 run_wanted(struct memquota_tracker *t, struct reclaim_run *run)
+static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 {
 	u64 total = memquota_tracker_total(t), counted, low, want = 0;
 
@@ -153,7 +132,7 @@ static void account_collect_victims(struct memquota_account *a, u64 round,
  */
 static bool victim_ask_partial(struct memquota_record *r,
 			       const struct memquota_request *request,
-			       struct reclaim_run *run)
+			       struct memquota_run *run)
 {
 	bool all = r->account->collapses, progress = false;
 	struct memquota_request bounded = *request;
@@ -184,7 +163,7 @@ static bool victim_ask_partial(struct memquota_record *r,
 static bool round_issue_requests(struct list_head *victims,
 				 const struct memquota_record *oldest,
 				 const struct memquota_request *request,
-				 u64 arrival_ns, struct reclaim_run *run)
+				 u64 arrival_ns, struct memquota_run *run)
 {
 	struct memquota_record *r;
 	bool progress = false;
@@ -212,7 +191,7 @@ static bool round_issue_requests(struct list_head *victims,
 static bool round_ask_partial(struct list_head *victims,
 			      const struct memquota_record *oldest,
 			      const struct memquota_request *request,
-			      struct reclaim_run *run)
+			      struct memquota_run *run)
 {
 	struct memquota_record *r;
 	bool progress = false, freed;
@@ -236,7 +215,7 @@ static bool round_ask_partial(struct list_head *victims,
  */
 static bool round_collapse(struct list_head *victims,
 			   const struct memquota_record *oldest,
-			   struct reclaim_run *run)
+			   struct memquota_run *run)
 {
 	static const struct memquota_request everything = {
 		.want_bytes = U64_MAX,
@@ -272,7 +251,7 @@ static bool round_collapse(struct list_head *victims,
  */
 static void reclaim_round(struct memquota_tracker *t,
 			  struct memquota_record *oldest, u64 want,
-			  struct reclaim_run *run)
+			  struct memquota_run *run)
 {
 	struct memquota_request request = { .want_bytes = want };
 	u64 arrival_ns = oldest->index.key_ns, round = ++t->reclaim.round;
@@ -309,35 +288,32 @@ static void reclaim_round(struct memquota_tracker *t,
 
 static bool reclaim_must_end(struct memquota_tracker *t)
 {
-	return kthread_should_stop() ||
-	       READ_ONCE(t->state) != MEMQUOTA_COUNTING;
+	return READ_ONCE(t->state) != MEMQUOTA_COUNTING;
+}
+
+static void run_begin_waiting(struct memquota_run *run)
+{
+	run->waiting = true;
+	run->next_round =
+		jiffies + max(msecs_to_jiffies(READ_ONCE(memquota_answer_ms)), 1UL);
 }
 
 /*
- * Wait until each request was answered or has expired. While the total is above
- * high, wait for answer_ms at most (rule R4).
+ * Return whether the run waits for answers: until each request was answered or
+ * has expired; while the total is above high, for answer_ms at most (rule R4).
  */
-static void run_await_answers(struct memquota_tracker *t,
-			      struct reclaim_run *run)
+static bool run_awaits_answers(struct memquota_tracker *t,
+			       struct memquota_run *run)
 {
-	long patience = msecs_to_jiffies(READ_ONCE(memquota_answer_ms));
-	unsigned long next_round = jiffies + patience;
-	unsigned int *nr_pending = &t->requests.nr_pending;
-	long left;
-
-	while (READ_ONCE(*nr_pending) && !reclaim_must_end(t) &&
-	       run_wanted(t, run)) {
-		left = memquota_requests_expire(t, false);
-		if (!time_before(jiffies, next_round)) {
-			if (total_over_high(t))
-				return;
-			next_round = jiffies + patience;
-		}
-		wait_event_freezable_timeout(t->reclaim.wake,
-					     !READ_ONCE(*nr_pending) ||
-					     reclaim_must_end(t),
-					     clamp(left, 1L, max(patience, 1L)));
-	}
+	memquota_requests_expire(t, false);
+	if (!run->waiting || !READ_ONCE(t->requests.nr_pending))
+		return false;
+	if (time_before(jiffies, run->next_round))
+		return true;
+	if (total_over_high(t))
+		return false;
+	run_begin_waiting(run);
+	return true;
 }
 
 /*
@@ -364,8 +340,9 @@ static void reclaim_give_up(struct memquota_tracker *t)
 		memquota_tracker_poison(t, "the total exceeds its parts");
 }
 
-/* Ask round by round. Return whether the run has freed what was wanted. */
-static bool run_rounds(struct memquota_tracker *t, struct reclaim_run *run)
+/* Ask round by round, until the run ends or has to wait for answers. */
+static enum run_result run_rounds(struct memquota_tracker *t,
+				  struct memquota_run *run)
 {
 	struct memquota_record *oldest;
 	u64 want;
@@ -373,167 +350,92 @@ static bool run_rounds(struct memquota_tracker *t, struct reclaim_run *run)
 	while (!reclaim_must_end(t)) {
 		want = run_wanted(t, run);
 		if (!want)
-			return true;
+			return RUN_REACHED;
+		if (run_awaits_answers(t, run))
+			return RUN_WAITS;
 		oldest = memquota_victim_oldest(t);
 		if (oldest) {
 			reclaim_round(t, oldest, want, run);
 			memquota_record_unref(oldest);
 		} else if (!READ_ONCE(t->requests.nr_pending)) {
 			reclaim_give_up(t);
-			return false;
+			return RUN_GAVE_UP;
 		}
-		run_await_answers(t, run);
+		run_begin_waiting(run);
 		cond_resched();
 	}
-	return false;
+	return RUN_GAVE_UP;
 }
 
-static void reclaim_run(struct memquota_tracker *t)
+static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
 	u64 pressure = atomic64_xchg(&reclaim->pressure_bytes, 0), total;
-	struct reclaim_run run = { .floor = U64_MAX };
-	bool reached;
 
+	*run = (struct memquota_run){ .floor = U64_MAX };
 	memquota_tracker_drain(t);
 	total = memquota_tracker_total(t);
 	if (pressure)
-		run.floor = total - min(total, pressure);
-	if (!run_wanted(t, &run))
-		return;
+		run->floor = total - min(total, pressure);
+	if (!run_wanted(t, run))
+		return false;
 
+	run->begun = true;
 	if (!++reclaim->run)
 		reclaim->run = 1;
 	memquota_index_restore(t);
 	pr_info_ratelimited("%s: reclaiming from %llu bytes, high %llu, low_water %llu\n",
 			    t->name, total, READ_ONCE(t->high),
 			    READ_ONCE(t->low_water));
-	trace_memquota_reclaim_start(t, run.refused, pressure);
-	memquota_history_begin(t, total, run.refused, pressure);
+	trace_memquota_reclaim_start(t, run->refused, pressure);
+	memquota_history_begin(t, total, run->refused, pressure);
 	run_trim(t);
-	reached = run_rounds(t, &run);
+	return true;
+}
 
-	run.freed += atomic64_xchg(&reclaim->freed_bytes, 0);
-	if (run.victims)
+static void run_end(struct memquota_tracker *t, struct memquota_run *run,
+		    bool reached)
+{
+	struct memquota_reclaim *reclaim = &t->reclaim;
+
+	run->begun = false;
+	run->freed += atomic64_xchg(&reclaim->freed_bytes, 0);
+	if (run->victims)
 		WRITE_ONCE(reclaim->nr_runs, reclaim->nr_runs + 1);
 	memquota_history_end(t, reached);
-	trace_memquota_reclaim_end(t, run.victims, run.freed, reached);
+	trace_memquota_reclaim_end(t, run->victims, run->freed, reached);
 	pr_info_ratelimited("%s: reclaimed to %llu bytes, %u victims, %llu bytes freed\n",
-			    t->name, memquota_tracker_total(t), run.victims,
-			    run.freed);
+			    t->name, memquota_tracker_total(t), run->victims,
+			    run->freed);
 #ifdef CONFIG_MEMQUOTA_DEBUG
 	memquota_check(t);
 #endif
 }
 
-/* Sleep until there is something to do, and while the kthread backs off. */
-static void reclaim_doze(struct memquota_tracker *t)
-{
-	struct memquota_reclaim *reclaim = &t->reclaim;
-	long left = memquota_requests_expire(t, false);
-	long pause = reclaim->backoff_until - jiffies;
-
-	if (reclaim->backing_off && pause > 0) {
-		left = min(left, pause);
-	} else {
-		reclaim->backing_off = false;
-		WRITE_ONCE(reclaim->awake, false);
-		/* Pairs with the exchange in memquota_total_add(). */
-		smp_mb();
-	}
-	wait_event_freezable_timeout(reclaim->wake,
-				     kthread_should_stop() ||
-				     READ_ONCE(reclaim->draining) ||
-				     (!reclaim->backing_off &&
-				      reclaim_needed(t)), left);
-	WRITE_ONCE(reclaim->awake, true);
-}
-
-/* The tracker was poisoned: void the caches, and wake the tasks that wait. */
-static void reclaim_void_caches(struct memquota_tracker *t)
-{
-	WRITE_ONCE(t->reclaim.draining, false);
-	raw_spin_lock_irq(&t->waitq.lock);
-	memquota_cache_limits(t);
-	raw_spin_unlock_irq(&t->waitq.lock);
-	memquota_tracker_drain(t);
-	memquota_wake_waiters(t);
-}
-
-static int reclaim_thread(void *data)
-{
-	struct memquota_tracker *t = data;
-	struct memquota_reclaim *reclaim = &t->reclaim;
-
-	set_freezable();
-	while (!kthread_should_stop()) {
-		reclaim_doze(t);
-		if (READ_ONCE(reclaim->draining))
-			reclaim_void_caches(t);
-		if (reclaim_needed(t) &&
-		    !(reclaim->backing_off &&
-		      time_before(jiffies, reclaim->backoff_until)))
-			reclaim_run(t);
-	}
-	return 0;
-}
-
-static unsigned long shrinker_count(struct shrinker *shrinker,
-				    struct shrink_control *sc)
-{
-	struct memquota_tracker *t = memquota_shrinker_data(shrinker);
-
-	return memquota_tracker_total(t) >> PAGE_SHIFT;
-}
-
 /*
- * Hand the system's target to the kthread (rule R12). The task that allocates
- * may hold a lock of a participant's owner, so no participant is called here.
+ * Go on with the run that waits for answers, or begin one. Return whether a run
+ * waits for answers now: then call again when run->next_round has come, or a
+ * request has ended. For the worker.
  */
-static unsigned long shrinker_scan(struct shrinker *shrinker,
-				   struct shrink_control *sc)
+bool memquota_reclaim_run(struct memquota_tracker *t)
 {
-	struct memquota_tracker *t = memquota_shrinker_data(shrinker);
+	struct memquota_run *run = &t->reclaim.present;
+	enum run_result result;
 
-	atomic64_add((u64)sc->nr_to_scan << PAGE_SHIFT,
-		     &t->reclaim.pressure_bytes);
-	irq_work_queue(&t->irq_work);
-	/*
-	 * SHRINK_STOP would make the kernel keep the target and ask for it
-	 * again with more on top, though the kthread works on it.
-	 */
-	return 0;
+	if (!run->begun && !run_begin(t, run))
+		return false;
+	result = run_rounds(t, run);
+	if (result == RUN_WAITS)
+		return true;
+	run_end(t, run, result == RUN_REACHED);
+	return false;
 }
 
-int memquota_reclaim_start(struct memquota_tracker *t)
+/* End a run that waits for answers, since the tracker has ended. */
+void memquota_reclaim_abort(struct memquota_tracker *t)
 {
-	struct memquota_reclaim *reclaim = &t->reclaim;
-	int err;
+	struct memquota_run *run = &t->reclaim.present;
 
-	reclaim->thread = kthread_create(reclaim_thread, t, "memquota/%s",
-					 t->name);
-	if (IS_ERR(reclaim->thread))
-		return PTR_ERR(reclaim->thread);
-	reclaim->shrinker = memquota_shrinker_create(t->name, t, shrinker_count,
-						     shrinker_scan);
-	if (IS_ERR(reclaim->shrinker)) {
-		err = PTR_ERR(reclaim->shrinker);
-		reclaim->shrinker = NULL;
-		kthread_stop(reclaim->thread);
-		reclaim->thread = NULL;
-		return err;
-	}
-	wake_up_process(reclaim->thread);
-	return 0;
-}
-
-void memquota_reclaim_stop(struct memquota_tracker *t)
-{
-	struct memquota_reclaim *reclaim = &t->reclaim;
-
-	memquota_shrinker_destroy(reclaim->shrinker);
-	kthread_stop(reclaim->thread);
-	reclaim->thread = NULL;
-	/* Without the kthread no run waits for answers: drop the owners. */
-	memquota_requests_expire(t, true);
+	if (run->begun)
+		run_end(t, run, false);
 }

@@ -1,34 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The kthread that reclaims, and what it keeps in a tracker and a record. */
+/* Reclaim: its worker, and what that keeps in a tracker and a record. */
 #ifndef _MEMQUOTA_RECLAIM_H
 #define _MEMQUOTA_RECLAIM_H
 
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/types.h>
-#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 struct memquota_tracker;
 struct shrinker;
-struct task_struct;
 
 /**
- * struct memquota_reclaim - what a tracker's kthread works with
- * @awake: the kthread needs no waking; see DOC: Waking the kthread
+ * struct memquota_run - a run of reclaim, and what it has done so far
+ * @begun: it has begun and not ended
+ * @for_limits: it reclaims for the tracker's limits, not only for the system
+ * @waiting: it has asked, and waits for answers until @next_round at least
+ * @next_round: in jiffies
+ * @floor: total to reach for the system's memory pressure
+ * @refused: bytes that were refused, which count as charged
+ * @freed: bytes that its victims freed
+ * @victims: victims that it has asked
+ */
+struct memquota_run {
+	bool begun;
+	bool for_limits;
+	bool waiting;
+	unsigned long next_round;
+	u64 floor;
+	u64 refused;
+	u64 freed;
+	unsigned int victims;
+};
+
+/**
+ * struct memquota_reclaim - what a tracker's reclaim works with
+ * @awake: the worker will look at the total again; see DOC: Waking reclaim
  * @draining: the tracker was poisoned: the caches must be voided
  * @refused_bytes: what the tracker's max refused since the last run
  * @pressure_bytes: what the system's memory pressure asks for
  * @freed_bytes: what sleeping victims freed and no run has counted
  * @nr_runs: runs that asked at least one participant; for people
- * @wake: where the kthread sleeps
- * @thread: the kthread
+ * @work: the worker: a run, or the next part of it
+ * @present: the run that has begun; the worker's own
  * @shrinker: tells of the system's memory pressure
- * @run: number of the run, never 0; the kthread's own
- * @suspicions: audits that failed in a row; the kthread's own
- * @round: number of the round; the kthread's own
+ * @run: number of the run, never 0; the worker's own
+ * @suspicions: audits that failed in a row; the worker's own
+ * @round: number of the round; the worker's own
  * @backoff_until: jiffies until which no participant is asked, if
- *	@backing_off; the kthread's own
- * @backing_off: the last run found no participant to ask; the kthread's own
+ *	@backing_off; the worker's own
+ * @backing_off: the last run found no participant to ask; the worker's own
  */
 struct memquota_reclaim {
 	bool awake;
@@ -37,8 +58,8 @@ struct memquota_reclaim {
 	atomic64_t pressure_bytes;
 	atomic64_t freed_bytes;
 	u64 nr_runs;
-	wait_queue_head_t wake;
-	struct task_struct *thread;
+	struct delayed_work work;
+	struct memquota_run present;
 	struct shrinker *shrinker;
 	u32 run;
 	unsigned int suspicions;
@@ -50,8 +71,8 @@ struct memquota_reclaim {
 /**
  * struct memquota_victim - what a round of reclaim notes in a record
  * @round: the last round that collected it; accounts.lock
- * @node: in the round's list; the kthread's own
- * @requested: a request was issued to it; the kthread's own
+ * @node: in the round's list; the worker's own
+ * @requested: a request was issued to it; the worker's own
  * @refused_run: run since which a charge that was refused to it counts; racy
  */
 struct memquota_victim {
@@ -61,8 +82,22 @@ struct memquota_victim {
 	u32 refused_run;
 };
 
+/* total.c */
+extern struct workqueue_struct *memquota_reclaim_wq;
+
 void memquota_reclaim_kick(struct memquota_tracker *t);
+
+/* reclaim.c */
+bool memquota_reclaim_needed(struct memquota_tracker *t);
+bool memquota_reclaim_run(struct memquota_tracker *t);
+void memquota_reclaim_abort(struct memquota_tracker *t);
+
+/* worker.c */
+void memquota_reclaim_setup(struct memquota_tracker *t);
 int memquota_reclaim_start(struct memquota_tracker *t);
+void memquota_reclaim_wake(struct memquota_tracker *t);
 void memquota_reclaim_stop(struct memquota_tracker *t);
+int memquota_reclaim_init(void);
+void memquota_reclaim_exit(void);
 
 #endif /* _MEMQUOTA_RECLAIM_H */

@@ -286,7 +286,7 @@ static void request_work(struct work_struct *work)
 /*
  * Ask a sleeping participant for @want_bytes of data that arrived until
  * @until_ns, without waiting for its answer. Return whether a request was
- * issued. For the kthread.
+ * issued. For the worker.
  */
 bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 			    u64 until_ns)
@@ -296,7 +296,7 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	unsigned long flags;
 
 	/*
-	 * Only the kthread issues requests, so an idle one stays idle. Pairs
+	 * Only the worker issues requests, so an idle one stays idle. Pairs
 	 * with the release in request_finish().
 	 */
 	if (smp_load_acquire(&s->state) || !memquota_call_get(r))

@@ -11,6 +11,7 @@
 #include "trace.h"
 
 struct workqueue_struct *memquota_wq;
+struct workqueue_struct *memquota_reclaim_wq;
 
 static struct memquota_tracker *default_tracker;
 
@@ -40,13 +41,14 @@ void memquota_tracker_unref(struct memquota_tracker *t)
 }
 
 /*
- * Have reclaim look at the tracker again: its total has risen, a request has
- * ended, or the tracker has changed its state. Any context in which a wait queue
- * can be woken; charges queue tracker->irq_work instead.
+ * Have the tracker's worker run now, or once more if it is running: there is
+ * news for reclaim. Any context but NMI, hard interrupts on PREEMPT_RT included.
+ * The caller must not hold the scheduler's locks; charges queue
+ * tracker->irq_work instead.
  */
 void memquota_reclaim_kick(struct memquota_tracker *t)
 {
-	wake_up_interruptible(&t->reclaim.wake);
+	mod_delayed_work(memquota_reclaim_wq, &t->reclaim.work, 0);
 }
 
 /*
@@ -109,7 +111,7 @@ bool memquota_total_add(struct memquota_tracker *t, u64 need, u64 extra,
 		WRITE_ONCE(t->peak, total);
 	/*
 	 * The exchange is a full barrier, so that the total is raised before
-	 * @awake is read. Pairs with the barrier in reclaim_doze().
+	 * @awake is read. Pairs with the barrier in worker_rearm().
 	 */
 	if (unlikely(total > READ_ONCE(t->high)) &&
 	    !READ_ONCE(t->reclaim.awake))

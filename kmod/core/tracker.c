@@ -26,7 +26,8 @@
  *    account.
  * 2. The notifier tells debug/, which removes the tracker's files and waits for
  *    their readers. For that reason these need no reference.
- * 3. The shrinker and the kthread end, and all requests expire.
+ * 3. The shrinker and the worker end, and all requests expire. A kick that read
+ *    the state before step 1 may queue the worker once more; it does nothing.
  * 4. All accounts are closed, by id.
  * 5. memquota_drain_each() interrupts every CPU, also those that seem to hold
  *    nothing: a charge that read the state before step 1 runs with interrupts
@@ -49,7 +50,8 @@
  * 3. flush_workqueue(): the work items that both have queued.
  * 4. rcu_barrier(): records, whose freeing drops accounts.
  * 5. rcu_barrier() again: accounts, whose freeing drops trackers.
- * 6. destroy_workqueue(): the work items that free trackers.
+ * 6. destroy_workqueue(): the work items that free trackers, and wait for
+ *    their workers.
  */
 
 BLOCKING_NOTIFIER_HEAD(memquota_tracker_notifier);
@@ -65,6 +67,7 @@ static void tracker_free(struct work_struct *work)
 
 	irq_work_sync(&t->irq_work);
 	irq_work_sync(&t->watch.irq_work);
+	cancel_delayed_work_sync(&t->reclaim.work);
 	cancel_work_sync(&t->reaper);
 	cancel_work_sync(&t->watch.work);
 	memquota_lanes_free(t);
@@ -74,7 +77,7 @@ static void tracker_free(struct work_struct *work)
 }
 
 /*
- * Wake the reaper, tasks that wait, and the kthread. A charge, an uncharge and a
+ * Wake the reaper, tasks that wait, and reclaim. A charge, an uncharge and a
  * close queue this work, because their caller may hold any lock, that of the run
  * queue included.
  */
@@ -87,7 +90,7 @@ static void tracker_wake(struct irq_work *work)
 		queue_work(memquota_wq, &t->reaper);
 	if (READ_ONCE(t->waitq.nr))
 		memquota_wake_waiters(t);
-	memquota_reclaim_kick(t);
+	memquota_reclaim_wake(t);
 }
 
 static void tracker_reap(struct work_struct *work)
@@ -328,7 +331,7 @@ static bool tracker_name_valid(const char *name)
 
 /**
  * memquota_tracker_create - create a tracker
- * @name: its name, which its kthread and its debugfs directory bear
+ * @name: its name, which its debugfs directory bears
  * @limits: its limits, or NULL for none
  * @flags: %MEMQUOTA_TRACKER_DISABLED, %MEMQUOTA_TRACKER_PROGRAMS
  *
@@ -369,7 +372,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	memquota_watch_init(&t->watch, t, NULL);
 	INIT_LIST_HEAD(&t->requests.list);
 	INIT_LIST_HEAD(&t->requests.lanes);
-	init_waitqueue_head(&t->reclaim.wake);
+	memquota_reclaim_setup(t);
 	mutex_init(&t->drain_lock);
 	mutex_init(&t->config_lock);
 	mutex_init(&t->graph_lock);
@@ -475,7 +478,7 @@ out_free:
  * @t: what memquota_tracker_create() returned; a null handle is allowed
  *
  * Closes its accounts, wakes tasks that wait for quota, and waits until its
- * kthread has ended. Handles of accounts and participants stay valid. All calls
+ * reclaim has ended. Handles of accounts and participants stay valid. All calls
  * on them fail with -ESHUTDOWN.
  *
  * Context: may sleep; not from a callback of memquota's.
@@ -498,7 +501,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	blocking_notifier_call_chain(&memquota_tracker_notifier,
 				     MEMQUOTA_TRACKER_REMOVED, t);
 
-	if (t->reclaim.thread)
+	if (t->reclaim.shrinker)
 		memquota_reclaim_stop(t);
 	while (memquota_account_close_next(t, &id))
 		cond_resched();
@@ -561,17 +564,27 @@ int memquota_trackers_init(const struct memquota_limits *limits,
 			   unsigned int flags)
 {
 	struct memquota_tracker *t;
+	int err;
 
 	memquota_wq = alloc_workqueue("memquota", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!memquota_wq)
 		return -ENOMEM;
+	err = memquota_reclaim_init();
+	if (err)
+		goto out_wq;
 	t = memquota_tracker_create("default", limits, flags);
 	if (IS_ERR(t)) {
-		destroy_workqueue(memquota_wq);
-		return PTR_ERR(t);
+		err = PTR_ERR(t);
+		goto out_reclaim;
 	}
 	memquota_set_default_tracker(t);
 	return 0;
+
+out_reclaim:
+	memquota_reclaim_exit();
+out_wq:
+	destroy_workqueue(memquota_wq);
+	return err;
 }
 
 void memquota_trackers_exit(void)
@@ -589,4 +602,5 @@ void memquota_trackers_exit(void)
 	rcu_barrier();
 	rcu_barrier();
 	destroy_workqueue(memquota_wq);
+	memquota_reclaim_exit();
 }

@@ -2,7 +2,7 @@
 /*
  * Choosing the victim: the participant that holds the oldest data.
  *
- * Keys in the index may be too low, never too high. The kthread looks at the
+ * Keys in the index may be too low, never too high. The worker looks at the
  * leftmost entries, up to MEMQUOTA_BATCH at once, and moves each to where its
  * data belongs. A leftmost entry that was looked at in this run is the oldest,
  * because every other key is a lower bound of a younger arrival.
@@ -80,7 +80,7 @@ static void victim_look_at(struct memquota_tracker *t,
  * Return the record with the oldest data, with a reference; or NULL if there is
  * no candidate but victims of the round @skip, or none among the leftmost
  * entries. Then no other record has data that arrived before *@edge. For the
- * kthread.
+ * worker.
  */
 static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
 					   u64 *edge)

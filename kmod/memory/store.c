@@ -27,7 +27,7 @@
  *
  * The last put may happen anywhere, under any lock. It pushes the chunk onto
  * the store's list of returned chunks without a lock. The store's owner
- * collects that list when it needs a chunk, and the reclaim kthread when it
+ * collects that list when it needs a chunk, and the reclaim worker when it
  * trims. A chunk that is not worth keeping is uncharged at once and freed by a
  * worker, since freeing pages may take locks, and undoing a mapping sleeps.
  *

@@ -81,7 +81,7 @@ static void charge_much(void *arg)
 	actor_charge(errand->actor, HIGH + SZ_1M);
 }
 
-/* Each context wakes the kthread. */
+/* Each context wakes the worker. */
 static void x1_reclaim_is_woken_from_anywhere(struct kunit *test)
 {
 	struct errand *errand = new_errand(test);

@@ -183,7 +183,7 @@ bool is_idle(struct memquota_tracker *t);
 #define EXPECT_PTR_ERR(test, ptr, err)					\
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ptr), err)
 
-/* Wait until the tracker's kthread has nothing left to do. */
+/* Wait until the tracker's worker has nothing left to do. */
 #define settle(test, t)		ASSERT_SETTLES(test, is_idle(t))
 
 /* Reclaim until low_water, and wait for its end. */
@@ -264,7 +264,7 @@ static inline void need_failing_pages(struct kunit *test)
 		kunit_skip(test, "no fault injection");
 }
 
-/* Parameter "splat": run the tests that make a kthread warn, too. */
+/* Parameter "splat": run the tests that make a worker warn, too. */
 extern bool memquota_splat;
 
 #endif /* _MEMQUOTA_TESTS_HARNESS_H */

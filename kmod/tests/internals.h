@@ -24,7 +24,8 @@ static inline bool tracker_is_idle(struct memquota_tracker *t)
 	       memquota_tracker_total(t) <= READ_ONCE(t->high) &&
 	       !atomic64_read(&t->reclaim.refused_bytes) &&
 	       !atomic64_read(&t->reclaim.pressure_bytes) &&
-	       !READ_ONCE(t->requests.nr_pending);
+	       !READ_ONCE(t->requests.nr_pending) &&
+	       !work_busy(&t->reclaim.work.work);
 }
 
 /* All its closed accounts have been reaped. */
@@ -61,13 +62,6 @@ static inline void tracker_set_drained(struct memquota_tracker *t,
 static inline void tracker_corrupt_total(struct memquota_tracker *t, s64 bytes)
 {
 	atomic64_add(bytes, &t->total);
-}
-
-/* Run the tracker's atomic callbacks on this CPU alone. */
-static inline int tracker_bind_reclaim(struct memquota_tracker *t,
-				       unsigned int cpu)
-{
-	return set_cpus_allowed_ptr(t->reclaim.thread, cpumask_of(cpu));
 }
 
 /* Workqueues that its sleeping participants have. */

@@ -254,9 +254,10 @@ static void p8_leaving_gives_everything_back(struct kunit *test)
 
 /* memquota_leave(), on another CPU than the callback that it waits for. */
 struct leaving {
-	struct runner runner;
+	struct runner runners[2];
 	struct actor *actor;
 	bool inside;		/* the callback runs */
+	bool claimed;		/* by the runner that leaves */
 	bool began;		/* and has seen that the actor is leaving */
 	bool left;		/* memquota_leave() has returned */
 	bool left_early;	/* and did so while the callback was running */
@@ -264,10 +265,11 @@ struct leaving {
 
 static void leave_when_inside(struct runner *runner)
 {
-	struct leaving *l = container_of(runner, struct leaving, runner);
+	struct leaving *l = runner->arg;
 
-	if (settled(READ_ONCE(l->inside)))
-		memquota_leave(&l->actor->p);
+	if (!settled(READ_ONCE(l->inside)) || xchg(&l->claimed, true))
+		return;
+	memquota_leave(&l->actor->p);
 	WRITE_ONCE(l->left, true);
 }
 
@@ -291,8 +293,8 @@ static void watch_leaving(struct actor *actor)
 }
 
 /*
- * Both spin, the callback with preemption off, so each has a CPU, and neither
- * depends on a third thread, which two CPUs would not let run.
+ * Both spin, the callback with preemption off, so each needs a CPU. Of the two
+ * runners, one is on another CPU than the callback, and leaves.
  */
 static struct leaving *leave_during_callback(struct kunit *test,
 					     void (*then)(struct actor *actor))
@@ -301,17 +303,17 @@ static struct leaving *leave_during_callback(struct kunit *test,
 	struct leaving *l = new_zeroed(test, struct leaving);
 
 	need_cpus(test, 2);
-	KUNIT_ASSERT_EQ(test,
-			tracker_bind_reclaim(t, cpumask_first(cpu_online_mask)),
-			0);
 	l->actor = lone_actor(test, t, 0, 1);
 	l->actor->then = then;
 	l->actor->arg = l;
 	actor_charge(l->actor, 6 * SZ_1M);
-	runner_start_on(test, cpumask_last(cpu_online_mask), &l->runner,
-			leave_when_inside, NULL);
+	runner_start_on(test, cpumask_first(cpu_online_mask), &l->runners[0],
+			leave_when_inside, l);
+	runner_start_on(test, cpumask_last(cpu_online_mask), &l->runners[1],
+			leave_when_inside, l);
 	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
-	runner_join(test, &l->runner);
+	runner_join(test, &l->runners[0]);
+	runner_join(test, &l->runners[1]);
 	/* The callback has returned, also if memquota_leave() did not wait. */
 	settle(test, t);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(l->left_early));
@@ -374,7 +376,7 @@ static void p8_a_callback_can_leave_itself(struct kunit *test)
 			-ESHUTDOWN);
 }
 
-/* Two trackers, so two kthreads at once. */
+/* Two trackers, so two workers at once. */
 static void p8_two_can_leave_each_other(struct kunit *test)
 {
 	struct memquota_tracker *one = new_default_sized_tracker(test);

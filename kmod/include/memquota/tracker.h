@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Trackers: independent quotas, each with its limits, its total and its reclaim
- * kthread.
+ * Trackers: independent quotas, each with its limits, its total and its
+ * reclaim.
  *
  * A null handle is a disabled tracker: every call on it succeeds, and nothing is
  * counted (rule T4). Without CONFIG_MEMQUOTA all handles are null.
