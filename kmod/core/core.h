@@ -21,6 +21,7 @@
 #include "account.h"
 #include "compat.h"
 #include "cpu_cache.h"
+#include "history.h"
 #include "index.h"
 #include "reclaim.h"
 #include "request.h"
@@ -53,7 +54,7 @@
  *	tracker->waitq.lock		tasks that wait for quota
  *	request_lock			requests to sleeping participants
  *	lanes_lock			workqueues of sleeping participants
- *	tracker->history->lock		log of reclaim runs
+ *	tracker->history.lock		log of reclaim runs
  *	store->lock			chunks of an arena
  *	cores_lock			list of arenas
  *	pool->lock			pages that small chunks are cut from
@@ -237,7 +238,7 @@ struct memquota_tracker {
 	struct memquota_index index ____cacheline_aligned_in_smp;
 	struct memquota_reclaim reclaim ____cacheline_aligned_in_smp;
 	struct memquota_requests requests;
-	struct memquota_history *history;	/* const; NULL if disabled */
+	struct memquota_history history;
 
 	struct irq_work irq_work;	/* wakes reclaim, waiters and the reaper */
 	struct work_struct reaper;	/* frees closed accounts' records and links */

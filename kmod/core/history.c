@@ -8,45 +8,55 @@
  */
 #include <linux/export.h>
 #include <linux/ktime.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "core.h"
 #include "history.h"
 #include "trace.h"
 
-int memquota_history_init(struct memquota_tracker *t)
+void memquota_history_setup(struct memquota_history *h)
 {
-	t->history = kvzalloc(sizeof(*t->history), GFP_KERNEL);
-	if (!t->history)
-		return -ENOMEM;
-	raw_spin_lock_init(&t->history->lock);
-	return 0;
+	raw_spin_lock_init(&h->lock);
 }
 
-void memquota_history_exit(struct memquota_tracker *t)
+void memquota_history_free(struct memquota_history *h)
 {
-	kvfree(t->history);
+	unsigned int i;
+
+	for (i = 0; i < MEMQUOTA_PAST_RUNS; i++)
+		kfree(h->runs[i]);
 }
 
-static struct memquota_past_run *history_run_at(struct memquota_history *h, u64 number)
+/* Return the entry of a run, or NULL if it is not in the log. */
+static struct memquota_past_run *history_find_run(struct memquota_history *h,
+						  u64 number)
 {
-	return &h->runs[number % MEMQUOTA_PAST_RUNS];
+	struct memquota_past_run *run = h->runs[number % MEMQUOTA_PAST_RUNS];
+
+	return run && run->number == number ? run : NULL;
 }
 
+/* A run begins. For the worker, which alone changes @last and @runs. */
 void memquota_history_begin(struct memquota_tracker *t, u64 from_bytes,
 			    u64 refused_bytes, u64 pressure_bytes)
 {
-	struct memquota_history *h = t->history;
-	struct memquota_past_run *run;
+	struct memquota_history *h = &t->history;
+	struct memquota_past_run *run = history_find_run(h, h->last);
+	u64 number = h->last;
 	unsigned long flags;
 
+	if (!run || run->asks)
+		run = h->runs[++number % MEMQUOTA_PAST_RUNS];
+	/* A run must not wait for memory, since it may be what frees some. */
+	if (!run)
+		run = kmalloc(sizeof(*run), GFP_NOWAIT | __GFP_NOWARN);
+
 	raw_spin_lock_irqsave(&h->lock, flags);
-	if (!h->last || history_run_at(h, h->last)->asks)
-		WRITE_ONCE(h->last, h->last + 1);
-	run = history_run_at(h, h->last);
+	h->present = run ? number : 0;
+	if (!run)
+		goto out;
 	*run = (struct memquota_past_run){
-		.number = h->last,
+		.number = number,
 		.began_ns = ktime_get_coarse_ns(),
 		.from_bytes = from_bytes,
 		.limits = {
@@ -57,6 +67,9 @@ void memquota_history_begin(struct memquota_tracker *t, u64 from_bytes,
 		.refused_bytes = refused_bytes,
 		.pressure_bytes = pressure_bytes,
 	};
+	h->runs[number % MEMQUOTA_PAST_RUNS] = run;
+	h->last = number;
+out:
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
@@ -77,18 +90,20 @@ history_find_victim(struct memquota_past_run *run, struct memquota_record *r)
 	return NULL;
 }
 
-/* The present run is about to ask the record. For the kthread. */
+/* The present run is about to ask the record. For the worker. */
 void memquota_history_asked(struct memquota_record *r, u64 want_bytes,
 			    u64 arrival_ns)
 {
-	struct memquota_history *h = r->account->tracker->history;
+	struct memquota_history *h = &r->account->tracker->history;
 	struct memquota_past_victim *v;
 	struct memquota_past_run *run;
 	unsigned long flags;
 	u64 now;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
-	run = history_run_at(h, h->last);
+	run = history_find_run(h, h->present);
+	if (!run)
+		goto out;
 	run->asks++;
 	v = history_find_victim(run, r);
 	if (!v && run->nr_victims < MEMQUOTA_PAST_VICTIMS) {
@@ -103,13 +118,14 @@ void memquota_history_asked(struct memquota_record *r, u64 want_bytes,
 	}
 	if (v)
 		v->asks++;
+out:
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
 /* Add @bytes to what a victim freed that @run had asked. */
 void memquota_history_freed(struct memquota_record *r, u64 run, u64 bytes)
 {
-	struct memquota_history *h = r->account->tracker->history;
+	struct memquota_history *h = &r->account->tracker->history;
 	struct memquota_past_victim *v;
 	struct memquota_past_run *past;
 	unsigned long flags;
@@ -118,8 +134,8 @@ void memquota_history_freed(struct memquota_record *r, u64 run, u64 bytes)
 		return;
 	trace_memquota_reclaimed(r, bytes);
 	raw_spin_lock_irqsave(&h->lock, flags);
-	past = history_run_at(h, run);
-	if (past->number == run) {
+	past = history_find_run(h, run);
+	if (past) {
 		past->freed_bytes += bytes;
 		v = history_find_victim(past, r);
 		if (v)
@@ -137,40 +153,40 @@ static void history_measure_run(struct memquota_tracker *t,
 
 void memquota_history_end(struct memquota_tracker *t, bool reached)
 {
-	struct memquota_history *h = t->history;
+	struct memquota_history *h = &t->history;
 	struct memquota_past_run *run;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&h->lock, flags);
-	run = history_run_at(h, h->last);
-	history_measure_run(t, run);
-	run->state = reached ? MEMQUOTA_REACHED : MEMQUOTA_GAVE_UP;
+	run = history_find_run(h, h->present);
+	if (run) {
+		history_measure_run(t, run);
+		run->state = reached ? MEMQUOTA_REACHED : MEMQUOTA_GAVE_UP;
+	}
 	raw_spin_unlock_irqrestore(&h->lock, flags);
 }
 
-/* Return the number of the present run. For the kthread. */
+/* Return the number of the present run, or 0 if it is not logged. For the worker. */
 u64 memquota_history_run(struct memquota_tracker *t)
 {
-	return t->history->last;
+	return t->history.present;
 }
 
 /* Copy the first run from @number on. Return whether there is one. */
 bool memquota_history_get(struct memquota_tracker *t, u64 number,
 			  struct memquota_past_run *run)
 {
-	struct memquota_history *h = t->history;
+	struct memquota_history *h = &t->history;
 	unsigned long flags;
 	u64 first;
 	bool found;
 
-	if (!h)
-		return false;
 	raw_spin_lock_irqsave(&h->lock, flags);
 	first = h->last - min_t(u64, h->last, MEMQUOTA_PAST_RUNS) + 1;
 	number = max(number, first);
 	found = number <= h->last;
 	if (found) {
-		*run = *history_run_at(h, number);
+		*run = *history_find_run(h, number);
 		if (run->state == MEMQUOTA_RUNNING)
 			history_measure_run(t, run);
 	}

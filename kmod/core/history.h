@@ -77,19 +77,22 @@ struct memquota_past_run {
 
 /**
  * struct memquota_history - the last runs of a tracker
- * @lock: protects the rest. The kthread writes, and so does the work item that
- *	finishes a request; a reader copies one run
- * @last: the number of the run that began last; only the kthread changes it
- * @runs: run n is at index n modulo %MEMQUOTA_PAST_RUNS
+ * @lock: protects the rest, and the entries. The worker writes, and so does the
+ *	work item that finishes a request; a reader copies one run
+ * @last: the number of the last run that is logged; only the worker changes it
+ * @present: the number of the present run, or 0 if there was no memory to log
+ *	it; the worker's own
+ * @runs: run n is at index n modulo %MEMQUOTA_PAST_RUNS; NULL: never used
  */
 struct memquota_history {
 	raw_spinlock_t lock;
 	u64 last;
-	struct memquota_past_run runs[MEMQUOTA_PAST_RUNS];
+	u64 present;
+	struct memquota_past_run *runs[MEMQUOTA_PAST_RUNS];
 };
 
-int memquota_history_init(struct memquota_tracker *t);
-void memquota_history_exit(struct memquota_tracker *t);
+void memquota_history_setup(struct memquota_history *h);
+void memquota_history_free(struct memquota_history *h);
 void memquota_history_begin(struct memquota_tracker *t, u64 from_bytes,
 			    u64 refused_bytes, u64 pressure_bytes);
 void memquota_history_asked(struct memquota_record *r, u64 want_bytes,

@@ -71,7 +71,7 @@ static void tracker_free(struct work_struct *work)
 	cancel_work_sync(&t->reaper);
 	cancel_work_sync(&t->watch.work);
 	memquota_lanes_free(t);
-	memquota_history_exit(t);
+	memquota_history_free(&t->history);
 	free_percpu(t->shares);
 	kfree(t);
 }
@@ -373,6 +373,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	INIT_LIST_HEAD(&t->requests.list);
 	INIT_LIST_HEAD(&t->requests.lanes);
 	memquota_reclaim_setup(t);
+	memquota_history_setup(&t->history);
 	mutex_init(&t->drain_lock);
 	mutex_init(&t->config_lock);
 	mutex_init(&t->graph_lock);
@@ -449,14 +450,9 @@ memquota_tracker_new(const char *name, const struct memquota_limits *limits,
 		return ERR_PTR(-ENOMEM);
 	t->programs_own = programs_own;
 	tracker_set_limits(t, &set, &derived);
-	if (t->state == MEMQUOTA_COUNTING) {
-		err = memquota_history_init(t);
-		if (err)
-			goto out_free;
-	}
 	err = memquota_cpu_cache_add(t);
 	if (err)
-		goto out_history;
+		goto out_free;
 	err = tracker_publish(t);
 	if (err)
 		goto out_cache;
@@ -465,8 +461,6 @@ memquota_tracker_new(const char *name, const struct memquota_limits *limits,
 
 out_cache:
 	memquota_cpu_cache_remove(t);
-out_history:
-	memquota_history_exit(t);
 out_free:
 	free_percpu(t->shares);
 	kfree(t);
