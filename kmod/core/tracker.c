@@ -79,7 +79,9 @@ static void tracker_free(struct work_struct *work)
 /*
  * Wake the reaper, tasks that wait, and reclaim. A charge, an uncharge and a
  * close queue this work, because their caller may hold any lock, that of the run
- * queue included.
+ * queue included. On PREEMPT_RT it is called in hard interrupts as well: in a
+ * thread, it would wait for a real-time task that keeps the CPU. All that it
+ * calls takes raw locks only.
  */
 static void tracker_wake(struct irq_work *work)
 {
@@ -377,7 +379,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	mutex_init(&t->drain_lock);
 	mutex_init(&t->config_lock);
 	mutex_init(&t->graph_lock);
-	init_irq_work(&t->irq_work, tracker_wake);
+	t->irq_work = IRQ_WORK_INIT_HARD(tracker_wake);
 	INIT_WORK(&t->reaper, tracker_reap);
 	INIT_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
