@@ -21,6 +21,9 @@
 /* Keys that fit above the bytes of a slot's word. */
 #define KEY_MAX			(BIT_ULL(64 - MEMQUOTA_KEY_SHIFT) - 1)
 
+/* Keys of one low part that a CPU takes at once. */
+#define KEY_BLOCK		256
+
 struct memquota_record memquota_disabled_record = { .flags = RECORD_STATIC };
 struct memquota_record memquota_left_record = { .flags = RECORD_STATIC };
 struct memquota_record memquota_closed_record = { .flags = RECORD_STATIC };
@@ -38,34 +41,73 @@ EXPORT_SYMBOL_GPL(memquota_closed_account);
 /* Private joins that found no memory; they count nothing. */
 atomic64_t memquota_failed_joins;
 
-static atomic64_t last_key;
+/*
+ * The keys of a CPU. Each low part has keys of its own, so that none are skipped
+ * to find one with a given low part. A CPU takes them from the global counter in
+ * blocks, since a counter that each join changes would be the only cache line
+ * that joins on different CPUs share. Used with interrupts off.
+ */
+struct key_stock {
+	u64 next[MEMQUOTA_KEY_EPOCHS];	/* less the low part; 0: no block yet */
+	unsigned int turn;		/* low part of the next key of any */
+};
+
+static DEFINE_PER_CPU(struct key_stock, key_stock);
+static atomic64_t last_key_block[MEMQUOTA_KEY_EPOCHS];
+
 static struct kmem_cache *account_cache;
 static struct kmem_cache *record_cache;
 static struct kmem_cache *private_cache;
 static mempool_t *private_pool;
 
+static u64 key_stock_take(struct key_stock *stock, unsigned int low)
+{
+	u64 key = stock->next[low];
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(!(key % KEY_BLOCK))) {
+		key = atomic64_inc_return(&last_key_block[low]) * KEY_BLOCK;
+		WARN_ONCE(key > KEY_MAX / MEMQUOTA_KEY_EPOCHS - KEY_BLOCK,
+			  "memquota: out of keys\n");
+	}
+	stock->next[low] = key + 1;
+	return key * MEMQUOTA_KEY_EPOCHS + low;
+}
+
 /*
- * Return a key that was never used. The 49 bits of keys last 1.8 years at ten
- * million joins a second.
+ * Return a key that was never used and whose remainder by MEMQUOTA_KEY_EPOCHS is
+ * that of @low. The keys of a low part last 40 days at ten million a second.
+ * Any context but NMI.
+ */
+u64 memquota_new_key_with(unsigned int low)
+{
+	unsigned long flags;
+	u64 key;
+
+	local_irq_save(flags);
+	key = key_stock_take(this_cpu_ptr(&key_stock), low % MEMQUOTA_KEY_EPOCHS);
+	local_irq_restore(flags);
+	return key;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_new_key_with);
+
+/*
+ * Return a key that was never used. The low parts take turns, so keys last 1.8
+ * years at ten million joins a second. Any context but NMI.
  */
 u64 memquota_new_key(void)
 {
-	u64 key = atomic64_inc_return(&last_key);
-
-	WARN_ONCE(key > KEY_MAX, "memquota: out of keys\n");
-	return key;
-}
-
-/* Return a key that was never used, with the epoch of the number @low. */
-u64 memquota_new_key_with(unsigned int low)
-{
+	struct key_stock *stock;
+	unsigned long flags;
 	u64 key;
 
-	do {
-		key = memquota_new_key();
-	} while ((key ^ low) % MEMQUOTA_KEY_EPOCHS);
+	local_irq_save(flags);
+	stock = this_cpu_ptr(&key_stock);
+	key = key_stock_take(stock, stock->turn++ % MEMQUOTA_KEY_EPOCHS);
+	local_irq_restore(flags);
 	return key;
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_new_key);
 
 /* Copy a name without a conversion: formatting costs most of a join. */
 void memquota_format_name(char *name, const char *fmt, va_list args)
