@@ -40,6 +40,7 @@ void memquota_callbacks_begin(void)
 {
 	mutex_lock(&callback_lock);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_callbacks_begin);
 
 void memquota_callbacks_end(void)
 {
@@ -47,6 +48,7 @@ void memquota_callbacks_end(void)
 	held_owner = NULL;
 	mutex_unlock(&callback_lock);
 }
+MEMQUOTA_EXPORT_INTERNAL(memquota_callbacks_end);
 
 /*
  * Until callback_end(), the owner's object stays if callback_allowed() returns

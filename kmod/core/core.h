@@ -45,6 +45,7 @@
  *	memquota_user.lock		(mutex)	a user's stocks
  *	memquota_watch.lock		(mutex)	marks of a watch
  *	tracker->drain_lock		(mutex)	one shared drain at a time
+ *	view_lock			(mutex)	one reader that refers to records
  *	callback_lock			(mutex)	one atomic callback at a time
  *	running_lock			(spin)	PREEMPT_RT: the callback that runs
  *	participant_fd.lock		(spin)	request given to a program

@@ -13,6 +13,7 @@
 #include <linux/export.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 #include "../core/account.h"
@@ -23,6 +24,9 @@
 #include "tree.h"
 
 #define NO_NODE		U32_MAX
+
+/* One reader at a time refers to records. */
+static DEFINE_MUTEX(view_lock);
 
 /* Steps between two calls of cond_resched(). */
 #define RESCHED_STEPS	1024
@@ -280,13 +284,18 @@ static u64 tree_record_arrival_ns(struct memquota_record *r)
 	return ns;
 }
 
-/* Return the age of an account's oldest data, or MEMQUOTA_NO_DATA. */
+/*
+ * Return the age of an account's oldest data, or MEMQUOTA_NO_DATA. Readers take
+ * turns, because the references to a record have few bits in its word: all
+ * readers together hold one at a time.
+ */
 static u64 tree_account_age_ns(struct memquota_account *a)
 {
 	struct memquota_record *r = NULL;
 	u64 oldest = MEMQUOTA_NO_DATA, now;
 	u32 n;
 
+	mutex_lock(&view_lock);
 	for (n = READ_ONCE(a->nr_records); n; n--) {
 		r = memquota_next_record(a, r);
 		if (!r)
@@ -296,6 +305,7 @@ static u64 tree_account_age_ns(struct memquota_account *a)
 	}
 	if (r)
 		memquota_record_unref(r);
+	mutex_unlock(&view_lock);
 	if (oldest == MEMQUOTA_NO_DATA)
 		return MEMQUOTA_NO_DATA;
 	now = ktime_get_coarse_ns();

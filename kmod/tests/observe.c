@@ -2,6 +2,7 @@
 /* What debugfs shows: accounts and their tree, caches, arenas, past runs. */
 #include <memquota/arena.h>
 #include "../core/audit.h"
+#include "../core/callback.h"
 #include "../core/history.h"
 #include "../debug/arena_debugfs.h"
 #include "../debug/tree.h"
@@ -216,6 +217,38 @@ static void charge_placed(unsigned int cpu, void *arg)
 	struct placed *p = arg;
 
 	actor_charge(p->actor, p->bytes);
+}
+
+static void view_account(struct runner *runner)
+{
+	struct memquota_account_view view;
+
+	memquota_view_account(runner->arg, &view);
+}
+
+static void r11_readers_hold_one_reference_together(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	unsigned int i, idle, most = 0;
+	struct runner *runners;
+
+	actor_charge(actor, 100);
+	idle = participant_slots(&actor->p);
+	runners = zalloc_or_abort(test, 8 * sizeof(*runners));
+	/* Have all of them wait in the middle of their walk. */
+	memquota_callbacks_begin();
+	for (i = 0; i < 8; i++)
+		runner_start(test, &runners[i], view_account, actor->account);
+	for (i = 0; i < 100; i++) {
+		usleep_range(1000, 2000);
+		most = max(most, participant_slots(&actor->p));
+	}
+	memquota_callbacks_end();
+	for (i = 0; i < 8; i++)
+		runner_join(test, &runners[i]);
+	KUNIT_EXPECT_EQ(test, most, idle + 1);
+	KUNIT_EXPECT_EQ(test, participant_slots(&actor->p), idle);
 }
 
 static void t3_caches_are_shown_where_they_are(struct kunit *test)
@@ -441,6 +474,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p11_account_is_as_old_as_its_oldest_participant),
 	KUNIT_CASE(p2_looking_asks_nobody_before_the_second_step),
 	KUNIT_CASE(r11_looking_and_walking_do_not_disturb_each_other),
+	KUNIT_CASE(r11_readers_hold_one_reference_together),
 	KUNIT_CASE(t3_caches_are_shown_where_they_are),
 	KUNIT_CASE(r10_past_runs_tell_who_was_asked_and_what_it_freed),
 	KUNIT_CASE(r10_past_runs_are_the_last_ones),
