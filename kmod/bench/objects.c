@@ -174,6 +174,7 @@ const struct bench_case bench_object_cases[] = {
 		.setup = setup_default,
 		.times = 500,
 		.peer = "peer_kmem_cache_call_rcu",
+		.floor = "peer_kmem_cache_call_rcu",
 	},
 };
 

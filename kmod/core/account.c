@@ -16,7 +16,11 @@
 #include "total.h"
 #include "trace.h"
 
+/* Ids that a CPU takes at once for private accounts. */
+#define ID_BLOCK		256
+
 static atomic64_t last_id;
+static DEFINE_PER_CPU_ALIGNED(struct memquota_accounts, private_accounts);
 
 void memquota_accounts_setup(struct memquota_accounts *accounts)
 {
@@ -24,42 +28,105 @@ void memquota_accounts_setup(struct memquota_accounts *accounts)
 	accounts->by_id = RB_ROOT;
 	INIT_LIST_HEAD(&accounts->closed);
 	INIT_LIST_HEAD(&accounts->trimmers);
+	accounts->cpu = -1;
+}
+
+/* Let the default tracker, before it is that, have private accounts. */
+void memquota_accounts_setup_private(struct memquota_tracker *t)
+{
+	struct memquota_accounts *home;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		home = per_cpu_ptr(&private_accounts, cpu);
+		memquota_accounts_setup(home);
+		home->cpu = cpu;
+	}
+	/* Pairs with memquota_home_next(), which may run for debugfs. */
+	smp_store_release(&t->private_accounts, &private_accounts);
+}
+
+/* Return the home after @home of a tracker's accounts; t->accounts is the first. */
+struct memquota_accounts *memquota_home_next(struct memquota_tracker *t,
+					     const struct memquota_accounts *home)
+{
+	struct memquota_accounts __percpu *homes;
+	unsigned int cpu;
+
+	homes = READ_ONCE(t->private_accounts);
+	if (!homes)
+		return NULL;
+	cpu = cpumask_next(home->cpu, cpu_possible_mask);
+	return cpu < nr_cpu_ids ? per_cpu_ptr(homes, cpu) : NULL;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_home_next);
+
+/* Count a tracker's open accounts, and the participants that have not left. */
+void memquota_accounts_count(struct memquota_tracker *t, u64 *open,
+			     u64 *records)
+{
+	struct memquota_accounts *home;
+
+	*open = 0;
+	*records = 0;
+	for (home = &t->accounts; home; home = memquota_home_next(t, home)) {
+		*open += READ_ONCE(home->nr_open);
+		*records += READ_ONCE(home->nr_records);
+	}
+}
+
+/*
+ * Return an id that was never used, above all that accounts of the same home
+ * have.
+ */
+static u64 account_new_id_locked(struct memquota_account *a)
+{
+	struct memquota_accounts *home = a->home;
+
+	lockdep_assert_held(&home->lock);
+	if (!a->private)
+		return atomic64_inc_return(&last_id);
+	if (!home->ids_left) {
+		home->ids_left = ID_BLOCK;
+		home->next_id = atomic64_fetch_add(ID_BLOCK, &last_id) + 1;
+	}
+	home->ids_left--;
+	return home->next_id++;
 }
 
 /*
  * Make a new account visible, with the record that a private one has, and the
- * link to its first parent. Ids only grow, so it becomes the rightmost.
+ * link to its first parent. Its id is the highest, so it becomes the rightmost.
  */
 int memquota_account_publish(struct memquota_account *a,
 			     struct memquota_account *parent,
 			     struct memquota_link *link)
 {
-	struct memquota_tracker *t = a->tracker;
-	struct memquota_accounts *accounts = &t->accounts;
+	struct memquota_accounts *home = a->home;
 	struct memquota_record *r;
 	unsigned long flags;
 	int err;
 
-	raw_spin_lock_irqsave(&accounts->lock, flags);
-	err = memquota_tracker_error(t);
+	raw_spin_lock_irqsave(&home->lock, flags);
+	err = memquota_tracker_error(a->tracker);
 	if (!err && parent)
 		err = memquota_account_error(parent);
 	if (err)
 		goto out;
 
-	a->id = atomic64_inc_return(&last_id);
-	if (accounts->newest)
-		rb_link_node(&a->node, accounts->newest, &accounts->newest->rb_right);
+	a->id = account_new_id_locked(a);
+	if (home->newest)
+		rb_link_node(&a->node, home->newest, &home->newest->rb_right);
 	else
-		rb_link_node(&a->node, NULL, &accounts->by_id.rb_node);
-	rb_insert_color(&a->node, &accounts->by_id);
-	accounts->newest = &a->node;
-	WRITE_ONCE(accounts->nr_open, accounts->nr_open + 1);
+		rb_link_node(&a->node, NULL, &home->by_id.rb_node);
+	rb_insert_color(&a->node, &home->by_id);
+	home->newest = &a->node;
+	WRITE_ONCE(home->nr_open, home->nr_open + 1);
 	list_for_each_entry(r, &a->records, siblings) {
-		WRITE_ONCE(accounts->nr_records, accounts->nr_records + 1);
+		WRITE_ONCE(home->nr_records, home->nr_records + 1);
 		WRITE_ONCE(a->nr_records, a->nr_records + 1);
 		if (r->ops->trim)
-			list_add(&r->trimmers, &accounts->trimmers);
+			list_add(&r->trimmers, &home->trimmers);
 		memquota_record_set_active(r);
 	}
 	if (parent)
@@ -67,7 +134,7 @@ int memquota_account_publish(struct memquota_account *a,
 	/* Reclaim may close a private account, and its owner leave, from here on. */
 	trace_memquota_account_create(a, parent);
 out:
-	raw_spin_unlock_irqrestore(&accounts->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return err;
 }
 
@@ -91,6 +158,7 @@ out:
  * * %-ENOTRECOVERABLE - the tracker is poisoned
  * * %-ESTALE - @parent is closed
  * * %-EXDEV - @parent is in another tracker
+ * * %-EINVAL - @parent is private to a participant
  * * %-ENOMEM - out of memory
  */
 struct memquota_account *
@@ -113,6 +181,8 @@ memquota_account_create(struct memquota_tracker *t,
 		return ERR_PTR(-ESTALE);
 	if (parent && parent->tracker != t)
 		return ERR_PTR(-EXDEV);
+	if (parent && parent->private)
+		return ERR_PTR(-EINVAL);
 	memquota_accounts_reap(&t->accounts, 2);
 
 	a = memquota_account_alloc(t, gfp);
@@ -182,14 +252,14 @@ u64 memquota_account_id(const struct memquota_account *a)
 }
 EXPORT_SYMBOL_GPL(memquota_account_id);
 
-/* Return the account with the lowest id that is not below @id, or NULL. */
-static struct memquota_account *account_find_from(struct memquota_tracker *t,
-						  u64 id)
+/* Return the account of a home with the lowest id from @id on, or NULL. */
+static struct memquota_account *
+account_find_locked(struct memquota_accounts *home, u64 id)
 {
-	struct rb_node *n = t->accounts.by_id.rb_node;
+	struct rb_node *n = home->by_id.rb_node;
 	struct memquota_account *found = NULL;
 
-	lockdep_assert_held(&t->accounts.lock);
+	lockdep_assert_held(&home->lock);
 	while (n) {
 		struct memquota_account *a =
 			rb_entry(n, struct memquota_account, node);
@@ -220,39 +290,60 @@ static struct memquota_account *account_find_from(struct memquota_tracker *t,
 struct memquota_account *
 memquota_account_lookup(struct memquota_tracker *t, u64 id)
 {
-	struct memquota_account *a;
+	struct memquota_account *a, *found = NULL;
+	struct memquota_accounts *home;
 	unsigned long flags;
 	int err;
 
 	if (!t || READ_ONCE(t->state) == MEMQUOTA_DISABLED)
 		return NULL;
-	raw_spin_lock_irqsave(&t->accounts.lock, flags);
 	err = memquota_tracker_error(t);
-	a = account_find_from(t, id);
-	if (!err && (!a || a->id != id || memquota_account_closed(a) ||
-		     !refcount_inc_not_zero(&a->handles)))
-		err = -ESTALE;
-	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
-	return err ? ERR_PTR(err) : a;
+	if (err)
+		return ERR_PTR(err);
+	for (home = &t->accounts; home; home = memquota_home_next(t, home)) {
+		raw_spin_lock_irqsave(&home->lock, flags);
+		a = account_find_locked(home, id);
+		if (a && a->id == id && !memquota_account_closed(a) &&
+		    refcount_inc_not_zero(&a->handles))
+			found = a;
+		raw_spin_unlock_irqrestore(&home->lock, flags);
+		if (found)
+			return found;
+	}
+	return ERR_PTR(-ESTALE);
 }
 EXPORT_SYMBOL_GPL(memquota_account_lookup);
 
 /*
  * Return the first account from @id on, with a reference to its memory, for
  * walks by id. It may be closed. NULL: there is none.
+ *
+ * The ids of a home grow, those of different homes overlap. So an account that
+ * is created during a walk may get an id that the walk has passed. Once the
+ * tracker is gone, a walk from 0 meets all accounts: its first step takes the
+ * lock of each home, after which none is published there.
  */
 struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id)
 {
-	struct memquota_account *a;
+	struct memquota_account *a, *other, *first = NULL;
+	struct memquota_accounts *home;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->accounts.lock, flags);
-	a = account_find_from(t, id);
-	if (a)
-		memquota_account_ref(a);
-	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
-	return a;
+	for (home = &t->accounts; home; home = memquota_home_next(t, home)) {
+		other = NULL;
+		raw_spin_lock_irqsave(&home->lock, flags);
+		a = account_find_locked(home, id);
+		if (a && (!first || a->id < first->id)) {
+			memquota_account_ref(a);
+			other = first;
+			first = a;
+		}
+		raw_spin_unlock_irqrestore(&home->lock, flags);
+		if (other)
+			memquota_account_unref(other);
+	}
+	return first;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_account_next);
 
@@ -320,15 +411,15 @@ void memquota_account_usage(struct memquota_account *a,
 }
 EXPORT_SYMBOL_GPL(memquota_account_usage);
 
-/* Remove an account that has neither records nor links from the tracker. */
-static void account_remove_locked(struct memquota_accounts *accounts,
-				  struct memquota_account *a)
+/* Remove an account that has neither records nor links from its home. */
+static void account_remove_locked(struct memquota_account *a)
 {
-	lockdep_assert_held(&accounts->lock);
-	if (accounts->newest == &a->node)
-		accounts->newest = rb_prev(&a->node);
-	rb_erase(&a->node, &accounts->by_id);
-	list_del_init(&a->closed);
+	struct memquota_accounts *home = a->home;
+
+	lockdep_assert_held(&home->lock);
+	if (home->newest == &a->node)
+		home->newest = rb_prev(&a->node);
+	rb_erase(&a->node, &home->by_id);
 }
 
 static bool account_is_bare(const struct memquota_account *a)
@@ -338,61 +429,128 @@ static bool account_is_bare(const struct memquota_account *a)
 }
 
 /*
- * Close an account: what it holds leaves the total in one step. Return how many
- * bytes that were. Any context but NMI.
+ * Set ACCOUNT_CLOSED: what the account holds leaves the total in one step. Return
+ * the word as it was; if that has ACCOUNT_CLOSED, there is nothing left to do.
+ * Else account_remove_closed_locked() and account_notify_closed() follow.
  */
-u64 memquota_account_close(struct memquota_account *a)
+static __always_inline u64 account_set_closed(struct memquota_account *a)
 {
 	struct memquota_tracker *t = a->tracker;
-	struct memquota_accounts *accounts = &t->accounts;
-	struct memquota_watch *watch;
-	unsigned long flags;
-	bool removed;
-	u64 old;
+	u64 old = atomic64_fetch_or(ACCOUNT_CLOSED, &a->word), used;
 
-	old = atomic64_fetch_or(ACCOUNT_CLOSED, &a->word);
 	if (old & ACCOUNT_CLOSED)
-		return 0;
-	old &= ACCOUNT_USED;
-	if (old > READ_ONCE(a->peak))
-		WRITE_ONCE(a->peak, old);
-	if (old)
-		memquota_total_sub(t, old);
-	trace_memquota_account_close(a, old);
+		return old;
+	used = old & ACCOUNT_USED;
+	if (used > READ_ONCE(a->peak))
+		WRITE_ONCE(a->peak, used);
+	if (used)
+		memquota_total_sub(t, used);
+	trace_memquota_account_close(a, used);
+	return old;
+}
 
-	memquota_account_ref(a);	/* of accounts->closed */
-	raw_spin_lock_irqsave(&accounts->lock, flags);
-	WRITE_ONCE(accounts->nr_open, accounts->nr_open - 1);
-	list_add_tail(&a->closed, &accounts->closed);
-	removed = account_is_bare(a);
-	if (removed)
-		account_remove_locked(accounts, a);
-	raw_spin_unlock_irqrestore(&accounts->lock, flags);
-	watch = READ_ONCE(a->watch);
+/*
+ * Remove a closed account from its home, or leave that to the reaper. Return
+ * whether it was removed.
+ */
+static __always_inline bool account_remove_closed_locked(struct memquota_account *a)
+{
+	struct memquota_accounts *home = a->home;
+
+	lockdep_assert_held(&home->lock);
+	WRITE_ONCE(home->nr_open, home->nr_open - 1);
+	if (account_is_bare(a)) {
+		account_remove_locked(a);
+		return true;
+	}
+	memquota_account_ref(a);
+	list_add_tail(&a->closed, &home->closed);
+	/* Pairs with the exchange in tracker_reap(). */
+	smp_store_release(&a->tracker->has_closed, true);
+	return false;
+}
+
+/* Wake what waits for a closed account. @removed: not the reaper. */
+static void account_notify_closed(struct memquota_account *a, bool removed)
+{
+	struct memquota_watch *watch = READ_ONCE(a->watch);
+	struct memquota_tracker *t = a->tracker;
+
 	if (watch)
 		memquota_watch_notify(watch);
-	if (removed)
-		memquota_account_unref(a);
 	if (READ_ONCE(t->waitq.nr))
 		WRITE_ONCE(t->waitq.wake_all, true);
 	if (!removed || READ_ONCE(t->waitq.nr))
 		irq_work_queue(&t->irq_work);
-	return old;
+}
+
+/*
+ * Close an account. The caller has a reference. Return how many bytes it held.
+ * Any context but NMI.
+ */
+u64 memquota_account_close(struct memquota_account *a)
+{
+	u64 old = account_set_closed(a);
+	unsigned long flags;
+	bool removed;
+
+	if (old & ACCOUNT_CLOSED)
+		return 0;
+	raw_spin_lock_irqsave(&a->home->lock, flags);
+	removed = account_remove_closed_locked(a);
+	raw_spin_unlock_irqrestore(&a->home->lock, flags);
+	account_notify_closed(a, removed);
+	return old & ACCOUNT_USED;
+}
+
+/*
+ * Remove a record that has left from its account. The owner of a private account
+ * has had a handle to it, which is put. If that was the last one, the account
+ * closes and is removed with the record, so that the lock is taken once.
+ */
+void memquota_account_remove_record(struct memquota_record *r)
+{
+	struct memquota_account *a = r->account;
+	struct memquota_accounts *home = a->home;
+	bool last, closing, removed = false;
+	unsigned long flags;
+
+	last = READ_ONCE(r->flags) & RECORD_PRIVATE &&
+	       refcount_dec_and_test(&a->handles);
+	closing = last && !(account_set_closed(a) & ACCOUNT_CLOSED);
+
+	raw_spin_lock_irqsave(&home->lock, flags);
+	/* The list is empty if the account has been reaped. */
+	if (!list_empty(&r->siblings)) {
+		list_del_init(&r->siblings);
+		WRITE_ONCE(a->nr_records, a->nr_records - 1);
+	}
+	if (unlikely(!list_empty(&r->trimmers)))
+		list_del_init(&r->trimmers);
+	WRITE_ONCE(home->nr_records, home->nr_records - 1);
+	if (closing)
+		removed = account_remove_closed_locked(a);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
+
+	if (closing)
+		account_notify_closed(a, removed);
+	if (last)
+		memquota_account_unref(a);
 }
 
 /*
  * Reap one piece of a closed account: a record leaves the account's list and
  * the index, or a link goes. Return whether there was one.
  */
-static bool account_reap_piece(struct memquota_accounts *accounts)
+static bool account_reap_piece(struct memquota_accounts *home)
 {
 	struct memquota_account *a, *removed = NULL;
 	struct memquota_link *link = NULL;
 	struct memquota_record *r = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&accounts->lock, flags);
-	a = list_first_entry_or_null(&accounts->closed, struct memquota_account,
+	raw_spin_lock_irqsave(&home->lock, flags);
+	a = list_first_entry_or_null(&home->closed, struct memquota_account,
 				     closed);
 	if (!a)
 		goto out;
@@ -414,11 +572,12 @@ static bool account_reap_piece(struct memquota_accounts *accounts)
 		memquota_unlink_locked(link);
 	}
 	if (account_is_bare(a)) {
-		account_remove_locked(accounts, a);
+		list_del_init(&a->closed);
+		account_remove_locked(a);
 		removed = a;
 	}
 out:
-	raw_spin_unlock_irqrestore(&accounts->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	if (r) {
 		memquota_index_remove(r);
 		memquota_record_unref(r);

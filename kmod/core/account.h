@@ -9,11 +9,12 @@
 
 struct memquota_account;
 struct memquota_link;
+struct memquota_record;
 struct memquota_tracker;
 
 /**
- * struct memquota_accounts - the accounts of a tracker
- * @lock: protects the rest, the links between accounts and their lists of
+ * struct memquota_accounts - accounts of a tracker
+ * @lock: protects the rest, the links between the accounts and their lists of
  *	records
  * @by_id: open accounts, and closed ones that have not been reaped
  * @newest: the rightmost of @by_id
@@ -21,7 +22,16 @@ struct memquota_tracker;
  * @trimmers: records with ops->trim
  * @nr_open: open accounts
  * @nr_records: participants that have joined and not left
- * @walk: number of the last walk over links or records
+ * @walk: number of the tracker's last walk over links or records; unused for
+ *	private accounts
+ * @next_id: the next id of a private account, if @ids_left
+ * @ids_left: ids from @next_id on that no account has
+ * @cpu: the CPU whose private accounts these are, or -1; const
+ *
+ * A tracker has one for the accounts that can be linked. The default tracker has
+ * one more for each possible CPU, for the private accounts of the participants
+ * that join there, so that joining and leaving on different CPUs share neither a
+ * lock nor a counter. memquota_account.home is the one that an account is in.
  */
 struct memquota_accounts {
 	raw_spinlock_t lock;
@@ -32,9 +42,17 @@ struct memquota_accounts {
 	u64 nr_open;
 	u64 nr_records;
 	u64 walk;
+	u64 next_id;
+	unsigned int ids_left;
+	int cpu;
 };
 
 void memquota_accounts_setup(struct memquota_accounts *accounts);
+void memquota_accounts_setup_private(struct memquota_tracker *t);
+struct memquota_accounts *memquota_home_next(struct memquota_tracker *t,
+					     const struct memquota_accounts *home);
+void memquota_accounts_count(struct memquota_tracker *t, u64 *open,
+			     u64 *records);
 void memquota_accounts_reap_some(struct memquota_accounts *accounts,
 				 unsigned int pieces);
 int memquota_account_publish(struct memquota_account *account,
@@ -42,6 +60,7 @@ int memquota_account_publish(struct memquota_account *account,
 			     struct memquota_link *link);
 struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id);
+void memquota_account_remove_record(struct memquota_record *r);
 u64 memquota_account_close(struct memquota_account *account);
 bool memquota_account_close_next(struct memquota_tracker *t, u64 *id);
 

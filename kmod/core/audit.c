@@ -94,16 +94,16 @@ int memquota_check(struct memquota_tracker *t)
 {
 	u64 gained = memquota_shares_gained(t), lost = memquota_shares_lost(t);
 	u64 total = memquota_tracker_total(t), sum;
-	u64 open = READ_ONCE(t->accounts.nr_open);
-	u64 joined = READ_ONCE(t->accounts.nr_records);
+	u64 open, joined, open_after, joined_after;
 	bool agree;
 
+	memquota_accounts_count(t, &open, &joined);
 	sum = audit_sum_parts(t, &agree);
+	memquota_accounts_count(t, &open_after, &joined_after);
 	if (gained != memquota_shares_gained(t) ||
 	    lost != memquota_shares_lost(t) ||
 	    total != memquota_tracker_total(t) ||
-	    open != READ_ONCE(t->accounts.nr_open) ||
-	    joined != READ_ONCE(t->accounts.nr_records))
+	    open != open_after || joined != joined_after)
 		return -EAGAIN;
 	if (!agree)
 		pr_err("%s: an account is not the sum of its participants\n",

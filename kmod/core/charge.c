@@ -68,7 +68,7 @@
  *
  * memquota_uncharge_all() takes a record's bytes away and gives it a new key,
  * which makes its slots void. The record's word bears the low bits of the key,
- * the epoch. memquota_uncharge_all() runs under accounts.lock, one call at a
+ * the epoch. memquota_uncharge_all() runs under home->lock, one call at a
  * time. It chooses a key of the next epoch, exchanges the word for one without
  * bytes and with that epoch, and then writes the key. The exchange is a full
  * barrier.
@@ -701,7 +701,6 @@ static void account_give_back(struct memquota_account *a, u64 bytes)
  */
 void memquota_uncharge_all(struct memquota_participant *p)
 {
-	struct memquota_tracker *t;
 	struct memquota_record *r;
 	u64 nkey, key, old, new, used;
 	unsigned long flags;
@@ -710,8 +709,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	r = memquota_record_of(p);
 	if (!r)
 		goto out;
-	t = r->account->tracker;
-	raw_spin_lock(&t->accounts.lock);
+	raw_spin_lock(&r->account->home->lock);
 	nkey = -(r->key << MEMQUOTA_KEY_SHIFT);
 	key = memquota_new_key_with(r->key + 1);
 	/* Until @uncharged has what the word loses: see memquota_mark_gross(). */
@@ -728,7 +726,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	memquota_mark_unlock(r);
 	/* Unless it was left, or found closed, meanwhile. */
 	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
-	raw_spin_unlock(&t->accounts.lock);
+	raw_spin_unlock(&r->account->home->lock);
 	memquota_slot_evict_local(r);
 	if (used)
 		account_give_back(r->account, used);

@@ -50,7 +50,7 @@
  *	running_lock			(spin)	PREEMPT_RT: the callback that runs
  *	participant_fd.lock		(spin)	request given to a program
  *	memquota_queue.lock		(spin)	items of a queue
- *	tracker->accounts.lock		accounts, links, lists of records
+ *	account->home->lock		accounts, links, lists of records
  *	tracker->index.lock		arrival index
  *	tracker->waitq.lock		tasks that wait for quota
  *	request_lock			requests to sleeping participants
@@ -139,9 +139,9 @@ struct memquota_record {
 	u64 arrival_ns;			/* mark lock while derived; errs older */
 	unsigned long flags;		/* const but for some bits; see RECORD_* */
 	u8 slot;			/* slot to look in first; a hint */
-	bool active;			/* fully joined; accounts.lock */
-	bool chosen;			/* a victim before that; accounts.lock */
-	u32 trimmed_run;		/* run that trimmed it last; accounts.lock */
+	bool active;			/* fully joined; home->lock */
+	bool chosen;			/* a victim before that; home->lock */
+	u32 trimmed_run;		/* run that trimmed it last; home->lock */
 
 	/* Const while the participant has not left. */
 	struct memquota_participant *participant;
@@ -155,9 +155,9 @@ struct memquota_record {
 	u64 empty_used;
 	unsigned long empty_since;
 
-	/* accounts.lock */
+	/* account->home->lock */
 	struct list_head siblings;	/* in account->records; empty: detached */
-	struct list_head trimmers;	/* in accounts.trimmers, or empty */
+	struct list_head trimmers;	/* in home->trimmers, or empty */
 	u64 audited_walk;		/* last walk that added it up */
 
 	struct memquota_victim victim;
@@ -177,28 +177,29 @@ struct memquota_account {
 	u64 max;			/* READ_ONCE, WRITE_ONCE */
 	u64 peak;			/* racy: the highest word before a loss */
 	struct memquota_tracker *tracker;	/* const; holds its memory */
+	struct memquota_accounts *home;	/* const; whose lock protects it */
 	u64 id;				/* const; never used twice */
 	refcount_t handles;
 	refcount_t refs;
 	atomic64_t refused;		/* saturates */
 	atomic64_t reclaims;		/* saturates */
 
-	/* accounts.lock */
-	struct rb_node node;		/* in accounts.by_id */
+	/* home->lock */
+	struct rb_node node;		/* in home->by_id */
 	struct list_head records;
 	struct list_head children;	/* of struct memquota_link */
 	struct list_head parents;	/* of struct memquota_link */
-	struct list_head closed;	/* in accounts.closed */
+	struct list_head closed;	/* in home->closed */
 	u32 nr_records;			/* in @records */
 	u32 nr_children;		/* in @children */
 
 	struct memquota_watch *watch;	/* set once; NULL: no thresholds */
 	kuid_t creator;			/* const once published; else invalid */
-	bool private;			/* const */
+	bool private;			/* const; has one record and no links */
 	bool limited;			/* has had a max; never cleared */
 	bool collapses;			/* the worker's own, in a round */
 
-	u64 down_walk;			/* last walk that met it; accounts.lock */
+	u64 down_walk;			/* last walk; tracker->accounts.lock */
 	struct list_head down;		/* the worker's own */
 	u64 up_walk;			/* tracker->graph_lock */
 	union {
@@ -225,6 +226,8 @@ struct memquota_tracker {
 	u64 high;
 	u64 low_water;
 	struct memquota_share __percpu *shares;	/* const */
+	/* Const once it is the default tracker, else NULL. */
+	struct memquota_accounts __percpu *private_accounts;
 	u32 slot_bytes;			/* the most a slot holds; waitq.lock */
 	u32 share_bytes;		/* the most a share holds; waitq.lock */
 	u8 state;			/* enum memquota_state; READ_ONCE */
@@ -236,6 +239,7 @@ struct memquota_tracker {
 	struct memquota_watch watch;
 
 	struct memquota_accounts accounts ____cacheline_aligned_in_smp;
+	bool has_closed;		/* accounts that the reaper has to reap */
 	struct memquota_index index ____cacheline_aligned_in_smp;
 	struct memquota_reclaim reclaim ____cacheline_aligned_in_smp;
 	struct memquota_requests requests;

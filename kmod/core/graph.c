@@ -50,7 +50,7 @@ u64 memquota_walk_begin(struct memquota_tracker *t)
 }
 
 /*
- * Call @visit for each record of an account, with accounts.lock held. @visit
+ * Call @visit for each record of an account, with home->lock held. @visit
  * marks the record and returns true, or returns false if it has marked it
  * before.
  */
@@ -58,13 +58,12 @@ void memquota_walk_records(struct memquota_account *a,
 			   bool (*visit)(struct memquota_record *r, void *arg),
 			   void *arg)
 {
-	struct memquota_tracker *t = a->tracker;
 	struct memquota_record *r;
 	unsigned long flags;
 	unsigned int n;
 
 	do {
-		raw_spin_lock_irqsave(&t->accounts.lock, flags);
+		raw_spin_lock_irqsave(&a->home->lock, flags);
 		for (n = 0; n < MEMQUOTA_BATCH; n++) {
 			r = list_first_entry_or_null(&a->records,
 						     struct memquota_record,
@@ -73,7 +72,7 @@ void memquota_walk_records(struct memquota_account *a,
 				break;
 			list_move_tail(&r->siblings, &a->records);
 		}
-		raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
+		raw_spin_unlock_irqrestore(&a->home->lock, flags);
 	} while (n == MEMQUOTA_BATCH);
 }
 
@@ -166,12 +165,11 @@ static struct memquota_account *walk_next_parent(struct memquota_account *a,
 struct memquota_record *memquota_next_record(struct memquota_account *a,
 					     struct memquota_record *last)
 {
-	struct memquota_tracker *t = a->tracker;
 	struct memquota_record *next = NULL;
 	struct list_head *at = &a->records;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&t->accounts.lock, flags);
+	raw_spin_lock_irqsave(&a->home->lock, flags);
 	if (last && !list_empty(&last->siblings))
 		at = &last->siblings;
 	at = at->next == &a->records ? a->records.next : at->next;
@@ -179,7 +177,7 @@ struct memquota_record *memquota_next_record(struct memquota_account *a,
 		next = list_entry(at, struct memquota_record, siblings);
 		memquota_record_ref(next);
 	}
-	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
+	raw_spin_unlock_irqrestore(&a->home->lock, flags);
 	if (last)
 		memquota_record_unref(last);
 	return next;
@@ -272,7 +270,8 @@ static bool account_has_parent(struct memquota_account *a,
  * Context: may sleep.
  * Return:
  * * 0 - done
- * * %-EINVAL - @parent is disabled and @a is not
+ * * %-EINVAL - @parent is disabled and @a is not, or either account is private
+ *   to a participant
  * * %-EXDEV - @parent is in another tracker
  * * %-ESHUTDOWN - the tracker was destroyed
  * * %-ENOTRECOVERABLE - the tracker is poisoned
@@ -307,6 +306,8 @@ int memquota_account_link(struct memquota_account *a,
 	t = a->tracker;
 	if (parent->tracker != t)
 		return -EXDEV;
+	if (a->private || parent->private)
+		return -EINVAL;
 	link = kmalloc(sizeof(*link), gfp);
 	if (!link)
 		return -ENOMEM;

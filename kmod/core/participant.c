@@ -145,21 +145,21 @@ static int record_alloc_sleeper(struct memquota_record *r, gfp_t gfp)
 static int record_publish(struct memquota_record *r)
 {
 	struct memquota_account *a = r->account;
-	struct memquota_accounts *accounts = &a->tracker->accounts;
+	struct memquota_accounts *home = a->home;
 	unsigned long flags;
 	int err;
 
-	raw_spin_lock_irqsave(&accounts->lock, flags);
+	raw_spin_lock_irqsave(&home->lock, flags);
 	err = memquota_account_error(a);
 	if (!err) {
 		list_add(&r->siblings, &a->records);
 		WRITE_ONCE(a->nr_records, a->nr_records + 1);
 		if (r->ops->trim)
-			list_add(&r->trimmers, &accounts->trimmers);
-		WRITE_ONCE(accounts->nr_records, accounts->nr_records + 1);
+			list_add(&r->trimmers, &home->trimmers);
+		WRITE_ONCE(home->nr_records, home->nr_records + 1);
 		memquota_record_set_active(r);
 	}
-	raw_spin_unlock_irqrestore(&accounts->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return err;
 }
 
@@ -251,7 +251,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 		participant_disable(p);
 		return;
 	}
-	memquota_accounts_reap(&t->accounts, 2);
+	memquota_accounts_reap(raw_cpu_ptr(t->private_accounts), 2);
 
 	rcu_assign_pointer(p->record, NULL);
 	private = memquota_private_alloc(t, p, reclaim, ops, owner, gfp);
@@ -262,7 +262,7 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	memquota_format_name(a->name, fmt, args);
 	list_add(&r->siblings, &a->records);
 	if (record_alloc_sleeper(r, gfp)) {
-		memquota_record_discard(r);
+		memquota_record_unref(r);
 		goto failed_account;
 	}
 	/* First, so that a callback that leaves finds the record. */
@@ -333,8 +333,8 @@ EXPORT_SYMBOL_GPL(memquota_join_private);
  */
 int memquota_activate(struct memquota_participant *p)
 {
+	struct memquota_accounts *home;
 	struct memquota_record *r;
-	struct memquota_tracker *t;
 	unsigned long flags;
 	int err;
 
@@ -348,14 +348,14 @@ int memquota_activate(struct memquota_participant *p)
 
 	/* Once it is active a callback may leave. */
 	rcu_read_lock();
-	t = r->account->tracker;
-	raw_spin_lock_irqsave(&t->accounts.lock, flags);
+	home = r->account->home;
+	raw_spin_lock_irqsave(&home->lock, flags);
 	err = memquota_account_error(r->account);
 	if (!err && r->chosen)
 		err = -ESTALE;
 	if (!err)
 		WRITE_ONCE(r->active, true);
-	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	/* Pairs with record_gain(), which changes the word, then reads @active. */
 	smp_mb();
 	if (!err && memquota_record_used(r))
@@ -386,32 +386,16 @@ EXPORT_SYMBOL_GPL(memquota_activate);
  */
 void memquota_leave(struct memquota_participant *p)
 {
-	struct memquota_accounts *accounts;
-	struct memquota_account *a;
 	struct memquota_record *r;
-	unsigned long flags;
 	u64 word;
 
 	r = participant_claim(p, &word);
 	if (!r)
 		return;
-	a = r->account;
-	accounts = &a->tracker->accounts;
 	if (word & RECORD_INDEXED)
 		memquota_index_remove(r);
-	raw_spin_lock_irqsave(&accounts->lock, flags);
-	/* The list is empty if the account has been reaped. */
-	if (!list_empty(&r->siblings)) {
-		list_del_init(&r->siblings);
-		WRITE_ONCE(a->nr_records, a->nr_records - 1);
-	}
-	if (unlikely(!list_empty(&r->trimmers)))
-		list_del_init(&r->trimmers);
-	WRITE_ONCE(accounts->nr_records, accounts->nr_records - 1);
-	raw_spin_unlock_irqrestore(&accounts->lock, flags);
+	memquota_account_remove_record(r);
 	memquota_wait_callback(p);
-	if (READ_ONCE(r->flags) & RECORD_PRIVATE)
-		memquota_account_put(a);
 	memquota_record_unref(r);
 }
 EXPORT_SYMBOL_GPL(memquota_leave);

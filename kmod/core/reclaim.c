@@ -58,11 +58,10 @@ static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 	return want;
 }
 
-/* Have participants give what they can without loss (rule R12). */
-static void run_trim(struct memquota_tracker *t)
+static void run_trim_home(struct memquota_tracker *t,
+			  struct memquota_accounts *accounts)
 {
 	struct memquota_record *batch[MEMQUOTA_BATCH], *r;
-	struct memquota_accounts *accounts = &t->accounts;
 	unsigned int i, n;
 	unsigned long flags;
 
@@ -87,6 +86,15 @@ static void run_trim(struct memquota_tracker *t)
 		}
 		cond_resched();
 	} while (n);
+}
+
+/* Have participants give what they can without loss (rule R12). */
+static void run_trim(struct memquota_tracker *t)
+{
+	struct memquota_accounts *home;
+
+	for (home = &t->accounts; home; home = memquota_home_next(t, home))
+		run_trim_home(t, home);
 }
 
 struct victim_collection {

@@ -3,9 +3,13 @@
  * The memory of records and accounts.
  *
  * A record holds a reference to its account, and an account one to its tracker.
+ * A private account holds none, since joins on all CPUs would share the counter:
+ * the default tracker stays until memquota is unloaded, which waits for them.
+ *
  * Records and accounts are freed a grace period after their last reference was
  * dropped, because a charge follows the pointers with interrupts off and without
- * a reference. A work item frees the tracker, which sleeps.
+ * a reference. A private account is freed with its record. A work item frees the
+ * tracker, which sleeps.
  */
 #include <linux/export.h>
 #include <linux/mempool.h>
@@ -153,14 +157,17 @@ static void account_free_rcu(struct rcu_head *rcu)
 	struct memquota_account *a = container_of(rcu, struct memquota_account,
 						  rcu);
 	struct memquota_tracker *t = a->tracker;
+	struct memquota_private *private;
 
 	trace_memquota_account_free(a);
 	kfree(a->watch);
-	if (a->private)
-		mempool_free(container_of(a, struct memquota_private, account),
-			     private_pool);
-	else
-		kmem_cache_free(account_cache, a);
+	if (a->private) {
+		private = container_of(a, struct memquota_private, account);
+		memquota_sleeper_free(private->record.sleeper);
+		mempool_free(private, private_pool);
+		return;
+	}
+	kmem_cache_free(account_cache, a);
 	memquota_tracker_unref(t);
 }
 
@@ -174,11 +181,13 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_account_unref);
 
 static __always_inline void account_init(struct memquota_account *a,
 					 struct memquota_tracker *t,
+					 struct memquota_accounts *home,
 					 bool private)
 {
 	*a = (struct memquota_account) {
 		.max = MEMQUOTA_UNLIMITED,
 		.tracker = t,
+		.home = home,
 		.handles = REFCOUNT_INIT(1),
 		.refs = REFCOUNT_INIT(1),
 		.creator = INVALID_UID,
@@ -189,7 +198,6 @@ static __always_inline void account_init(struct memquota_account *a,
 	INIT_LIST_HEAD(&a->parents);
 	INIT_LIST_HEAD(&a->closed);
 	INIT_LIST_HEAD(&a->waiters);
-	memquota_tracker_ref(t);
 }
 
 struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
@@ -197,8 +205,10 @@ struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
 {
 	struct memquota_account *a = kmem_cache_alloc(account_cache, gfp);
 
-	if (a)
-		account_init(a, t, false);
+	if (!a)
+		return NULL;
+	account_init(a, t, &t->accounts, false);
+	memquota_tracker_ref(t);
 	return a;
 }
 
@@ -263,7 +273,8 @@ memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *
 		irq_work_queue(&reserve_irq_work);
 	if (!private)
 		return NULL;
-	account_init(&private->account, t, true);
+	account_init(&private->account, t, raw_cpu_ptr(t->private_accounts),
+		     true);
 	record_init(&private->record, &private->account, p, reclaim, ops, owner);
 	private->record.flags |= RECORD_PRIVATE;
 	return private;
@@ -274,19 +285,22 @@ static void record_free_rcu(struct rcu_head *rcu)
 	memquota_record_discard(container_of(rcu, struct memquota_record, rcu));
 }
 
+/* Free a record whose last reference was dropped. Any context. */
 void memquota_record_free(struct memquota_record *r)
 {
-	call_rcu(&r->rcu, record_free_rcu);
+	if (READ_ONCE(r->flags) & RECORD_PRIVATE)
+		memquota_account_unref(r->account);
+	else
+		call_rcu(&r->rcu, record_free_rcu);
 }
 
-/* Free a record that no other CPU can have seen. */
+/* Free a record that is not private and that no other CPU can have seen. */
 void memquota_record_discard(struct memquota_record *r)
 {
 	struct memquota_account *a = r->account;
 
 	memquota_sleeper_free(r->sleeper);
-	if (!(READ_ONCE(r->flags) & RECORD_PRIVATE))
-		kmem_cache_free(record_cache, r);
+	kmem_cache_free(record_cache, r);
 	memquota_account_unref(a);
 }
 

@@ -53,7 +53,7 @@ void memquota_records_exit(void);
 /* Let reclaim ask the participant, unless a second step of joining follows. */
 static inline void memquota_record_set_active(struct memquota_record *r)
 {
-	lockdep_assert_held(&r->account->tracker->accounts.lock);
+	lockdep_assert_held(&r->account->home->lock);
 	WRITE_ONCE(r->active, !(r->ops->flags & MEMQUOTA_INACTIVE));
 }
 

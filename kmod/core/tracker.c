@@ -22,7 +22,7 @@
  * memquota_tracker_destroy(), in this order:
  *
  * 1. The state becomes MEMQUOTA_GONE. An account or a record is published under
- *    accounts.lock after a look at the state: that fails, or step 4 finds the
+ *    home->lock after a look at the state: that fails, or step 4 finds the
  *    account.
  * 2. The notifier tells debug/, which removes the tracker's files and waits for
  *    their readers. For that reason these need no reference.
@@ -50,7 +50,9 @@
  * 3. flush_workqueue(): the work items that both have queued.
  * 4. rcu_barrier(): records, whose freeing drops accounts.
  * 5. rcu_barrier() again: accounts, whose freeing drops trackers.
- * 6. destroy_workqueue(): the work items that free trackers, and wait for
+ * 6. memquota_tracker_unref(): private accounts, which are freed by now, hold
+ *    no reference to the default tracker.
+ * 7. destroy_workqueue(): the work items that free trackers, and wait for
  *    their workers.
  */
 
@@ -88,7 +90,7 @@ static void tracker_wake(struct irq_work *work)
 	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
 						  irq_work);
 
-	if (!list_empty_careful(&t->accounts.closed))
+	if (READ_ONCE(t->has_closed))
 		queue_work(memquota_wq, &t->reaper);
 	if (READ_ONCE(t->waitq.nr))
 		memquota_wake_waiters(t);
@@ -99,11 +101,15 @@ static void tracker_reap(struct work_struct *work)
 {
 	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
 						  reaper);
+	struct memquota_accounts *home;
 
-	while (!list_empty_careful(&t->accounts.closed)) {
-		memquota_accounts_reap(&t->accounts, MEMQUOTA_BATCH);
-		cond_resched();
-	}
+	/* Pairs with the release in account_remove_closed_locked(). */
+	while (xchg(&t->has_closed, false))
+		for (home = &t->accounts; home; home = memquota_home_next(t, home))
+			while (!list_empty_careful(&home->closed)) {
+				memquota_accounts_reap(home, MEMQUOTA_BATCH);
+				cond_resched();
+			}
 }
 
 static void tracker_size_caches(struct memquota_tracker *t)
@@ -271,8 +277,7 @@ void memquota_tracker_usage(struct memquota_tracker *t,
 	usage->set.high = READ_ONCE(t->limits.high);
 	usage->set.low_water = READ_ONCE(t->limits.low_water);
 	usage->reclaims = READ_ONCE(t->reclaim.nr_runs);
-	usage->accounts = READ_ONCE(t->accounts.nr_open);
-	usage->participants = READ_ONCE(t->accounts.nr_records);
+	memquota_accounts_count(t, &usage->accounts, &usage->participants);
 }
 EXPORT_SYMBOL_GPL(memquota_tracker_usage);
 
@@ -573,6 +578,7 @@ int memquota_trackers_init(const struct memquota_limits *limits,
 		err = PTR_ERR(t);
 		goto out_reclaim;
 	}
+	memquota_accounts_setup_private(t);
 	memquota_set_default_tracker(t);
 	return 0;
 
@@ -591,12 +597,14 @@ void memquota_trackers_exit(void)
 	kernel_param_lock(THIS_MODULE);
 	memquota_set_default_tracker(NULL);
 	kernel_param_unlock(THIS_MODULE);
+	memquota_tracker_ref(t);
 	memquota_tracker_destroy(t);
 	memquota_barrier_all();
 	synchronize_rcu();
 	flush_workqueue(memquota_wq);
 	rcu_barrier();
 	rcu_barrier();
+	memquota_tracker_unref(t);
 	destroy_workqueue(memquota_wq);
 	memquota_reclaim_exit();
 }

@@ -31,7 +31,12 @@ static inline bool tracker_is_idle(struct memquota_tracker *t)
 /* All its closed accounts have been reaped. */
 static inline bool tracker_is_cleaned_up(struct memquota_tracker *t)
 {
-	return list_empty_careful(&t->accounts.closed);
+	struct memquota_accounts *home;
+
+	for (home = &t->accounts; home; home = memquota_home_next(t, home))
+		if (!list_empty_careful(&home->closed))
+			return false;
+	return true;
 }
 
 /* Callers that wait for quota, in any queue. */

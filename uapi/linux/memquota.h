@@ -439,7 +439,8 @@ struct memquota_ioctl_tracker_threshold {
  * @out_id: its id; 0 in a disabled tracker
  *
  * Create an account. If its parent is reclaimed, so is the account. A parent in
- * a disabled tracker is EINVAL, unless @tracker is disabled, too.
+ * a disabled tracker is EINVAL, unless @tracker is disabled, too; so is one that
+ * is private to a participant of a kernel module.
  *
  * Errnos: EACCES, EBADF, ENOENT, ESHUTDOWN, ENOTRECOVERABLE, ESTALE (the
  * parent), EXDEV, EDQUOT, EMFILE, ENFILE.
@@ -507,9 +508,11 @@ struct memquota_ioctl_account_open {
  * @__reserved: must be 0
  * @out_parents: ids of its oldest parents, in order; 0 behind the last
  *
- * Get the next account, in the order of creation, including those of kernel
- * modules. Accounts that are open from the first call to the last are returned
- * exactly once. After the last one the ioctl fails with ENOENT.
+ * Get the account with the next id, including those of kernel modules. Ids grow
+ * in the order of creation, except that those of participants that joined without
+ * an account do so only per CPU. Accounts that are open from the first call to
+ * the last are returned exactly once. After the last one the ioctl fails with
+ * ENOENT.
  *
  * A link lasts until either account closes, so the parents of all returned
  * accounts form no circle. A parent can have closed since, or be younger than
@@ -609,7 +612,8 @@ struct memquota_ioctl_account_set_max {
  *
  * If any of its parents is reclaimed, so is the account. A parent in a disabled
  * tracker is EINVAL, unless the account is in one, too: then the ioctl does
- * nothing.
+ * nothing. An account that is private to a participant of a kernel module is
+ * EINVAL as well, as parent or as child.
  *
  * Errnos: EBADF, EXDEV, ESHUTDOWN, ENOTRECOVERABLE, ESTALE (either account),
  * ELOOP, EEXIST.
