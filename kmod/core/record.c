@@ -25,7 +25,10 @@
 /* Keys that fit above the bytes of a slot's word. */
 #define KEY_MAX			(BIT_ULL(64 - MEMQUOTA_KEY_SHIFT) - 1)
 
-/* Keys of one low part that a CPU takes at once. */
+/* From here on keys are those that were wanted with a given low part. */
+#define KEY_WITH		BIT_ULL(63 - MEMQUOTA_KEY_SHIFT)
+
+/* Keys that a CPU takes at once. */
 #define KEY_BLOCK		256
 
 struct memquota_record memquota_disabled_record = { .flags = RECORD_STATIC };
@@ -46,72 +49,86 @@ EXPORT_SYMBOL_GPL(memquota_closed_account);
 atomic64_t memquota_failed_joins;
 
 /*
- * The keys of a CPU. Each low part has keys of its own, so that none are skipped
- * to find one with a given low part. A CPU takes them from the global counter in
- * blocks, since a counter that each join changes would be the only cache line
- * that joins on different CPUs share. Used with interrupts off.
+ * The keys that a CPU has taken from the global counters, in blocks: a counter
+ * that each join changes would be a cache line that joins on all CPUs share. Keys
+ * with a given low part have counters of their own, so that none are skipped.
  */
 struct key_stock {
-	u64 next[MEMQUOTA_KEY_EPOCHS];	/* less the low part; 0: no block yet */
-	unsigned int turn;		/* low part of the next key of any */
+	u64 next;			/* at the start of a block: none left */
+	u64 next_with[MEMQUOTA_KEY_EPOCHS];	/* likewise; less the low part */
 };
 
 static DEFINE_PER_CPU(struct key_stock, key_stock);
-static atomic64_t last_key_block[MEMQUOTA_KEY_EPOCHS];
+static atomic64_t last_key_block;
+static atomic64_t last_key_block_with[MEMQUOTA_KEY_EPOCHS];
 
 static struct kmem_cache *account_cache;
 static struct kmem_cache *record_cache;
 static struct kmem_cache *private_cache;
 static mempool_t *private_pool;
 
-static u64 key_stock_take(struct key_stock *stock, unsigned int low)
+/* Return the first key of a new block, in units of the counter. */
+static u64 key_block_take(atomic64_t *last, u64 max)
 {
-	u64 key = stock->next[low];
+	u64 key = atomic64_inc_return(last) * KEY_BLOCK;
 
-	lockdep_assert_irqs_disabled();
-	if (unlikely(!(key % KEY_BLOCK))) {
-		key = atomic64_inc_return(&last_key_block[low]) * KEY_BLOCK;
-		WARN_ONCE(key > KEY_MAX / MEMQUOTA_KEY_EPOCHS - KEY_BLOCK,
-			  "memquota: out of keys\n");
-	}
-	stock->next[low] = key + 1;
-	return key * MEMQUOTA_KEY_EPOCHS + low;
+	WARN_ONCE(key > max - KEY_BLOCK, "memquota: out of keys\n");
+	return key;
+}
+
+static noinline u64 key_stock_refill(void)
+{
+	u64 key = key_block_take(&last_key_block, KEY_WITH - 1);
+
+	/* What an interrupt or another task may have taken meanwhile is lost. */
+	this_cpu_write(key_stock.next, key + 1);
+	return key;
 }
 
 /*
+ * Return a key that was never used. They last 0.9 years at ten million joins a
+ * second. Any context but NMI.
+ */
+u64 memquota_new_key(void)
+{
+	u64 key;
+
+	/*
+	 * After a migration the exchange fails, since no two CPUs have the same
+	 * next key.
+	 */
+	do {
+		key = this_cpu_read(key_stock.next);
+		if (unlikely(!(key % KEY_BLOCK)))
+			return key_stock_refill();
+	} while (unlikely(!memquota_this_cpu_try_cmpxchg(&key_stock.next, &key,
+							 key + 1)));
+	return key;
+}
+MEMQUOTA_EXPORT_INTERNAL(memquota_new_key);
+
+/*
  * Return a key that was never used and whose remainder by MEMQUOTA_KEY_EPOCHS is
- * that of @low. The keys of a low part last 40 days at ten million a second.
- * Any context but NMI.
+ * that of @low. Those of a low part last 20 days at ten million a second. Any
+ * context but NMI.
  */
 u64 memquota_new_key_with(unsigned int low)
 {
 	unsigned long flags;
-	u64 key;
+	u64 *next, key;
 
+	low %= MEMQUOTA_KEY_EPOCHS;
 	local_irq_save(flags);
-	key = key_stock_take(this_cpu_ptr(&key_stock), low % MEMQUOTA_KEY_EPOCHS);
+	next = &this_cpu_ptr(&key_stock)->next_with[low];
+	key = *next;
+	if (unlikely(!(key % KEY_BLOCK)))
+		key = key_block_take(&last_key_block_with[low],
+				     (KEY_MAX - KEY_WITH) / MEMQUOTA_KEY_EPOCHS);
+	*next = key + 1;
 	local_irq_restore(flags);
-	return key;
+	return KEY_WITH + key * MEMQUOTA_KEY_EPOCHS + low;
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_new_key_with);
-
-/*
- * Return a key that was never used. The low parts take turns, so keys last 1.8
- * years at ten million joins a second. Any context but NMI.
- */
-u64 memquota_new_key(void)
-{
-	struct key_stock *stock;
-	unsigned long flags;
-	u64 key;
-
-	local_irq_save(flags);
-	stock = this_cpu_ptr(&key_stock);
-	key = key_stock_take(stock, stock->turn++ % MEMQUOTA_KEY_EPOCHS);
-	local_irq_restore(flags);
-	return key;
-}
-MEMQUOTA_EXPORT_INTERNAL(memquota_new_key);
 
 /* Copy a name without a conversion: formatting costs most of a join. */
 void memquota_format_name(char *name, const char *fmt, va_list args)
@@ -144,6 +161,15 @@ static void reserve_refill(struct work_struct *work)
 }
 
 static DECLARE_WORK(reserve_work, reserve_refill);
+
+/*
+ * Fill the new reserve. Later kmem_cache_alloc() has just failed, so that
+ * mempool_alloc() is to take an element of the reserve.
+ */
+static void *reserve_alloc_element(gfp_t gfp, void *cache)
+{
+	return gfp & __GFP_DIRECT_RECLAIM ? mempool_alloc_slab(gfp, cache) : NULL;
+}
 
 static void reserve_queue_refill(struct irq_work *work)
 {
@@ -263,12 +289,14 @@ memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *
 {
 	struct memquota_private *private;
 
+	private = kmem_cache_alloc(private_cache,
+				   (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
 	/*
 	 * Never block: mempool_alloc() would wait for an element to be freed,
 	 * which may never happen.
 	 */
-	private = mempool_alloc(private_pool,
-				(gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
+	if (unlikely(!private))
+		private = mempool_alloc(private_pool, GFP_NOWAIT | __GFP_NOWARN);
 	if (unlikely(READ_ONCE(private_pool->curr_nr) < RESERVE))
 		irq_work_queue(&reserve_irq_work);
 	if (!private)
@@ -315,7 +343,8 @@ int memquota_records_init(void)
 	private_cache = KMEM_CACHE(memquota_private, 0);
 	if (!private_cache)
 		goto out_record;
-	private_pool = mempool_create_slab_pool(RESERVE, private_cache);
+	private_pool = mempool_create(RESERVE, reserve_alloc_element,
+				      mempool_free_slab, private_cache);
 	if (!private_pool)
 		goto out_private;
 	/* One for each slot; few others exist at a time. */
