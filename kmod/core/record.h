@@ -14,8 +14,6 @@ extern struct memquota_record memquota_left_record;
 
 extern atomic64_t memquota_failed_joins;
 
-/* Low parts of keys: a record that gets a new key can keep the low part. */
-
 u64 memquota_new_key(void);
 u64 memquota_new_key_with(unsigned int low);
 __printf(2, 0)
