@@ -376,8 +376,11 @@ int memquota_account_set_max(struct memquota_account *a, u64 max)
 	WRITE_ONCE(a->max, max);
 	if (max != MEMQUOTA_UNLIMITED)
 		WRITE_ONCE(a->limited, true);
-	if (READ_ONCE(a->tracker->waitq.nr))
+	/* Tasks may wait for more than @max. */
+	if (READ_ONCE(a->tracker->waitq.nr)) {
+		WRITE_ONCE(a->tracker->waitq.wake_all, true);
 		irq_work_queue(&a->tracker->irq_work);
+	}
 	return 0;
 }
 EXPORT_SYMBOL_GPL(memquota_account_set_max);

@@ -244,6 +244,8 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 	 * the visit.
 	 */
 	memquota_drain_each(t);
+	/* Tasks may wait for more than the new max. */
+	WRITE_ONCE(t->waitq.wake_all, true);
 	irq_work_queue(&t->irq_work);
 out:
 	mutex_unlock(&t->config_lock);

@@ -100,11 +100,7 @@ static void waiter_enqueue(struct memquota_account *a, struct waiter *w, int by)
 	}
 	if (by == REFUSED_BY_TRACKER && list_empty(&w->of_tracker)) {
 		list_add_tail(&w->of_tracker, &q->tracker_queue);
-		/* Reclaim cannot make room for more than the limit itself. */
-		if (w->bytes <= READ_ONCE(t->max))
-			WRITE_ONCE(q->bytes, q->bytes + w->bytes);
-		else
-			w->bytes = 0;
+		WRITE_ONCE(q->bytes, q->bytes + w->bytes);
 	}
 	raw_spin_unlock_irqrestore(&q->lock, flags);
 	/* Its bytes count as charged, so the total may now be above high. */
@@ -146,6 +142,20 @@ static bool waiter_is_first(struct memquota_account *a, struct waiter *w)
 	return first;
 }
 
+/*
+ * Return why a task that waits for @bytes must end its wait: the account's
+ * error, or -EDQUOT if no reclaim can make room for so much; or 0.
+ */
+static int wait_error(const struct memquota_account *a, u64 bytes)
+{
+	int err = memquota_account_error(a);
+
+	if (!err && (bytes > READ_ONCE(a->max) ||
+		     bytes > READ_ONCE(a->tracker->max)))
+		err = -EDQUOT;
+	return err;
+}
+
 /* Return 0 or an errno. @by is the limit that refused the charge. */
 static int waiter_wait(struct memquota_participant *p,
 		       struct memquota_account *a, u64 bytes, struct waiter *w,
@@ -170,7 +180,7 @@ static int waiter_wait(struct memquota_participant *p,
 		}
 		if (!forever)
 			timeout = end - jiffies;
-		err = memquota_account_error(a);
+		err = wait_error(a, bytes);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		if (!err && timeout <= 0)
@@ -199,34 +209,40 @@ static int waiter_wait(struct memquota_participant *p,
  *
  * Return:
  * * 0 - charged
+ * * %-EDQUOT - @bytes is above the tracker's or the account's ``max``, at the
+ *   call or after a ``max`` was changed, so that no reclaim can make room
  * * %-ETIME - a hard limit refused it, and still did after @timeout
  * * %-EINTR - a fatal signal is pending
- * * another error of memquota_try_charge() but %-EDQUOT
+ * * another error of memquota_try_charge()
  */
 int memquota_try_charge_wait(struct memquota_participant *p, size_t bytes,
 			     long timeout)
 {
 	struct waiter w = { .task = current, .bytes = bytes };
 	struct memquota_account *a;
-	int err;
+	int err, refused_by;
 
 	might_sleep();
 	memquota_debug_charge();
 	if (!memquota_counts_nothing(p) &&
 	    memquota_slot_take(READ_ONCE(p->slot) + MEMQUOTA_SLOT_AVAIL, p, bytes))
 		return 0;
-	err = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
-	if (err <= 0)
-		return err;
+	refused_by = memquota_charge_as(p, bytes, CHARGE_REFUSABLE);
+	if (refused_by <= 0)
+		return refused_by;
 	a = memquota_account_of(p);
 	if (!a)
 		return -ESHUTDOWN;
-	INIT_LIST_HEAD(&w.all);
-	INIT_LIST_HEAD(&w.of_tracker);
-	INIT_LIST_HEAD(&w.of_account);
-	err = waiter_wait(p, a, bytes, &w, err, timeout);
-	waiter_dequeue(a, &w);
-	if (err == -ETIME)
+	/* Keep a request that cannot be served out of the queues. */
+	err = wait_error(a, bytes);
+	if (!err) {
+		INIT_LIST_HEAD(&w.all);
+		INIT_LIST_HEAD(&w.of_tracker);
+		INIT_LIST_HEAD(&w.of_account);
+		err = waiter_wait(p, a, bytes, &w, refused_by, timeout);
+		waiter_dequeue(a, &w);
+	}
+	if (err == -ETIME || err == -EDQUOT)
 		atomic64_add_unless(&a->refused, 1, -1);
 	memquota_account_unref(a);
 	return err;

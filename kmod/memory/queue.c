@@ -337,9 +337,10 @@ EXPORT_SYMBOL_GPL(memquota_queue_send);
  *
  * Return:
  * * 0 - queued
+ * * %-EDQUOT - @cost_bytes is above a hard limit itself
  * * %-ETIME - @timeout has passed and the hard limit would still be exceeded
  * * %-EINTR - a fatal signal is pending
- * * any error of memquota_queue_send() except %-EDQUOT
+ * * any other error of memquota_queue_send()
  */
 int memquota_queue_send_wait(struct memquota_queue *queue,
 			     struct memquota_item *item, size_t cost_bytes,

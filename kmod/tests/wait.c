@@ -248,11 +248,13 @@ static void t10_one_queue_per_limit(struct kunit *test)
 static void t10_an_accounts_limit_holds_up_nobody_else(struct kunit *test)
 {
 	struct full full = new_full(test);
-	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+	struct waiter *w;
 
+	actor_charge(full.actor, SZ_64K);
+	w = new_waiter(test, full.t, full.actor, SZ_64K);
 	/* It waits for the tracker's max first, then for its account's. */
 	KUNIT_EXPECT_EQ(test,
-			memquota_account_set_max(full.actor->account, SZ_32K),
+			memquota_account_set_max(full.actor->account, SZ_64K),
 			0);
 	actor_uncharge(full.holder, SZ_512K);
 	EXPECT_SETTLES(test, !tracker_waiting_bytes(full.t));
@@ -368,6 +370,39 @@ static void t10_closing_wakes_the_accounts_own_queue(struct kunit *test)
 	expect_result(test, w, -ESTALE);
 }
 
+/* No reclaim can make room, so the caller need not wait to be refused. */
+static void t10_more_than_a_max_is_refused_at_once(struct kunit *test)
+{
+	struct full full = new_full(test);
+
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&full.actor->p, FULL + 1, HZ),
+			-EDQUOT);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(full.actor->account, SZ_32K),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&full.actor->p, SZ_64K, HZ),
+			-EDQUOT);
+}
+
+static void t10_a_lower_max_ends_waiting_for_more(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *large = new_waiter(test, full.t, full.actor, SZ_512K);
+	struct waiter *small = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	set_limits(test, full.t, SZ_256K, 0, 0);
+	expect_result(test, large, -EDQUOT);
+	KUNIT_EXPECT_FALSE(test, runner_ended(&small->runner));
+	KUNIT_EXPECT_EQ(test, tracker_waiting_bytes(full.t), SZ_64K);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(full.actor->account, SZ_32K),
+			0);
+	expect_result(test, small, -EDQUOT);
+	KUNIT_EXPECT_EQ(test, tracker_waiting_bytes(full.t), 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_waits_until_there_is_room),
 	KUNIT_CASE(t10_with_room_nobody_waits),
@@ -388,6 +423,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_poisoning_wakes),
 	KUNIT_CASE(t10_closing_wakes),
 	KUNIT_CASE(t10_closing_wakes_the_accounts_own_queue),
+	KUNIT_CASE(t10_more_than_a_max_is_refused_at_once),
+	KUNIT_CASE(t10_a_lower_max_ends_waiting_for_more),
 	{}
 };
 

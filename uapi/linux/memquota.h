@@ -700,8 +700,10 @@ struct memquota_ioctl_join {
  *	%MEMQUOTA_CHARGE_WAIT
  *
  * Charge memory before it is allocated. A tracker above its ``high`` refuses
- * nothing: reclaim runs in the background. A charge larger than a hard limit
- * is EDQUOT without waiting. Only fatal signals interrupt a wait.
+ * nothing: reclaim runs in the background. With %MEMQUOTA_CHARGE_WAIT, EDQUOT
+ * is a charge that is larger than a hard limit itself. It does not wait, and it
+ * ends when a limit becomes lower than that. Only fatal signals interrupt a
+ * wait.
  *
  * After the account has closed, charges may still succeed while a CPU's cache
  * serves them. They count for the user only.
