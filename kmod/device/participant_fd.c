@@ -230,14 +230,6 @@ static bool participant_fd_held_sub(struct participant_fd *p, u64 bytes)
 	return true;
 }
 
-/* Return whether no reclaim can make room for a charge of @bytes. */
-static bool participant_fd_exceeds_limits(struct participant_fd *p, u64 bytes)
-{
-	return p->account &&
-	       (bytes > READ_ONCE(p->account->max) ||
-		bytes > READ_ONCE(p->account->tracker->max));
-}
-
 static long timeout_to_jiffies(u64 ns)
 {
 	if (ns == MEMQUOTA_IOCTL_FOREVER)
@@ -263,8 +255,7 @@ static int participant_fd_charge(struct participant_fd *p,
 	err = memquota_user_stock_take(&p->stock, bytes);
 	if (unlikely(err))
 		return err;
-	if (charge->flags & MEMQUOTA_CHARGE_WAIT &&
-	    !participant_fd_exceeds_limits(p, bytes)) {
+	if (charge->flags & MEMQUOTA_CHARGE_WAIT) {
 		timeout = timeout_to_jiffies(charge->timeout_ns);
 		err = memquota_try_charge_wait(&p->participant, bytes, timeout);
 	} else {
