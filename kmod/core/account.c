@@ -373,14 +373,13 @@ int memquota_account_set_max(struct memquota_account *a, u64 max)
 	err = memquota_account_error(a);
 	if (err)
 		return err;
-	WRITE_ONCE(a->max, max);
 	if (max != MEMQUOTA_UNLIMITED)
 		WRITE_ONCE(a->limited, true);
-	/* Tasks may wait for more than @max. */
-	if (READ_ONCE(a->tracker->waitq.nr)) {
-		WRITE_ONCE(a->tracker->waitq.wake_all, true);
-		irq_work_queue(&a->tracker->irq_work);
-	}
+	/* A task that @max refuses must find that charges take the slow way. */
+	smp_store_release(&a->max, max);
+	/* Pairs with set_current_state() in waiter_wait(). */
+	smp_mb();
+	memquota_account_notify_waiters(a, true);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(memquota_account_set_max);
@@ -481,9 +480,9 @@ static void account_notify_closed(struct memquota_account *a, bool removed)
 
 	if (watch)
 		memquota_watch_notify(watch);
-	if (READ_ONCE(t->waitq.nr))
-		WRITE_ONCE(t->waitq.wake_all, true);
-	if (!removed || READ_ONCE(t->waitq.nr))
+	/* Pairs with set_current_state() in waiter_wait(). */
+	memquota_account_notify_waiters(a, true);
+	if (!removed)
 		irq_work_queue(&t->irq_work);
 }
 

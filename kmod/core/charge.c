@@ -193,9 +193,9 @@ static int record_refused_by(struct memquota_record *r, u64 need,
 	if (mode == CHARGE_FORCED)
 		return 0;
 	if (unlikely(READ_ONCE(t->waitq.nr)) && mode == CHARGE_REFUSABLE) {
-		if (!list_empty_careful(&t->waitq.tracker_queue))
+		if (READ_ONCE(t->waitq.nr_queued))
 			return REFUSED_BY_TRACKER;
-		if (!list_empty_careful(&a->waiters))
+		if (memquota_account_queued(a))
 			return REFUSED_BY_ACCOUNT;
 	}
 	if (unlikely(memquota_account_used(a) + need > READ_ONCE(a->max)))
@@ -222,8 +222,8 @@ static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 	u64 added;
 	int err;
 
-	if (unlikely(READ_ONCE(t->waitq.nr) || memquota_account_used(a) + need +
-					       *extra > READ_ONCE(a->max)))
+	if (unlikely(memquota_account_used(a) + need + *extra >
+		     READ_ONCE(a->max)))
 		*extra = 0;
 
 	if (unlikely(share->bytes < need + *extra)) {
@@ -292,7 +292,8 @@ static u64 record_slot_bytes(const struct memquota_record *r)
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
 
-	if (unlikely(memquota_account_used(a) > READ_ONCE(a->max)))
+	if (unlikely(memquota_account_used(a) > READ_ONCE(a->max) ||
+		     memquota_account_queued(a)))
 		return 0;
 	if (unlikely(READ_ONCE(t->caches_shut)))
 		memquota_caches_reopen(t);
@@ -778,8 +779,8 @@ bool memquota_at_limit(struct memquota_participant *p)
 		t = a->tracker;
 		limit = memquota_tracker_total(t) >= READ_ONCE(t->max) ||
 			memquota_account_used(a) >= READ_ONCE(a->max) ||
-			!list_empty_careful(&t->waitq.tracker_queue) ||
-			!list_empty_careful(&a->waiters);
+			READ_ONCE(t->waitq.nr_queued) ||
+			memquota_account_queued(a);
 	}
 	local_irq_restore(flags);
 	return limit;

@@ -194,6 +194,7 @@ struct memquota_account {
 	u32 nr_children;		/* in @children */
 
 	struct memquota_watch *watch;	/* set once; NULL: no thresholds */
+	struct memquota_account_waitq *waitq;	/* set once; NULL: no task waited */
 	kuid_t creator;			/* const once published; else invalid */
 	bool private;			/* const; has one record and no links */
 	bool limited;			/* has had a max; never cleared */
@@ -207,7 +208,6 @@ struct memquota_account {
 		struct rcu_head rcu;	/* once @refs is zero */
 	};
 
-	struct list_head waiters;	/* waitq.lock */
 	char name[MEMQUOTA_NAME_SIZE];	/* const */
 };
 
@@ -321,6 +321,14 @@ static inline u64 memquota_account_used(const struct memquota_account *a)
 static inline u64 memquota_arrival(u64 ns)
 {
 	return (s64)ns < 0 && ns != MEMQUOTA_NO_DATA ? 0 : ns;
+}
+
+/* Return whether a task waits at the account's own max. */
+static inline bool memquota_account_queued(const struct memquota_account *a)
+{
+	const struct memquota_account_waitq *aq = READ_ONCE(a->waitq);
+
+	return unlikely(aq) && READ_ONCE(aq->nr_queued);
 }
 
 static inline u64 memquota_word_used(u64 word)

@@ -94,6 +94,8 @@ void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
 		WRITE_ONCE(a->peak, used);
 	if (unlikely(before & ACCOUNT_WATCHED))
 		memquota_watch_fell(READ_ONCE(a->watch), used - bytes);
+	if (unlikely(READ_ONCE(a->waitq)))
+		memquota_account_notify_waiters(a, false);
 	share = this_cpu_ptr(a->tracker->shares);
 	share_add(share, bytes);
 	share_count_lost(share, bytes);
@@ -408,6 +410,47 @@ void memquota_drain_fresh(struct memquota_tracker *t)
 }
 
 /*
+ * Runs on another CPU with preemption off, so RCU keeps the record. Of the
+ * account it looks at the address alone.
+ */
+static bool cpu_holds_account(int cpu, void *account)
+{
+	struct memquota_cpu *c = per_cpu_ptr(&memquota_cpu, cpu);
+	struct memquota_record *r;
+	unsigned int i;
+
+	for (i = 0; i < MEMQUOTA_SLOTS; i++) {
+		r = READ_ONCE(c->slots[i].record);
+		if (r && r->account == account)
+			return true;
+	}
+	return false;
+}
+
+static void cpu_drain_account(void *account)
+{
+	memquota_account_drain_local(account);
+}
+
+/*
+ * Give back what slots hold for an account for which a task waits, unless
+ * another caller did within DRAIN_INTERVAL (rule T9). Only CPUs that hold such a
+ * slot are interrupted.
+ */
+void memquota_account_drain(struct memquota_account *a)
+{
+	struct memquota_tracker *t = a->tracker;
+
+	mutex_lock(&t->drain_lock);
+	if (time_after_eq(jiffies, a->waitq->drained + DRAIN_INTERVAL)) {
+		a->waitq->drained = jiffies;
+		on_each_cpu_cond_mask(cpu_holds_account, cpu_drain_account, a,
+				      true, cpu_online_mask);
+	}
+	mutex_unlock(&t->drain_lock);
+}
+
+/*
  * Drain this CPU, if what it holds is at least what @bytes is above @limit.
  * Return whether it was drained. Interrupts are off.
  */
@@ -487,9 +530,9 @@ u64 memquota_cache_bound(struct memquota_tracker *t)
 
 /*
  * Divide the bound among the CPUs: a quarter of a CPU's part is for its share,
- * the rest for its slots. CPUs cache nothing while a task waits for quota, while
- * the total is above max, or when the tracker is gone or poisoned; charge_miss()
- * relies on that.
+ * the rest for its slots. CPUs cache nothing while a task waits at the tracker's
+ * max, while the total is above it, or when the tracker is gone or poisoned;
+ * charge_miss() relies on that.
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {
@@ -506,7 +549,7 @@ void memquota_cache_limits(struct memquota_tracker *t)
 		WRITE_ONCE(t->caches_shut, true);
 		cpu = 0;
 	}
-	if (t->waitq.nr || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
+	if (t->waitq.nr_queued || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		cpu = 0;
 	WRITE_ONCE(t->share_bytes, cpu / 4);
 	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);

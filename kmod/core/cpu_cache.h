@@ -162,6 +162,7 @@ void memquota_flush_local(struct memquota_record *r);
 void memquota_drain_each(struct memquota_tracker *t);
 void memquota_drain_shared(struct memquota_tracker *t);
 void memquota_drain_fresh(struct memquota_tracker *t);
+void memquota_account_drain(struct memquota_account *a);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
 u64 memquota_shares_bytes(struct memquota_tracker *t);

@@ -187,6 +187,7 @@ static void account_free_rcu(struct rcu_head *rcu)
 
 	trace_memquota_account_free(a);
 	kfree(a->watch);
+	kfree(a->waitq);
 	if (a->private) {
 		private = container_of(a, struct memquota_private, account);
 		memquota_sleeper_free(private->record.sleeper);
@@ -223,7 +224,6 @@ static __always_inline void account_init(struct memquota_account *a,
 	INIT_LIST_HEAD(&a->children);
 	INIT_LIST_HEAD(&a->parents);
 	INIT_LIST_HEAD(&a->closed);
-	INIT_LIST_HEAD(&a->waiters);
 }
 
 struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,

@@ -61,7 +61,7 @@ void memquota_tracker_poison(struct memquota_tracker *t, const char *why)
 	    MEMQUOTA_COUNTING)
 		return;
 	WARN(1, "memquota: tracker %s: poisoned: %s\n", t->name, why);
-	WRITE_ONCE(t->waitq.wake_all, true);
+	WRITE_ONCE(t->waitq.check_all, true);
 	WRITE_ONCE(t->reclaim.draining, true);
 	irq_work_queue(&t->irq_work);
 }
@@ -75,8 +75,33 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
 		memquota_tracker_poison(t, "total below zero");
 	memquota_watch_total_fell(&t->watch, total);
 	trace_memquota_total(t, -(s64)bytes);
-	if (unlikely(READ_ONCE(t->waitq.nr)))
+	/* Pairs with set_current_state() in waiter_wait(). */
+	if (unlikely(READ_ONCE(t->waitq.nr_queued)))
 		irq_work_queue(&t->irq_work);
+}
+
+/*
+ * Have the first task in the account's queue woken; and with @check_all, each
+ * task of the account whose wait has ended. Any context but NMI. The caller has
+ * a full barrier between what it changed and this call. It holds a reference to
+ * the account, or has interrupts off.
+ */
+void memquota_account_notify_waiters(struct memquota_account *a, bool check_all)
+{
+	struct memquota_account_waitq *aq = READ_ONCE(a->waitq);
+
+	if (!aq || !(check_all ? READ_ONCE(aq->nr) : READ_ONCE(aq->nr_queued)))
+		return;
+	if (check_all)
+		WRITE_ONCE(aq->check_all, true);
+	/* Full barriers, here and in waitq_wake_notified(). */
+	if (xchg(&aq->is_notified, true))
+		return;
+	/* Without a reference no task waits. */
+	if (!refcount_inc_not_zero(&a->refs))
+		return;
+	llist_add(&aq->notified, &a->tracker->waitq.notified);
+	irq_work_queue(&a->tracker->irq_work);
 }
 
 /*

@@ -28,14 +28,14 @@
  *    their readers. For that reason these need no reference.
  * 3. The shrinker and the worker end, and all requests expire. A kick that read
  *    the state before step 1 may queue the worker once more; it does nothing.
- * 4. All accounts are closed, by id.
+ * 4. All accounts are closed, by id, which wakes the tasks that wait.
  * 5. memquota_drain_each() interrupts every CPU, also those that seem to hold
  *    nothing: a charge that read the state before step 1 runs with interrupts
  *    off, and would leave a slot behind that no drain visits.
  * 6. The tracker leaves the hotplug state. memquota_cpu_cache_remove() waits
  *    for a CPU that is going offline, so cpu_is_dead() has drained a CPU that
  *    step 5 did not reach.
- * 7. Waiting tasks are woken. The reaper goes on. The account or descriptor
+ * 7. The reaper goes on. The account or descriptor
  *    that drops the last reference frees the tracker, by a work item.
  *
  * Open descriptors, and modules with participants or trackers of their own,
@@ -71,6 +71,7 @@ static void tracker_free(struct work_struct *work)
 	irq_work_sync(&t->watch.irq_work);
 	cancel_delayed_work_sync(&t->reclaim.work);
 	cancel_work_sync(&t->reaper);
+	cancel_work_sync(&t->waitq.work);
 	cancel_work_sync(&t->watch.work);
 	memquota_lanes_free(t);
 	memquota_history_free(&t->history);
@@ -92,8 +93,7 @@ static void tracker_wake(struct irq_work *work)
 
 	if (READ_ONCE(t->has_closed))
 		queue_work(memquota_wq, &t->reaper);
-	if (READ_ONCE(t->waitq.nr))
-		memquota_wake_waiters(t);
+	memquota_wake_waiters(t);
 	memquota_reclaim_wake(t);
 }
 
@@ -245,7 +245,7 @@ int memquota_tracker_configure(struct memquota_tracker *t,
 	 */
 	memquota_drain_each(t);
 	/* Tasks may wait for more than the new max. */
-	WRITE_ONCE(t->waitq.wake_all, true);
+	WRITE_ONCE(t->waitq.check_all, true);
 	irq_work_queue(&t->irq_work);
 out:
 	mutex_unlock(&t->config_lock);
@@ -513,8 +513,6 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	mutex_lock(&trackers_lock);
 	list_del(&t->trackers);
 	mutex_unlock(&trackers_lock);
-	WRITE_ONCE(t->waitq.wake_all, true);
-	memquota_wake_waiters(t);
 	queue_work(memquota_wq, &t->reaper);
 	memquota_tracker_unref(t);
 }

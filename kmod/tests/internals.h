@@ -5,6 +5,7 @@
 
 #include <linux/sched.h>
 #include <linux/shrinker.h>
+#include <linux/timekeeping.h>
 #include "../core/core.h"
 
 static inline u64 tracker_high(struct memquota_tracker *t)
@@ -49,6 +50,12 @@ static inline unsigned int tracker_waiting(struct memquota_tracker *t)
 static inline u64 tracker_waiting_bytes(struct memquota_tracker *t)
 {
 	return READ_ONCE(t->waitq.bytes);
+}
+
+/* The capacity of a slot: 0 while nothing is cached. */
+static inline u32 tracker_slot_bytes(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->slot_bytes);
 }
 
 static inline unsigned long tracker_drained(struct memquota_tracker *t)
@@ -114,6 +121,62 @@ static inline unsigned int account_children(struct memquota_account *a)
 		n++;
 	raw_spin_unlock_irq(&a->tracker->accounts.lock);
 	return n;
+}
+
+/* Have @task wait for the account @n times, in no queue of a limit. */
+static inline void account_add_waiters(struct memquota_account *a,
+				       struct memquota_waiter *waiters,
+				       unsigned int n, struct task_struct *task)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		waiters[i].task = task;
+		raw_spin_lock_irq(&a->tracker->waitq.lock);
+		list_add_tail(&waiters[i].tasks, &a->waitq->tasks);
+		raw_spin_unlock_irq(&a->tracker->waitq.lock);
+	}
+}
+
+static inline void account_remove_waiters(struct memquota_account *a,
+					  struct memquota_waiter *waiters,
+					  unsigned int n)
+{
+	while (n--) {
+		raw_spin_lock_irq(&a->tracker->waitq.lock);
+		list_del(&waiters[n].tasks);
+		raw_spin_unlock_irq(&a->tracker->waitq.lock);
+	}
+}
+
+/* Walks over the tasks that wait for the account. */
+static inline u64 account_waiters_walk(struct memquota_account *a)
+{
+	return READ_ONCE(a->waitq->walk);
+}
+
+/* Walk number @walk has met all tasks. */
+static inline bool account_waiters_walked(struct memquota_account *a, u64 walk)
+{
+	struct memquota_waiter *w;
+	bool walked;
+
+	/* A walk moves each task that it meets to the end. */
+	raw_spin_lock_irq(&a->tracker->waitq.lock);
+	w = list_first_entry(&a->waitq->tasks, struct memquota_waiter, tasks);
+	walked = w->walk >= walk;
+	raw_spin_unlock_irq(&a->tracker->waitq.lock);
+	return walked;
+}
+
+/* Return how long it takes to get the lock of the tracker's queues. */
+static inline u64 tracker_time_waitq_lock(struct memquota_tracker *t)
+{
+	u64 begin = ktime_get_ns();
+
+	raw_spin_lock_irq(&t->waitq.lock);
+	raw_spin_unlock_irq(&t->waitq.lock);
+	return ktime_get_ns() - begin;
 }
 
 static inline unsigned int account_handles(struct memquota_account *a)

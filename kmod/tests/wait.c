@@ -403,6 +403,101 @@ static void t10_a_lower_max_ends_waiting_for_more(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tracker_waiting_bytes(full.t), 0);
 }
 
+static void t10_an_accounts_limit_leaves_the_caches_on(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *limited = lone_actor(test, t, 0, 1);
+	unsigned long drained;
+	struct waiter *w;
+
+	w = wait_at_account_max(test, t, limited);
+	drained = tracker_drained(t);
+	KUNIT_EXPECT_NE(test, tracker_slot_bytes(t), 0);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, tracker_drained(t), drained);
+	actor_uncharge(limited, SZ_64K);
+	expect_result(test, w, 0);
+}
+
+static void leave_in_slot(unsigned int cpu, void *arg)
+{
+	struct actor *actor = arg;
+
+	actor_charge(actor, SZ_32K);
+	actor_uncharge(actor, 1);
+}
+
+/* What a slot holds for the account keeps it at its max. */
+static void t10_slots_of_the_account_are_drained(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *limited = lone_actor(test, t, 0, 1);
+
+	need_cpus(test, 2);
+	run_on_cpu(test, 1, leave_in_slot, limited);
+	KUNIT_EXPECT_EQ(test,
+			memquota_account_set_max(limited->account, SZ_64K), 0);
+	KUNIT_EXPECT_EQ(test,
+			memquota_try_charge_wait(&limited->p, SZ_32K + 1, HZ),
+			0);
+	memquota_uncharge(&limited->p, SZ_32K + 1);
+}
+
+/* The first task drains ever more rarely, so the uncharge itself wakes it. */
+static void t10_an_uncharge_wakes(struct kunit *test)
+{
+	struct memquota_tracker *t = new_default_sized_tracker(test);
+	struct actor *limited = lone_actor(test, t, 0, 1);
+	struct full full = new_full(test);
+	struct waiter *of_account, *of_tracker;
+	unsigned long begin;
+
+	of_account = wait_at_account_max(test, t, limited);
+	of_tracker = new_waiter(test, full.t, full.actor, SZ_64K);
+	/* They drain after 0.01, 0.03, 0.07, 0.15, ... 2.55 and 5.11 seconds. */
+	msleep(2600);
+	begin = jiffies;
+	actor_uncharge(limited, SZ_64K);
+	actor_uncharge(full.holder, SZ_64K);
+	expect_result(test, of_account, 0);
+	expect_result(test, of_tracker, 0);
+	KUNIT_EXPECT_LT(test, jiffies - begin, 2 * HZ);
+}
+
+static unsigned long count_sleeps(struct waiter **waiters, unsigned int nr)
+{
+	unsigned long sleeps = 0;
+
+	while (nr--)
+		sleeps += READ_ONCE(waiters[nr]->runner.task->nvcsw);
+	return sleeps;
+}
+
+/* The first task polls. Those behind it sleep until something concerns them. */
+static void t10_closing_wakes_no_other_accounts_tasks(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct actor *other = lone_actor(test, full.t, 0, 2);
+	struct waiter *first, *of_other, *behind[8];
+	unsigned long sleeps;
+	unsigned int i;
+
+	first = new_waiter(test, full.t, full.actor, SZ_64K);
+	of_other = new_waiter(test, full.t, other, SZ_64K);
+	for (i = 0; i < 8; i++)
+		behind[i] = new_waiter(test, full.t, full.actor, SZ_64K);
+	msleep(100);
+	sleeps = count_sleeps(behind, 8);
+	put_account(test, other->account);
+	expect_result(test, of_other, -ESTALE);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, count_sleeps(behind, 8), sleeps);
+	put_account(test, full.actor->account);
+	expect_result(test, first, -ESTALE);
+	for (i = 0; i < 8; i++)
+		expect_result(test, behind[i], -ESTALE);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_waits_until_there_is_room),
 	KUNIT_CASE(t10_with_room_nobody_waits),
@@ -425,6 +520,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_closing_wakes_the_accounts_own_queue),
 	KUNIT_CASE(t10_more_than_a_max_is_refused_at_once),
 	KUNIT_CASE(t10_a_lower_max_ends_waiting_for_more),
+	KUNIT_CASE(t10_an_accounts_limit_leaves_the_caches_on),
+	KUNIT_CASE(t10_slots_of_the_account_are_drained),
+	KUNIT_CASE(t10_an_uncharge_wakes),
+	KUNIT_CASE(t10_closing_wakes_no_other_accounts_tasks),
 	{}
 };
 
