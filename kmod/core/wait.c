@@ -10,6 +10,7 @@
  * only what a slot still has lets a charge overtake.
  */
 #include <linux/export.h>
+#include <linux/freezer.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -58,6 +59,10 @@
  * work item takes references to up to MEMQUOTA_BATCH tasks under waitq.lock, and
  * wakes them after that lock was dropped. At most MEMQUOTA_BATCH entries are
  * looked at with interrupts off, however many tasks wait.
+ *
+ * A task can be frozen while it waits. A frozen task that becomes the first in a
+ * queue is removed from it, so that it does not stop the tasks behind it. When
+ * it thaws, it enters the queue again, as the last.
  */
 
 /* How soon the first task in a queue repeats its first drain, in jiffies. */
@@ -92,34 +97,70 @@ static bool waiter_leave_account_locked(struct memquota_account *a,
 	return true;
 }
 
+static bool waiter_is_frozen(const struct memquota_waiter *w)
+{
+	return READ_ONCE(w->task->__state) & TASK_FROZEN;
+}
+
+/*
+ * Return the first task in the tracker's queue, or NULL. Remove up to
+ * MEMQUOTA_BATCH frozen tasks before it. Each is woken, since on some kernels a
+ * task sleeps on when it thaws.
+ */
 static struct memquota_waiter *
 tracker_first_waiter_locked(struct memquota_tracker *t)
 {
-	return list_first_entry_or_null(&t->waitq.queue, struct memquota_waiter,
-					of_tracker);
+	struct memquota_waiter *w;
+	unsigned int n = 0;
+
+	while ((w = list_first_entry_or_null(&t->waitq.queue,
+					     struct memquota_waiter,
+					     of_tracker)) &&
+	       n++ < MEMQUOTA_BATCH && waiter_is_frozen(w)) {
+		waiter_leave_tracker_locked(t, w);
+		wake_up_process(w->task);
+	}
+	return w;
 }
 
+/* Likewise for the account's queue. */
 static struct memquota_waiter *
 account_first_waiter_locked(struct memquota_account *a)
 {
-	return list_first_entry_or_null(&a->waitq->queue,
-					struct memquota_waiter, of_account);
+	struct memquota_waiter *w;
+	unsigned int n = 0;
+
+	while ((w = list_first_entry_or_null(&a->waitq->queue,
+					     struct memquota_waiter,
+					     of_account)) &&
+	       n++ < MEMQUOTA_BATCH && waiter_is_frozen(w)) {
+		waiter_leave_account_locked(a, w);
+		wake_up_process(w->task);
+	}
+	return w;
 }
 
+/* A task that froze before it was woken is removed in the next call. */
 static void tracker_wake_first_locked(struct memquota_tracker *t)
 {
 	struct memquota_waiter *w = tracker_first_waiter_locked(t);
 
-	if (w)
-		wake_up_process(w->task);
+	if (!w)
+		return;
+	wake_up_process(w->task);
+	if (unlikely(waiter_is_frozen(w)))
+		irq_work_queue(&t->irq_work);
 }
 
 static void account_wake_first_locked(struct memquota_account *a)
 {
 	struct memquota_waiter *w = account_first_waiter_locked(a);
 
-	if (w)
-		wake_up_process(w->task);
+	if (!w)
+		return;
+	wake_up_process(w->task);
+	if (unlikely(waiter_is_frozen(w)))
+		memquota_account_notify_waiters(a, false);
 }
 
 /*
@@ -379,7 +420,7 @@ static int waiter_wait(struct memquota_participant *p,
 			waiter_drain(a, w, refused_by);
 
 		/* Pairs with the writers in DOC: Waking the tasks that wait. */
-		set_current_state(TASK_KILLABLE);
+		set_current_state(TASK_KILLABLE | TASK_FREEZABLE);
 		first = waiter_is_first(a, w);
 		err = wait_error(a, w->bytes);
 		if (!err)
@@ -421,6 +462,10 @@ static int waiter_wait(struct memquota_participant *p,
  * Each limit serves the tasks that wait at it in the order of their arrival.
  * Meanwhile no CPU caches quota of that tracker, or of that account. Reclaim
  * counts bytes that wait for the tracker as charged.
+ *
+ * The task can be frozen while it waits, so it should hold no lock that other
+ * tasks need before they can be frozen. A frozen task whose turn comes enters
+ * the queue again when it thaws, as the last.
  *
  * Context: may sleep. Not from a callback of memquota's.
  *

@@ -464,6 +464,17 @@ static void t10_an_uncharge_wakes(struct kunit *test)
 	KUNIT_EXPECT_LT(test, jiffies - begin, 2 * HZ);
 }
 
+static void t10_a_waiting_task_can_be_frozen(struct kunit *test)
+{
+	struct full full = new_full(test);
+	struct waiter *w = new_waiter(test, full.t, full.actor, SZ_64K);
+
+	EXPECT_SETTLES(test, READ_ONCE(w->runner.task->__state) &
+			     TASK_FREEZABLE);
+	actor_uncharge(full.holder, SZ_64K);
+	expect_result(test, w, 0);
+}
+
 static unsigned long count_sleeps(struct waiter **waiters, unsigned int nr)
 {
 	unsigned long sleeps = 0;
@@ -523,6 +534,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t10_an_accounts_limit_leaves_the_caches_on),
 	KUNIT_CASE(t10_slots_of_the_account_are_drained),
 	KUNIT_CASE(t10_an_uncharge_wakes),
+	KUNIT_CASE(t10_a_waiting_task_can_be_frozen),
 	KUNIT_CASE(t10_closing_wakes_no_other_accounts_tasks),
 	{}
 };

@@ -703,7 +703,7 @@ struct memquota_ioctl_join {
  * nothing: reclaim runs in the background. With %MEMQUOTA_CHARGE_WAIT, EDQUOT
  * is a charge that is larger than a hard limit itself. It does not wait, and it
  * ends when a limit becomes lower than that. Only fatal signals interrupt a
- * wait.
+ * wait. A thread can be frozen while it waits.
  *
  * After the account has closed, charges may still succeed while a CPU's cache
  * serves them. They count for the user only.
