@@ -40,10 +40,12 @@
  *	ended with an error
  *
  * The partner is set_current_state() in waiter_wait(). The task enters its
- * queues, has that barrier, then reads limits, words, total and state in
- * waiter_try_charge(). So the task sees the write, or the writer sees the task.
- * A task that becomes the first is woken by the one that leaves, in the same
- * critical section of waitq.lock.
+ * queues, has that barrier, then reads state and limits in wait_error(), and
+ * words and total in memquota_charge_as(). So the task sees the write, or the
+ * writer sees the task. A task that is refused by the other limit enters that
+ * queue, and goes through all of this again before it sleeps. A task that
+ * becomes the first is woken by the one that leaves, in the same critical
+ * section of waitq.lock.
  *
  * No uncharge goes unnoticed, because no slot takes it up: record_visit() fills
  * the slots of an account with nothing while nr_queued of its queue is not zero,
@@ -293,6 +295,7 @@ static struct memquota_account_waitq *
 account_waitq_get(struct memquota_account *a)
 {
 	struct memquota_account_waitq *aq = READ_ONCE(a->waitq), *other;
+	raw_spinlock_t *lock = &a->tracker->waitq.lock;
 
 	if (aq)
 		return aq;
@@ -303,7 +306,12 @@ account_waitq_get(struct memquota_account *a)
 	aq->drained = jiffies - HZ;
 	INIT_LIST_HEAD(&aq->queue);
 	INIT_LIST_HEAD(&aq->tasks);
-	other = cmpxchg(&a->waitq, NULL, aq);
+	raw_spin_lock_irq(lock);
+	other = a->waitq;
+	if (!other)
+		/* Pairs with the address dependency of its readers. */
+		smp_store_release(&a->waitq, aq);
+	raw_spin_unlock_irq(lock);
 	if (!other)
 		return aq;
 	kfree(aq);
@@ -317,7 +325,7 @@ static void waiter_enqueue(struct memquota_account *a,
 	struct memquota_account_waitq *aq = a->waitq;
 	struct memquota_tracker *t = a->tracker;
 	struct memquota_waitq *q = &t->waitq;
-	bool charges = false;
+	bool entered = false;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&q->lock, flags);
@@ -340,11 +348,14 @@ static void waiter_enqueue(struct memquota_account *a,
 		WRITE_ONCE(q->nr_queued, q->nr_queued + 1);
 		if (q->nr_queued == 1)
 			memquota_cache_limits(t);
-		charges = true;
+		entered = true;
 	}
 	raw_spin_unlock_irqrestore(&q->lock, flags);
-	/* Its bytes count as charged, so the total may now be above high. */
-	if (charges)
+	/*
+	 * Its bytes count as charged, so the total may now be above high. To look
+	 * at reclaim.awake first would take another full barrier.
+	 */
+	if (entered)
 		irq_work_queue(&t->irq_work);
 }
 
