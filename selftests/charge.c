@@ -121,6 +121,16 @@ TEST_F(program, t10_charge_waits)
 	pthread_join(thread, NULL);
 	close(other);
 
+	/* A lower limit ends the wait. */
+	START_CHILD(pid) {
+		EXPECT_EQ(EDQUOT, charge_wait(self->fd, MIB,
+					      MEMQUOTA_IOCTL_FOREVER));
+	}
+	sleep_ms(200);
+	EXPECT_EQ(0, set_max(self->account, MIB / 2));
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_EQ(0, set_max(self->account, 2 * MIB));
+
 	/* Killed while it waits. */
 	START_CHILD(pid) {
 		charge_wait(self->fd, MIB, MEMQUOTA_IOCTL_FOREVER);
