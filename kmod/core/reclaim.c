@@ -45,11 +45,13 @@ bool memquota_reclaim_needed(struct memquota_tracker *t)
 /* Return how much is still to be freed, by the present limits. */
 static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 {
-	u64 total = memquota_tracker_total(t), counted, low, want = 0;
+	u64 total = memquota_tracker_total(t), counted, want = 0;
+	u64 low = READ_ONCE(t->low_water), max = READ_ONCE(t->max);
 
 	run->refused += atomic64_xchg(&t->reclaim.refused_bytes, 0);
 	run->for_limits |= run->refused || total_over_high(t);
-	low = READ_ONCE(t->low_water);
+	/* Many of the refused charges may be one that was tried again. */
+	run->refused = min(run->refused, max - min(low, max));
 	counted = total + run->refused + READ_ONCE(t->waitq.bytes);
 	if (run->for_limits && counted > low)
 		want = min(counted - low, total);
