@@ -57,9 +57,9 @@ t4_disabled() {
 	done
 	usage_is participants 0
 	parameter_is disabled Y
-	# T5: it cannot be enabled again.
+	# T5: it cannot be enabled again, and accepts no limit.
 	refused "Operation not supported" set_to high 1G
-	refused "Operation not supported" set_to max 0
+	set_to max 0
 	parameter_is high 0
 	usage_is state disabled
 	refused "Permission denied" set_to disabled 0
@@ -83,7 +83,8 @@ t2_limits_at_load() {
 }
 
 t2_wrong_limits_refuse_the_load() {
-	for wrong_limits in "max=1M high=2M" "low_water=1M" \
+	for wrong_limits in "max=1M high=2M" "low_water=1M" "max=10000" \
+			"low_water=18446744073709551615" \
 			"high=100M low_water=99M" "high=2M low_water=159K" \
 			"high=lots" "max=" "high=1Mx"; do
 		unload memquota

@@ -234,7 +234,13 @@ TEST_F(program, t4_disabled_tracker)
 	EXPECT_EQ(MEMQUOTA_STATE_DISABLED, t.out_state);
 	EXPECT_EQ(EOPNOTSUPP, configure_tracker(self->device,
 						MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
-						"off", 0, 0, 0, 0));
+						"off", 0, 20 * MIB, 0, 0));
+	EXPECT_EQ(EINVAL, configure_tracker(self->device,
+					    MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
+					    "off", 0, 4096, 0, 0));
+	EXPECT_EQ(0, configure_tracker(self->device,
+				       MEMQUOTA_IOCTL_TRACKER_CONFIGURE,
+				       "off", 0, 0, 0, 0));
 	account = create_account(self->device, "off", "a", -1);
 	ASSERT_GE(account, 0);
 	child = create_account(self->device, "off", "b", account);
