@@ -344,7 +344,7 @@ static bool tracker_name_valid(const char *name)
  * @limits: its limits, or NULL for none
  * @flags: %MEMQUOTA_TRACKER_DISABLED, %MEMQUOTA_TRACKER_PROGRAMS
  *
- * Context: may sleep.
+ * Context: may sleep. Where memquota is built in, after its subsys_initcall().
  *
  * Return: a handle for memquota_tracker_destroy(), or an ERR_PTR():
  *
