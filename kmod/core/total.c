@@ -20,7 +20,7 @@ static struct memquota_tracker *default_tracker;
  *
  * Context: any.
  * Return: a handle that is valid as long as memquota is loaded. The caller must
- * not destroy it.
+ * not destroy it. Where memquota is built in, it is null until subsys_initcall().
  */
 struct memquota_tracker *memquota_default_tracker(void)
 {
