@@ -100,10 +100,10 @@ static void p12_a_reserve_serves_where_memory_cannot_be_had(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		rcu_barrier();
 	/* ... and with interrupts off nothing else refills it. */
-	local_irq_disable();
+	begin_atomic();
 	for (i = 0; i < JOINS; i++)
 		join_without_memory(&ps[i]);
-	local_irq_enable();
+	end_atomic();
 	for (i = 0; i < JOINS; i++) {
 		err = -memquota_try_charge(&ps[i], 100, GFP_KERNEL);
 		KUNIT_EXPECT_TRUE(test, !err || err == ESTALE);

@@ -61,9 +61,9 @@ static void n12_atomic_where_the_flags_say_so(struct kunit *test)
 	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, failures, 0);
 
-	local_irq_save(flags);
+	begin_atomic();
 	failures = failures_of(arena);
-	local_irq_restore(flags);
+	end_atomic();
 	KUNIT_EXPECT_EQ(test, failures, 0);
 
 	spin_lock_irqsave(&lock, flags);

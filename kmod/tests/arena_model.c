@@ -11,7 +11,8 @@
 #include "../memory/chunk.h"
 #include "harness.h"
 
-#define OPERATIONS	100000
+/* PREEMPT_RT is run with lockdep in an emulator. */
+#define OPERATIONS	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 5000 : 100000)
 #define SEEDS		4
 #define OBJECTS		400
 #define MARKET		64

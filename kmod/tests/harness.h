@@ -12,7 +12,9 @@
 #define _MEMQUOTA_TESTS_HARNESS_H
 
 #include <kunit/test.h>
+#include <linux/bottom_half.h>
 #include <linux/delay.h>
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -232,6 +234,26 @@ static inline bool runner_ended(struct runner *runner)
 {
 	/* Pairs with the release in runner_main(). */
 	return smp_load_acquire(&runner->ended);
+}
+
+/*
+ * Turn interrupts off for what allocates with GFP_ATOMIC. PREEMPT_RT does not
+ * allow that: there only bottom halves are off.
+ */
+static inline void begin_atomic(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_disable();
+	else
+		local_irq_disable();
+}
+
+static inline void end_atomic(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_enable();
+	else
+		local_irq_enable();
 }
 
 /*

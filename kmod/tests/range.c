@@ -542,13 +542,14 @@ static void x1_with_interrupts_off(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_EQ(test, memquota_range_add(range, SZ_64K), 0);
-	local_irq_disable();
+	begin_atomic();
 	for (i = 0, err = 0; i < 300 && !err; i++)
 		err = try_take(range, UNIT);
 	for (; i; i--)
 		memquota_range_free(range, (301 - i) * UNIT, UNIT);
-	KUNIT_EXPECT_TRUE(test, irqs_disabled());
-	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, irqs_disabled(),
+			!IS_ENABLED(CONFIG_PREEMPT_RT));
+	end_atomic();
 	KUNIT_EXPECT_EQ(test, err, 0);
 	EXPECT_FREE(test, range, { UNIT, SZ_64K - UNIT });
 }

@@ -7,10 +7,12 @@
 
 /*
  * The model is a bit for each unit, and where the bump region starts. KCSAN is
- * slow and cannot find races in one thread, so it gets fewer steps.
+ * slow and cannot find races in one thread, so it gets fewer steps. So does
+ * PREEMPT_RT, which is run with lockdep in an emulator.
  */
 #define MODEL_UNITS	4096
-#define MODEL_STEPS	(IS_ENABLED(CONFIG_KCSAN) ? 2000 : 100000)
+#define MODEL_STEPS	(IS_ENABLED(CONFIG_KCSAN) || \
+			 IS_ENABLED(CONFIG_PREEMPT_RT) ? 2000 : 100000)
 
 struct model {
 	struct memquota_range *range;
