@@ -40,6 +40,55 @@ static u64 queue_free_items(struct memquota_queue *q,
 	return bytes;
 }
 
+#ifdef CONFIG_PREEMPT_RT
+/*
+ * A task that spins in memquota_queue_unhook() may have preempted the task that
+ * calls the hook, which would then never return. A lock lends it the priority.
+ * A hook may end another queue, which lockdep would take for a recursion.
+ */
+static void queue_lock_hooks(struct memquota_queue *q)
+{
+	lockdep_off();
+	spin_lock(&q->hooks_lock);
+	lockdep_on();
+}
+
+static void queue_unlock_hooks(struct memquota_queue *q)
+{
+	lockdep_off();
+	spin_unlock(&q->hooks_lock);
+	lockdep_on();
+}
+
+static void queue_init_hooks_lock(struct memquota_queue *q)
+{
+	spin_lock_init(&q->hooks_lock);
+}
+
+static void queue_await_hook(struct memquota_queue *q)
+{
+	queue_lock_hooks(q);
+	queue_unlock_hooks(q);
+}
+#else
+static void queue_lock_hooks(struct memquota_queue *q)
+{
+}
+
+static void queue_unlock_hooks(struct memquota_queue *q)
+{
+}
+
+static void queue_init_hooks_lock(struct memquota_queue *q)
+{
+}
+
+static void queue_await_hook(struct memquota_queue *q)
+{
+	cpu_relax();
+}
+#endif
+
 /*
  * Remove the hooks from the list one by one and call each. A hook is thus
  * either on the list, or in @calling, or done, and memquota_queue_unhook() can
@@ -58,6 +107,7 @@ static void queue_call_hooks(struct memquota_queue *q, int reason)
 
 	if (!off)
 		local_bh_disable();
+	queue_lock_hooks(q);
 	for (;;) {
 		spin_lock_irqsave(&q->lock, flags);
 		hook = list_first_entry_or_null(&q->hooks,
@@ -71,6 +121,7 @@ static void queue_call_hooks(struct memquota_queue *q, int reason)
 			break;
 		hook->ended(hook, reason);
 	}
+	queue_unlock_hooks(q);
 	if (!off)
 		local_bh_enable();
 }
@@ -226,6 +277,7 @@ int memquota_queue_init(struct memquota_queue *queue,
 
 	*queue = (struct memquota_queue) { .free_item = free_item };
 	spin_lock_init(&queue->lock);
+	queue_init_hooks_lock(queue);
 	queue_update_clock(queue, jiffies);
 	INIT_LIST_HEAD(&queue->hooks);
 	init_waitqueue_head(&queue->wait);
@@ -400,7 +452,7 @@ EXPORT_SYMBOL_GPL(memquota_queue_recv);
  *
  * For poll callbacks, after poll_wait() on the queue's wait.
  *
- * Context: any but NMI.
+ * Context: as memquota_queue_recv().
  *
  * Return: true if memquota_queue_recv() would not return NULL.
  */
@@ -424,7 +476,7 @@ EXPORT_SYMBOL_GPL(memquota_queue_readable);
  * memquota_queue_oldest - return the arrival time of the oldest item
  * @queue: the queue
  *
- * Context: any but NMI.
+ * Context: as memquota_queue_recv().
  *
  * Return: the time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA if
  * the queue is empty.
@@ -452,6 +504,7 @@ EXPORT_SYMBOL_GPL(memquota_queue_oldest);
  * this function returns.
  *
  * Context: any but hard interrupts and NMI; no lock held that the hook takes.
+ * With PREEMPT_RT only while preemption and interrupts are on.
  */
 void memquota_queue_hook(struct memquota_queue *queue,
 			 struct memquota_queue_hook *hook)
@@ -487,8 +540,7 @@ EXPORT_SYMBOL_GPL(memquota_queue_hook);
  * Spins while the hook is running on another CPU. It is not called afterwards
  * and may be freed.
  *
- * Context: any but hard interrupts and NMI; no lock held that the hook takes;
- * not from the hook itself.
+ * Context: as memquota_queue_hook(); not from the hook itself.
  */
 void memquota_queue_unhook(struct memquota_queue *queue,
 			   struct memquota_queue_hook *hook)
@@ -502,7 +554,7 @@ void memquota_queue_unhook(struct memquota_queue *queue,
 		running = queue->calling == hook;
 		spin_unlock_irqrestore(&queue->lock, flags);
 		if (running)
-			cpu_relax();
+			queue_await_hook(queue);
 	} while (running);
 }
 EXPORT_SYMBOL_GPL(memquota_queue_unhook);

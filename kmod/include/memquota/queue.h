@@ -60,6 +60,7 @@ struct memquota_queue_hook {
  * @now_jiffies: the jiffy in which @now_ns was read
  * @hooks: hooks that have not been called, in order of registration
  * @calling: the hook that is running, or NULL
+ * @hooks_lock: held while hooks run; taken before @lock
  * @wait: wait queue of receivers and pollers; has a lock of its own
  * @free_item: frees an item that is still queued at the end; constant
  */
@@ -73,6 +74,9 @@ struct memquota_queue {
 	unsigned long now_jiffies;
 	struct list_head hooks;
 	struct memquota_queue_hook *calling;
+#ifdef CONFIG_PREEMPT_RT
+	spinlock_t hooks_lock;	/* see above */
+#endif
 	wait_queue_head_t wait;
 	void (*free_item)(struct memquota_queue *queue,
 			  struct memquota_item *item);
@@ -107,9 +111,8 @@ void __memquota_queue_end(struct memquota_queue *queue, int reason);
  * Frees what is queued, leaves the account, and makes sending fail with
  * -EPIPE. On a queue that has ended already it only leaves the account.
  *
- * Context: any but hard interrupts and NMI; never sleeps. With PREEMPT_RT only
- * while preemption and interrupts are on. The caller holds no lock that free_item
- * or a hook takes, and no raw spinlock.
+ * Context: as memquota_leave(), which it calls; never sleeps. The caller holds no
+ * lock that free_item or a hook takes, and no raw spinlock.
  */
 static inline void memquota_queue_close(struct memquota_queue *queue)
 {
