@@ -196,7 +196,7 @@ EXPORT_SYMBOL_GPL(__memquota_arena_init);
  * to which there are references stays, and stays charged, until they are put.
  * Waits for a running callback, by spinning, unless called from it.
  *
- * Context: any but hard interrupts and NMI; one per CPU sleeps. The caller
+ * Context: as memquota_leave(), which it calls; one per CPU sleeps. The caller
  * serialises, also if the arena is per CPU, and holds no lock that a callback
  * of the arena's takes.
  */
