@@ -10,70 +10,50 @@
 #include <linux/shrinker.h>
 #include <linux/version.h>
 
-/* 6.7: shrinkers are allocated, and have private data. */
+/* 6.7: shrinkers are allocated. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #include <linux/slab.h>
 
-struct memquota_shrinker {
-	struct shrinker shrinker;
-	void *private_data;
-};
-
-static inline void *memquota_shrinker_data(struct shrinker *shrinker)
-{
-	return container_of(shrinker, struct memquota_shrinker,
-			    shrinker)->private_data;
-}
-
 static inline struct shrinker *
-memquota_shrinker_create(const char *name, void *data,
-			 unsigned long (*count)(struct shrinker *shrinker,
+memquota_shrinker_create(unsigned long (*count)(struct shrinker *shrinker,
 						struct shrink_control *sc),
 			 unsigned long (*scan)(struct shrinker *shrinker,
 					       struct shrink_control *sc))
 {
-	struct memquota_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
 	int err;
-
-	if (!s)
-		return ERR_PTR(-ENOMEM);
-	s->private_data = data;
-	s->shrinker.count_objects = count;
-	s->shrinker.scan_objects = scan;
-	s->shrinker.seeks = DEFAULT_SEEKS;
-	err = register_shrinker(&s->shrinker, "memquota-%s", name);
-	if (err) {
-		kfree(s);
-		return ERR_PTR(err);
-	}
-	return &s->shrinker;
-}
-
-static inline void memquota_shrinker_destroy(struct shrinker *shrinker)
-{
-	unregister_shrinker(shrinker);
-	kfree(container_of(shrinker, struct memquota_shrinker, shrinker));
-}
-#else
-static inline void *memquota_shrinker_data(struct shrinker *shrinker)
-{
-	return shrinker->private_data;
-}
-
-static inline struct shrinker *
-memquota_shrinker_create(const char *name, void *data,
-			 unsigned long (*count)(struct shrinker *shrinker,
-						struct shrink_control *sc),
-			 unsigned long (*scan)(struct shrinker *shrinker,
-					       struct shrink_control *sc))
-{
-	struct shrinker *s = shrinker_alloc(0, "memquota-%s", name);
 
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	s->count_objects = count;
 	s->scan_objects = scan;
-	s->private_data = data;
+	s->seeks = DEFAULT_SEEKS;
+	err = register_shrinker(s, "memquota");
+	if (err) {
+		kfree(s);
+		return ERR_PTR(err);
+	}
+	return s;
+}
+
+static inline void memquota_shrinker_destroy(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#else
+static inline struct shrinker *
+memquota_shrinker_create(unsigned long (*count)(struct shrinker *shrinker,
+						struct shrink_control *sc),
+			 unsigned long (*scan)(struct shrinker *shrinker,
+					       struct shrink_control *sc))
+{
+	struct shrinker *s = shrinker_alloc(0, "memquota");
+
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	s->count_objects = count;
+	s->scan_objects = scan;
 	shrinker_register(s);
 	return s;
 }

@@ -23,6 +23,7 @@
 #include "cpu_cache.h"
 #include "history.h"
 #include "index.h"
+#include "pressure.h"
 #include "reclaim.h"
 #include "request.h"
 #include "wait.h"
@@ -56,6 +57,7 @@
  *	request_lock			requests to sleeping participants
  *	lanes_lock			workqueues of sleeping participants
  *	tracker->history.lock		log of reclaim runs
+ *	holders_lock			trackers that the shrinker visits
  *	store->lock			chunks of an arena
  *	cores_lock			list of arenas
  *	pool->lock			pages that small chunks are cut from
@@ -114,6 +116,8 @@
 #define RECORD_MOVED		BIT(RECORD_MOVED_BIT)
 #define RECORD_PROGRAM		BIT(7)
 #define RECORD_MARK_LOCK_BIT	8	/* protects @mark, @mark_ns, @arrival_ns */
+#define RECORD_GIVES		BIT(9)	/* may be asked under memory pressure */
+#define RECORD_TRIMS		BIT(10)	/* has ops->trim */
 
 /* For memquota_ops.flags: the account closes if an answer is late (rule U5). */
 #define MEMQUOTA_PROGRAM	BIT(31)
@@ -232,6 +236,7 @@ struct memquota_tracker {
 	u32 share_bytes;		/* the most a share holds; waitq.lock */
 	u8 state;			/* enum memquota_state; READ_ONCE */
 	bool caches_shut;		/* the total is above max; waitq.lock */
+	bool holds;			/* in memquota_holders; holders_lock, READ_ONCE */
 	struct memquota_waitq waitq;
 
 	atomic64_t total ____cacheline_aligned_in_smp;
@@ -243,6 +248,7 @@ struct memquota_tracker {
 	struct memquota_index index ____cacheline_aligned_in_smp;
 	struct memquota_reclaim reclaim ____cacheline_aligned_in_smp;
 	struct memquota_requests requests;
+	struct memquota_pressure pressure;
 	struct memquota_history history;
 
 	struct irq_work irq_work;	/* wakes reclaim, waiters and the reaper */
@@ -263,7 +269,7 @@ struct memquota_tracker {
 	struct list_head trackers;	/* trackers_lock */
 	struct dentry *debugfs;		/* debugfs.c's own */
 	refcount_t refs;		/* keep the memory */
-	struct work_struct free;
+	struct rcu_work free;
 	char name[MEMQUOTA_NAME_SIZE];	/* const */
 };
 

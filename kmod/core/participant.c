@@ -123,7 +123,7 @@ static bool participant_joined(struct memquota_participant *p)
 static bool ops_valid(const struct memquota_ops *ops)
 {
 	if (ops->flags & ~(MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE |
-			   MEMQUOTA_PROGRAM))
+			   MEMQUOTA_COLLAPSE_UNDER_PRESSURE | MEMQUOTA_PROGRAM))
 		return false;
 	if (ops->reclaim_sleeping)
 		return !ops->reclaim && ops->get && ops->put;

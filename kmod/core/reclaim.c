@@ -39,15 +39,27 @@ bool memquota_reclaim_needed(struct memquota_tracker *t)
 	if (READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		return false;
 	return total_over_high(t) || atomic64_read(&t->reclaim.refused_bytes) ||
-	       atomic64_read(&t->reclaim.pressure_bytes);
+	       atomic64_read(&t->pressure.bytes) >= PAGE_SIZE;
 }
 
-/* Return how much is still to be freed, by the present limits. */
+/*
+ * Return how much is still to be freed, by the present limits. A run for the
+ * system ends when it has freed what was wanted, whatever is charged meanwhile;
+ * or when the limits want something, since other victims may be asked for that.
+ */
 static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 {
 	u64 total = memquota_tracker_total(t), counted, want = 0;
 	u64 low = READ_ONCE(t->low_water), max = READ_ONCE(t->max);
 
+	if (run->pressure) {
+		if (total_over_high(t) ||
+		    atomic64_read(&t->reclaim.refused_bytes))
+			return 0;
+		run->freed += atomic64_xchg(&t->reclaim.freed_bytes, 0);
+		return run->pressure -
+		       min(run->pressure, run->freed + run->trimmed);
+	}
 	run->refused += atomic64_xchg(&t->reclaim.refused_bytes, 0);
 	run->for_limits |= run->refused || total_over_high(t);
 	/* Many of the refused charges may be one that was tried again. */
@@ -55,13 +67,29 @@ static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 	counted = total + run->refused + READ_ONCE(t->waitq.bytes);
 	if (run->for_limits && counted > low)
 		want = min(counted - low, total);
-	if (total > run->floor)
-		want = max(want, total - run->floor);
 	return want;
 }
 
+/* Trim all; for the system, no more than is wanted. */
+static void record_trim(struct memquota_record *r, struct memquota_run *run)
+{
+	struct memquota_tracker *t = r->account->tracker;
+	u64 before;
+	bool more;
+
+	do {
+		if (run->pressure && !run_wanted(t, run))
+			break;
+		before = atomic64_read(&r->uncharged);
+		more = memquota_call_trim(r);
+		run->trimmed += atomic64_read(&r->uncharged) - before;
+		cond_resched();
+	} while (more);
+}
+
 static void run_trim_home(struct memquota_tracker *t,
-			  struct memquota_accounts *accounts)
+			  struct memquota_accounts *accounts,
+			  struct memquota_run *run)
 {
 	struct memquota_record *batch[MEMQUOTA_BATCH], *r;
 	unsigned int i, n;
@@ -82,8 +110,7 @@ static void run_trim_home(struct memquota_tracker *t,
 		}
 		raw_spin_unlock_irqrestore(&accounts->lock, flags);
 		for (i = 0; i < n; i++) {
-			while (memquota_call_trim(batch[i]))
-				cond_resched();
+			record_trim(batch[i], run);
 			memquota_record_unref(batch[i]);
 		}
 		cond_resched();
@@ -91,12 +118,12 @@ static void run_trim_home(struct memquota_tracker *t,
 }
 
 /* Have participants give what they can without loss (rule R12). */
-static void run_trim(struct memquota_tracker *t)
+static void run_trim(struct memquota_tracker *t, struct memquota_run *run)
 {
 	struct memquota_accounts *home;
 
 	for (home = &t->accounts; home; home = memquota_home_next(t, home))
-		run_trim_home(t, home);
+		run_trim_home(t, home, run);
 }
 
 struct victim_collection {
@@ -111,6 +138,8 @@ static bool victim_collect(struct memquota_record *r, void *arg)
 	if (r->victim.round == c->round)
 		return false;
 	r->victim.round = c->round;
+	if (!memquota_victim_may_be_asked(r->account->tracker, r))
+		return true;
 	if (!r->active) {
 		r->chosen = true;
 		return true;
@@ -368,7 +397,9 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 			reclaim_round(t, oldest, want, run);
 			memquota_record_unref(oldest);
 		} else if (!READ_ONCE(t->requests.nr_pending)) {
-			reclaim_give_up(t);
+			/* That others hold the rest is no sign of an error. */
+			if (!run->pressure)
+				reclaim_give_up(t);
 			return RUN_GAVE_UP;
 		}
 		run_begin_waiting(run);
@@ -380,13 +411,13 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
-	u64 pressure = atomic64_xchg(&reclaim->pressure_bytes, 0), total;
+	u64 pressure = atomic64_read(&t->pressure.bytes), total;
 
-	*run = (struct memquota_run){ .floor = U64_MAX };
+	*run = (struct memquota_run){};
 	memquota_tracker_drain(t);
 	total = memquota_tracker_total(t);
-	if (pressure)
-		run->floor = total - min(total, pressure);
+	if (!run_wanted(t, run) && pressure >= PAGE_SIZE)
+		run->pressure = pressure;
 	if (!run_wanted(t, run))
 		return false;
 
@@ -397,9 +428,9 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 	pr_info_ratelimited("%s: reclaiming from %llu bytes, high %llu, low_water %llu\n",
 			    t->name, total, READ_ONCE(t->high),
 			    READ_ONCE(t->low_water));
-	trace_memquota_reclaim_start(t, run->refused, pressure);
-	memquota_history_begin(t, total, run->refused, pressure);
-	run_trim(t);
+	trace_memquota_reclaim_start(t, run->refused, run->pressure);
+	memquota_history_begin(t, total, run->refused, run->pressure);
+	run_trim(t, run);
 	return true;
 }
 
@@ -407,9 +438,16 @@ static void run_end(struct memquota_tracker *t, struct memquota_run *run,
 		    bool reached)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
+	u64 given;
 
 	run->begun = false;
 	run->freed += atomic64_xchg(&reclaim->freed_bytes, 0);
+	if (run->pressure && !reached)
+		given = run->pressure;
+	else
+		given = min_t(u64, run->freed + run->trimmed,
+			      atomic64_read(&t->pressure.bytes));
+	memquota_pressure_settle(t, given, run->pressure && !reached);
 	if (run->victims)
 		WRITE_ONCE(reclaim->nr_runs, reclaim->nr_runs + 1);
 	memquota_history_end(t, reached);

@@ -9,17 +9,18 @@
 #include <linux/workqueue.h>
 
 struct memquota_tracker;
-struct shrinker;
 
 /**
  * struct memquota_run - a run of reclaim, and what it has done so far
  * @begun: it has begun and not ended
- * @for_limits: it reclaims for the tracker's limits, not only for the system
+ * @for_limits: it must bring the total to low_water
  * @waiting: it has asked, and waits for answers until @next_round at least
  * @next_round: in jiffies
- * @floor: total to reach for the system's memory pressure
+ * @pressure: bytes to free for the system, regardless of the limits; 0: it
+ *	reclaims for the limits
  * @refused: bytes that were refused, which count as charged
  * @freed: bytes that its victims freed
+ * @trimmed: bytes that participants gave without loss
  * @victims: victims that it has asked
  */
 struct memquota_run {
@@ -27,9 +28,10 @@ struct memquota_run {
 	bool for_limits;
 	bool waiting;
 	unsigned long next_round;
-	u64 floor;
+	u64 pressure;
 	u64 refused;
 	u64 freed;
+	u64 trimmed;
 	unsigned int victims;
 };
 
@@ -38,12 +40,10 @@ struct memquota_run {
  * @awake: the worker will look at the total again; see DOC: Waking reclaim
  * @draining: the tracker was poisoned: the caches must be voided
  * @refused_bytes: what the tracker's max refused since the last run
- * @pressure_bytes: what the system's memory pressure asks for
  * @freed_bytes: what sleeping victims freed and no run has counted
  * @nr_runs: runs that asked at least one participant; for people
  * @work: the worker: a run, or the next part of it
  * @present: the run that has begun; the worker's own
- * @shrinker: tells of the system's memory pressure
  * @run: number of the run, never 0; the worker's own
  * @suspicions: audits that failed in a row; the worker's own
  * @round: number of the round; the worker's own
@@ -55,12 +55,10 @@ struct memquota_reclaim {
 	bool awake;
 	bool draining;
 	atomic64_t refused_bytes;
-	atomic64_t pressure_bytes;
 	atomic64_t freed_bytes;
 	u64 nr_runs;
 	struct delayed_work work;
 	struct memquota_run present;
-	struct shrinker *shrinker;
 	u32 run;
 	unsigned int suspicions;
 	u64 round;
@@ -94,7 +92,6 @@ void memquota_reclaim_abort(struct memquota_tracker *t);
 
 /* worker.c */
 void memquota_reclaim_setup(struct memquota_tracker *t);
-int memquota_reclaim_start(struct memquota_tracker *t);
 void memquota_reclaim_wake(struct memquota_tracker *t);
 void memquota_reclaim_stop(struct memquota_tracker *t);
 int memquota_reclaim_init(void);

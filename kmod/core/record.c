@@ -257,6 +257,11 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 	INIT_LIST_HEAD(&r->trimmers);
 	if (ops->flags & MEMQUOTA_COLLAPSING)
 		r->flags |= RECORD_COLLAPSING;
+	if (!(ops->flags & MEMQUOTA_COLLAPSING) ||
+	    ops->flags & MEMQUOTA_COLLAPSE_UNDER_PRESSURE)
+		r->flags |= RECORD_GIVES;
+	if (ops->trim)
+		r->flags |= RECORD_TRIMS;
 	if (ops->reclaim_sleeping)
 		r->flags |= RECORD_SLEEPING;
 	if (ops->flags & MEMQUOTA_PROGRAM)

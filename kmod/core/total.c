@@ -6,6 +6,7 @@
  * and one that grows too full gives them back.
  */
 #include <linux/export.h>
+#include <linux/rculist.h>
 #include <linux/workqueue.h>
 #include "total.h"
 #include "trace.h"
@@ -14,6 +15,25 @@ struct workqueue_struct *memquota_wq;
 struct workqueue_struct *memquota_reclaim_wq;
 
 static struct memquota_tracker *default_tracker;
+
+/**
+ * DOC: Trackers that the shrinker visits
+ *
+ * memquota_holders has the trackers whose total is not 0, and some whose total
+ * has fallen to 0 since the shrinker was called. The shrinker walks it in an RCU
+ * read-side section, so a tracker is freed a grace period after it was removed.
+ *
+ * A charge raises the total, with a full barrier, before it reads
+ * holds. memquota_holders_remove() clears that, with a full barrier,
+ * before it reads the total. So a tracker that holds something is in the list,
+ * or is about to be added.
+ *
+ * A tracker may be added again before the grace period is over. A walk that
+ * stands on it then goes on at the end of the list, and leaves out the others
+ * once.
+ */
+LIST_HEAD(memquota_holders);
+static DEFINE_RAW_SPINLOCK(holders_lock);
 
 /**
  * memquota_default_tracker - return the tracker that counts from load on
@@ -36,8 +56,9 @@ void memquota_set_default_tracker(struct memquota_tracker *t)
 /* Freeing a tracker sleeps, and an RCU callback may drop the last reference. */
 void memquota_tracker_unref(struct memquota_tracker *t)
 {
+	/* After a grace period, since the shrinker may look at the tracker. */
 	if (refcount_dec_and_test(&t->refs))
-		queue_work(memquota_wq, &t->free);
+		queue_rcu_work(memquota_wq, &t->free);
 }
 
 /*
@@ -78,6 +99,37 @@ void memquota_total_sub(struct memquota_tracker *t, u64 bytes)
 	/* Pairs with set_current_state() in waiter_wait(). */
 	if (unlikely(READ_ONCE(t->waitq.nr_queued)))
 		irq_work_queue(&t->irq_work);
+}
+
+static noinline void holders_add(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&holders_lock, flags);
+	if (!t->holds && READ_ONCE(t->state) != MEMQUOTA_GONE) {
+		WRITE_ONCE(t->holds, true);
+		list_add_tail_rcu(&t->pressure.node, &memquota_holders);
+	}
+	raw_spin_unlock_irqrestore(&holders_lock, flags);
+}
+
+/* Remove a tracker that holds nothing, or is gone. Any context but NMI. */
+void memquota_holders_remove(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&holders_lock, flags);
+	if (!t->holds)
+		goto out;
+	WRITE_ONCE(t->holds, false);
+	/* Pairs with the exchange in memquota_total_add(). */
+	smp_mb();
+	if (memquota_tracker_total(t) && READ_ONCE(t->state) != MEMQUOTA_GONE)
+		WRITE_ONCE(t->holds, true);
+	else
+		list_del_rcu(&t->pressure.node);
+out:
+	raw_spin_unlock_irqrestore(&holders_lock, flags);
 }
 
 /*
@@ -136,8 +188,11 @@ bool memquota_total_add(struct memquota_tracker *t, u64 need, u64 extra,
 		WRITE_ONCE(t->peak, total);
 	/*
 	 * The exchange is a full barrier, so that the total is raised before
-	 * @awake is read. Pairs with the barrier in worker_rearm().
+	 * @holds and @awake are read. Pairs with the barriers in
+	 * memquota_holders_remove() and worker_rearm().
 	 */
+	if (unlikely(!READ_ONCE(t->holds)))
+		holders_add(t);
 	if (unlikely(total > READ_ONCE(t->high)) &&
 	    !READ_ONCE(t->reclaim.awake))
 		irq_work_queue(&t->irq_work);

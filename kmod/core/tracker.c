@@ -26,8 +26,9 @@
  *    account.
  * 2. The notifier tells debug/, which removes the tracker's files and waits for
  *    their readers. For that reason these need no reference.
- * 3. The shrinker and the worker end, and all requests expire. A kick that read
- *    the state before step 1 may queue the worker once more; it does nothing.
+ * 3. The shrinker no longer finds the tracker, the worker ends, and all requests
+ *    expire. A kick that read the state before step 1 may queue the worker once
+ *    more; it does nothing.
  * 4. All accounts are closed, by id, which wakes the tasks that wait.
  * 5. memquota_drain_each() interrupts every CPU, also those that seem to hold
  *    nothing: a charge that read the state before step 1 runs with interrupts
@@ -51,7 +52,8 @@
  * 4. rcu_barrier(): records, whose freeing drops accounts.
  * 5. rcu_barrier() again: accounts, whose freeing drops trackers.
  * 6. memquota_tracker_unref(): private accounts, which are freed by now, hold
- *    no reference to the default tracker.
+ *    no reference to the default tracker. rcu_barrier() again: trackers, which
+ *    the shrinker may look at.
  * 7. destroy_workqueue(): the work items that free trackers, and wait for
  *    their workers.
  */
@@ -64,7 +66,8 @@ static u64 last_id;			/* trackers_lock */
 
 static void tracker_free(struct work_struct *work)
 {
-	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
+	struct memquota_tracker *t = container_of(to_rcu_work(work),
+						  struct memquota_tracker,
 						  free);
 
 	irq_work_sync(&t->irq_work);
@@ -388,7 +391,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	mutex_init(&t->graph_lock);
 	t->irq_work = IRQ_WORK_INIT_HARD(tracker_wake);
 	INIT_WORK(&t->reaper, tracker_reap);
-	INIT_WORK(&t->free, tracker_free);
+	INIT_RCU_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
 	t->reclaim.run = 1;
@@ -412,11 +415,6 @@ static int tracker_publish(struct memquota_tracker *t)
 			err = -EEXIST;
 			goto out;
 		}
-	if (t->state == MEMQUOTA_COUNTING) {
-		err = memquota_reclaim_start(t);
-		if (err)
-			goto out;
-	}
 	t->id = ++last_id;
 	list_add_tail(&t->trackers, &trackers);
 	blocking_notifier_call_chain(&memquota_tracker_notifier,
@@ -504,7 +502,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	blocking_notifier_call_chain(&memquota_tracker_notifier,
 				     MEMQUOTA_TRACKER_REMOVED, t);
 
-	if (t->reclaim.shrinker)
+	if (t->state != MEMQUOTA_DISABLED)
 		memquota_reclaim_stop(t);
 	while (memquota_account_close_next(t, &id))
 		cond_resched();
@@ -605,6 +603,7 @@ void memquota_trackers_exit(void)
 	rcu_barrier();
 	rcu_barrier();
 	memquota_tracker_unref(t);
+	rcu_barrier();
 	destroy_workqueue(memquota_wq);
 	memquota_reclaim_exit();
 }

@@ -59,6 +59,10 @@ static void victim_look_at(struct memquota_tracker *t,
 	}
 	if (!memquota_record_used(r) && memquota_index_remove_if_empty(r))
 		return;
+	if (!memquota_victim_may_be_asked(t, r)) {
+		memquota_index_put(r, true);
+		return;
+	}
 	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
 		ns = READ_ONCE(r->arrival_ns);
 	} else if (!memquota_call_oldest(r, &ns)) {

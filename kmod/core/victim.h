@@ -5,6 +5,17 @@
 
 #include "core.h"
 
+/*
+ * Return whether the present run may ask the participant: a run for the system
+ * spares participants that collapse, unless their owners allow it (rule R12).
+ */
+static inline bool memquota_victim_may_be_asked(struct memquota_tracker *t,
+						const struct memquota_record *r)
+{
+	return !t->reclaim.present.pressure ||
+	       READ_ONCE(r->flags) & RECORD_GIVES;
+}
+
 struct memquota_record *memquota_victim_oldest(struct memquota_tracker *t);
 u64 memquota_victim_bound(struct memquota_tracker *t, u64 skip);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The worker of a tracker's reclaim, and the shrinker.
+ * The worker of a tracker's reclaim.
  *
  * All trackers share one workqueue. The worker never sleeps until a participant
  * answers: a run that waits for answers stays in reclaim->present, and the
@@ -20,10 +20,11 @@
  * is set while the worker runs, while a run waits for answers, and while reclaim
  * backs off; then the worker is queued with a delay.
  *
- * A charge that raises the total above high wakes the worker unless @awake is
- * set. The charge raises the total, with a full barrier, before it reads @awake.
- * worker_rearm() clears @awake, with a full barrier, before it reads the total.
- * So at least one of the two sees what the other wrote.
+ * A charge that raises the total above high, a refusal and the shrinker wake the
+ * worker unless @awake is set. Each raises what it counts, with a full barrier,
+ * before it reads @awake. worker_rearm() clears @awake, with a full barrier,
+ * before it reads all three. So at least one of the two sees what the other
+ * wrote.
  *
  * memquota_reclaim_kick() queues the worker, also while it runs: it then runs
  * again. worker_rearm() queues it with a delay, which changes nothing if it is
@@ -103,54 +104,15 @@ void memquota_reclaim_wake(struct memquota_tracker *t)
 		memquota_reclaim_kick(t);
 }
 
-static unsigned long shrinker_count(struct shrinker *shrinker,
-				    struct shrink_control *sc)
-{
-	struct memquota_tracker *t = memquota_shrinker_data(shrinker);
-
-	return memquota_tracker_total(t) >> PAGE_SHIFT;
-}
-
-/*
- * Hand the system's target to the worker (rule R12). The task that allocates
- * may hold a lock of a participant's owner, so no participant is called here.
- */
-static unsigned long shrinker_scan(struct shrinker *shrinker,
-				   struct shrink_control *sc)
-{
-	struct memquota_tracker *t = memquota_shrinker_data(shrinker);
-
-	atomic64_add((u64)sc->nr_to_scan << PAGE_SHIFT,
-		     &t->reclaim.pressure_bytes);
-	irq_work_queue(&t->irq_work);
-	/*
-	 * SHRINK_STOP would make the kernel keep the target and ask for it
-	 * again with more on top, though the worker works on it.
-	 */
-	return 0;
-}
-
 void memquota_reclaim_setup(struct memquota_tracker *t)
 {
 	INIT_DELAYED_WORK(&t->reclaim.work, worker_reclaim);
 }
 
-int memquota_reclaim_start(struct memquota_tracker *t)
-{
-	struct shrinker *shrinker;
-
-	shrinker = memquota_shrinker_create(t->name, t, shrinker_count,
-					    shrinker_scan);
-	if (IS_ERR(shrinker))
-		return PTR_ERR(shrinker);
-	t->reclaim.shrinker = shrinker;
-	return 0;
-}
-
 /* Stop reclaim of a tracker that is gone. May sleep. */
 void memquota_reclaim_stop(struct memquota_tracker *t)
 {
-	memquota_shrinker_destroy(t->reclaim.shrinker);
+	memquota_holders_remove(t);
 	cancel_delayed_work_sync(&t->reclaim.work);
 	memquota_reclaim_abort(t);
 	/* No run waits for answers any longer: drop the owners. */
@@ -159,13 +121,21 @@ void memquota_reclaim_stop(struct memquota_tracker *t)
 
 int memquota_reclaim_init(void)
 {
+	int err;
+
 	memquota_reclaim_wq = alloc_workqueue("memquota_reclaim",
 					      WQ_UNBOUND | WQ_MEM_RECLAIM |
 					      WQ_FREEZABLE | WQ_SYSFS, 0);
-	return memquota_reclaim_wq ? 0 : -ENOMEM;
+	if (!memquota_reclaim_wq)
+		return -ENOMEM;
+	err = memquota_pressure_init();
+	if (err)
+		destroy_workqueue(memquota_reclaim_wq);
+	return err;
 }
 
 void memquota_reclaim_exit(void)
 {
+	memquota_pressure_exit();
 	destroy_workqueue(memquota_reclaim_wq);
 }

@@ -305,7 +305,8 @@ struct actor *idle_actor(struct kunit *test, unsigned int flags)
 	list_add(&actor->node, test->priv);
 	actor->per_call = U64_MAX;
 	actor->ops.owner = THIS_MODULE;
-	actor->ops.flags = flags & (MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE);
+	actor->ops.flags = flags & (MEMQUOTA_COLLAPSING | MEMQUOTA_INACTIVE |
+				    MEMQUOTA_COLLAPSE_UNDER_PRESSURE);
 	if (flags & SLEEPING) {
 		actor->ops.reclaim_sleeping = actor_reclaim_sleeping;
 		actor->ops.get = actor_get;

@@ -33,7 +33,7 @@
 /* The largest allocation that a chunk of a size class can serve. */
 #define LARGEST		(MEMQUOTA_CHUNK_MAX - MEMQUOTA_CHUNK_HEADER)
 
-/* Of an actor, beside MEMQUOTA_COLLAPSING and MEMQUOTA_INACTIVE. */
+/* Of an actor, beside the flags of struct memquota_ops. */
 #define SLEEPING	BIT(16)	/* has a sleeping callback */
 #define UNTIMED		BIT(17)	/* has no oldest() */
 #define TRIMS		BIT(18)	/* has trim() */

@@ -4,7 +4,6 @@
 #define _MEMQUOTA_TESTS_INTERNALS_H
 
 #include <linux/sched.h>
-#include <linux/shrinker.h>
 #include <linux/timekeeping.h>
 #include "../core/core.h"
 
@@ -24,7 +23,7 @@ static inline bool tracker_is_idle(struct memquota_tracker *t)
 	return !irq_work_is_busy(&t->irq_work) && !READ_ONCE(t->reclaim.awake) &&
 	       memquota_tracker_total(t) <= READ_ONCE(t->high) &&
 	       !atomic64_read(&t->reclaim.refused_bytes) &&
-	       !atomic64_read(&t->reclaim.pressure_bytes) &&
+	       atomic64_read(&t->pressure.bytes) < PAGE_SIZE &&
 	       !READ_ONCE(t->requests.nr_pending) &&
 	       !work_busy(&t->reclaim.work.work);
 }
@@ -87,28 +86,39 @@ static inline unsigned int tracker_lanes(struct memquota_tracker *t)
 	return n;
 }
 
-static inline bool tracker_has_shrinker(struct memquota_tracker *t)
+/* Return what the shrinker counts of a tracker, in bytes. */
+static inline u64 tracker_shrinkable(struct memquota_tracker *t)
 {
-	return t->reclaim.shrinker;
+	memquota_pressure_count();
+	return memquota_pressure_givable(t);
 }
 
-static inline unsigned long tracker_shrinkable(struct memquota_tracker *t)
-{
-	struct shrink_control sc = { .gfp_mask = GFP_KERNEL };
-
-	return t->reclaim.shrinker->count_objects(t->reclaim.shrinker, &sc);
-}
-
-/* Memory pressure: the kernel wants @bytes. */
+/* Memory pressure: the kernel wants @bytes of this tracker. */
 static inline void tracker_shrink(struct memquota_tracker *t, size_t bytes)
 {
-	struct shrink_control sc = {
-		.gfp_mask = GFP_KERNEL,
-		.nr_to_scan = bytes / PAGE_SIZE,
-		.nr_scanned = bytes / PAGE_SIZE,
-	};
+	memquota_pressure_count();
+	memquota_pressure_add(t, bytes);
+}
 
-	t->reclaim.shrinker->scan_objects(t->reclaim.shrinker, &sc);
+/* Return what the kernel wants of a tracker and has not got. */
+static inline u64 tracker_pressure(struct memquota_tracker *t)
+{
+	return atomic64_read(&t->pressure.bytes);
+}
+
+/* Ask all trackers as drop_caches does: twice for all that is counted. */
+static inline void drop_caches(void)
+{
+	unsigned long pages;
+
+	for (pages = 2 * memquota_pressure_count() / PAGE_SIZE; pages >= 128;
+	     pages -= 128)
+		memquota_pressure_scan(128 * PAGE_SIZE);
+}
+
+static inline bool tracker_is_listed(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->holds);
 }
 
 static inline unsigned int account_children(struct memquota_account *a)

@@ -78,6 +78,12 @@ struct memquota_request {
  * memquota_activate().
  */
 #define MEMQUOTA_INACTIVE	BIT(1)
+/*
+ * For memquota_ops.flags, with MEMQUOTA_COLLAPSING: the participant may also be
+ * asked because the system is short of memory, though its tracker is within its
+ * limits. Without this flag only a limit makes it collapse (rule R12).
+ */
+#define MEMQUOTA_COLLAPSE_UNDER_PRESSURE	BIT(2)
 
 /**
  * typedef memquota_reclaim_fn - an atomic reclaim callback
@@ -116,7 +122,8 @@ typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
  *	chooses a victim. Returns whether there is more, for a further call.
  *	Atomic, as @reclaim is. Optional
  * @owner: the module of the callbacks, which a running callback holds
- * @flags: %MEMQUOTA_COLLAPSING, %MEMQUOTA_INACTIVE
+ * @flags: %MEMQUOTA_COLLAPSING, %MEMQUOTA_INACTIVE,
+ *	%MEMQUOTA_COLLAPSE_UNDER_PRESSURE
  *
  * Atomic callbacks run one at a time, over all trackers.
  */
