@@ -11,7 +11,7 @@
 /* What is freed above max must not be had again by a charge that can be refused. */
 static void t9_caches_keep_nothing_above_max(struct kunit *test)
 {
-	struct memquota_tracker *t = new_tracker(test, &(struct memquota_maxs){
+	struct memquota_tracker *t = new_tracker(test, &(struct memquota_limits){
 		.max = SZ_1M, .high = SZ_1M });
 	struct actor *actor = lone_actor(test, t, 0, 1);
 	unsigned int i;
@@ -54,7 +54,7 @@ static void t9_slots_keep_nothing_above_an_accounts_max(struct kunit *test)
 /* Once the total is at or below max again, the caches serve as before. */
 static void t9_caches_fill_again_below_max(struct kunit *test)
 {
-	struct memquota_tracker *t = new_tracker(test, &(struct memquota_maxs){
+	struct memquota_tracker *t = new_tracker(test, &(struct memquota_limits){
 		.max = SZ_1M, .high = SZ_1M });
 	struct actor *actor = lone_actor(test, t, 0, 1);
 
