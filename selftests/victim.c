@@ -96,6 +96,32 @@ TEST_F(program, r2_example_of_21)
 	stop_answers(&c);
 }
 
+/* Programs that never answer delay reclaim by less than 100 ms each. */
+TEST_F(program, u5_silent_accounts_delay_no_other)
+{
+	uint64_t start = now_ns(), unit = 10000000;
+	int i, account, participant;
+
+	EXPECT_EQ(0, configure_tests(self->device, 0, 20 * MIB, 15 * MIB));
+	for (i = 0; i < 60; i++) {
+		account = create_account(self->device, TRACKER, "silent", -1);
+		ASSERT_GE(account, 0);
+		participant = join(account, "p", 0);
+		ASSERT_GE(participant, 0);
+		ASSERT_EQ(0, set_oldest(participant, start - unit));
+		ASSERT_EQ(0, charge(participant, 1));
+	}
+	account = create_account(self->device, TRACKER, "next", -1);
+	ASSERT_GE(account, 0);
+	participant = join(account, "p", MEMQUOTA_JOIN_COLLAPSING);
+	ASSERT_GE(participant, 0);
+	ASSERT_EQ(0, set_oldest(participant, start));
+	start = now_ns();
+	ASSERT_EQ(0, charge(participant, 21 * MIB));
+	EXPECT_TRUE(EVENTUALLY(is_closed(account)));
+	EXPECT_LT(now_ns() - start, 2000000000);
+}
+
 FIXTURE(family)
 {
 	int device;

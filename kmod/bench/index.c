@@ -50,7 +50,7 @@ static u64 choose_victim(struct memquota_tracker *t)
 	if (!r)
 		return 0;
 	memquota_index_take(r);
-	memquota_index_put(r, false);
+	memquota_index_put(r);
 	elapsed = bench_clock() - start;
 	/* The participant still holds a reference, so this is not the last. */
 	atomic64_sub(RECORD_REF, &r->word);

@@ -620,14 +620,14 @@ static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
 {
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
-	u32 run = READ_ONCE(t->reclaim.run);
+	u16 start = READ_ONCE(t->reclaim.starts);
 
 	atomic64_add_unless(&a->refused, 1, -1);
 	/* Reclaim cannot make room for more than the limit itself. */
 	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max) ||
-	    READ_ONCE(r->victim.refused_run) == run)
+	    READ_ONCE(r->victim.refused_start) == start)
 		return;
-	WRITE_ONCE(r->victim.refused_run, run);
+	WRITE_ONCE(r->victim.refused_start, start);
 	atomic64_add(bytes, &t->reclaim.refused_bytes);
 	/* Pairs with the barrier in worker_rearm(). */
 	smp_mb__after_atomic();

@@ -52,7 +52,7 @@ u64 memquota_walk_begin(struct memquota_tracker *t)
 /*
  * Call @visit for each record of an account, with home->lock held. @visit
  * marks the record and returns true, or returns false if it has marked it
- * before.
+ * before. May sleep.
  */
 void memquota_walk_records(struct memquota_account *a,
 			   bool (*visit)(struct memquota_record *r, void *arg),
@@ -73,6 +73,7 @@ void memquota_walk_records(struct memquota_account *a,
 			list_move_tail(&r->siblings, &a->records);
 		}
 		raw_spin_unlock_irqrestore(&a->home->lock, flags);
+		cond_resched();
 	} while (n == MEMQUOTA_BATCH);
 }
 
@@ -103,6 +104,7 @@ static void walk_children(struct memquota_account *a, u64 walk,
 			list_add_tail(&link->child->down, accounts);
 		}
 		raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
+		cond_resched();
 	} while (n == MEMQUOTA_BATCH);
 }
 

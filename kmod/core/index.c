@@ -20,13 +20,22 @@
  */
 #include <linux/export.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 #include "core.h"
+
+/*
+ * Busy records that return to the tree for a run. With many more, the runs ask
+ * them by turns, so that a run need not ask them all before it comes to one that
+ * can free something.
+ */
+#define BUSY_PER_RUN		4096
 
 void memquota_index_setup(struct memquota_index *index)
 {
 	raw_spin_lock_init(&index->lock);
 	index->tree = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&index->passed_over);
+	INIT_LIST_HEAD(&index->without_data);
+	INIT_LIST_HEAD(&index->busy);
 }
 
 static void index_link(struct memquota_index *index, struct memquota_record *r)
@@ -147,11 +156,8 @@ void memquota_index_take(struct memquota_record *r)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_index_take);
 
-/*
- * Return a record to the tree, to be corrected anew; or, if @pass_over, to the
- * list of those that are not asked again in this run.
- */
-void memquota_index_put(struct memquota_record *r, bool pass_over)
+/* Return a record to the tree, to be corrected anew. */
+void memquota_index_put(struct memquota_record *r)
 {
 	struct memquota_index *index = &r->account->tracker->index;
 	unsigned long flags;
@@ -161,16 +167,30 @@ void memquota_index_put(struct memquota_record *r, bool pass_over)
 	if (!memquota_record_ended(r)) {
 		atomic64_or(RECORD_INDEXED, &r->word);
 		r->index.looked_run = 0;
-		if (pass_over) {
-			list_add_tail(&r->index.passed_over, &index->passed_over);
-			r->index.state = INDEX_PASSED_OVER;
-		} else {
-			index_link(index, r);
-		}
+		index_link(index, r);
 	}
 	raw_spin_unlock_irqrestore(&index->lock, flags);
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_index_put);
+
+/*
+ * Take a record out of the present run, since it is @busy or has no data.
+ * memquota_index_restore() returns it.
+ */
+void memquota_index_pass_over(struct memquota_record *r, bool busy)
+{
+	struct memquota_index *index = &r->account->tracker->index;
+
+	raw_spin_lock_irq(&index->lock);
+	index_unlink(index, r);
+	if (!memquota_record_ended(r)) {
+		atomic64_or(RECORD_INDEXED, &r->word);
+		list_add_tail(&r->index.passed_over,
+			      busy ? &index->busy : &index->without_data);
+		r->index.state = INDEX_PASSED_OVER;
+	}
+	raw_spin_unlock_irq(&index->lock);
+}
 
 /* Move a record to where data that arrived at @ns belongs, for this run. */
 void memquota_index_correct(struct memquota_tracker *t,
@@ -190,27 +210,42 @@ void memquota_index_correct(struct memquota_tracker *t,
 	raw_spin_unlock_irq(&index->lock);
 }
 
-/* Return to the tree, for a new run, the records that the last one passed over. */
-void memquota_index_restore(struct memquota_tracker *t)
+/* Return at most @nr records to the tree, and whether the list has more. */
+static bool index_restore_list(struct memquota_index *index,
+			       struct list_head *list, unsigned long nr)
 {
-	struct memquota_index *index = &t->index;
 	struct memquota_record *r;
-	unsigned long flags;
 	unsigned int n;
-	bool more;
+	bool left;
 
 	do {
-		raw_spin_lock_irqsave(&index->lock, flags);
-		for (n = 0; n < MEMQUOTA_BATCH; n++) {
-			r = list_first_entry_or_null(&index->passed_over,
+		raw_spin_lock_irq(&index->lock);
+		for (n = 0; n < MEMQUOTA_BATCH && nr; n++, nr--) {
+			r = list_first_entry_or_null(list,
 						     struct memquota_record,
 						     index.passed_over);
 			if (!r)
 				break;
 			index_unlink(index, r);
+			r->index.looked_run = 0;
 			index_link(index, r);
 		}
-		more = !list_empty(&index->passed_over);
-		raw_spin_unlock_irqrestore(&index->lock, flags);
-	} while (more);
+		left = !list_empty(list);
+		raw_spin_unlock_irq(&index->lock);
+		cond_resched();
+	} while (left && nr);
+	return left;
+}
+
+/*
+ * Return to the tree, for a new run, the records that earlier ones passed over.
+ * Any of those without data may have old data by now, so all of them return. Of
+ * the busy ones BUSY_PER_RUN do, those that have waited longest.
+ */
+void memquota_index_restore(struct memquota_tracker *t)
+{
+	struct memquota_index *index = &t->index;
+
+	index_restore_list(index, &index->without_data, ULONG_MAX);
+	index->busy_left = index_restore_list(index, &index->busy, BUSY_PER_RUN);
 }

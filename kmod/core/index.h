@@ -14,7 +14,7 @@ struct memquota_tracker;
  * enum memquota_index_state - where a record stands in the index
  * @INDEX_NONE: it holds nothing, or is being asked
  * @INDEX_IN_TREE: it is in the tree
- * @INDEX_PASSED_OVER: it is busy, and not asked again in this run
+ * @INDEX_PASSED_OVER: it has no data or is busy, and is not asked in this run
  */
 enum memquota_index_state {
 	INDEX_NONE,
@@ -26,21 +26,29 @@ enum memquota_index_state {
  * struct memquota_index - the index of a tracker
  * @lock: protects the rest, and the entries
  * @tree: entries by @key_ns
- * @passed_over: entries that the present run does not ask again
+ * @without_data: entries of participants that said that they have no data
+ * @busy: entries of busy participants, the first to be asked again in front
+ * @busy_left: the present run asks only some of them; the worker's own
  */
 struct memquota_index {
 	raw_spinlock_t lock;
 	struct rb_root_cached tree;
-	struct list_head passed_over;
+	struct list_head without_data;
+	struct list_head busy;
+	bool busy_left;
 };
 
 /**
  * struct memquota_index_entry - a record's part of the index; index->lock
  * @node: in the tree
- * @passed_over: in the list of those passed over
+ * @passed_over: in the list of those without data, or of the busy ones
  * @key_ns: what the tree is ordered by; never above the record's arrival
  * @looked_run: the run in which @key_ns was last corrected
  * @state: enum memquota_index_state
+ *
+ * The worker reads @key_ns of a record that it found in the tree without the
+ * lock. Beside the worker only memquota_index_insert() writes it, and not while
+ * RECORD_INDEXED is set, which only the worker clears.
  */
 struct memquota_index_entry {
 	union {
@@ -57,7 +65,8 @@ void memquota_index_insert(struct memquota_record *r);
 void memquota_index_remove(struct memquota_record *r);
 bool memquota_index_remove_if_empty(struct memquota_record *r);
 void memquota_index_take(struct memquota_record *r);
-void memquota_index_put(struct memquota_record *r, bool pass_over);
+void memquota_index_put(struct memquota_record *r);
+void memquota_index_pass_over(struct memquota_record *r, bool busy);
 void memquota_index_correct(struct memquota_tracker *t,
 			    struct memquota_record *r, u64 ns);
 void memquota_index_restore(struct memquota_tracker *t);

@@ -18,6 +18,12 @@
 /* The most that one call of an atomic callback is asked for (rule R6). */
 #define ATOMIC_WANT_MAX		(256 * 1024)
 
+/* Calls in a row to trim, or to free all, beside one per page that is held. */
+#define CALLS_MAX		64
+
+/* Waits for late answers in a run while the total is above high (rule R4). */
+#define WAITS_MAX		10
+
 /* Audits that must fail in a row before the tracker is poisoned (rule R9). */
 #define SUSPICIONS		3
 
@@ -70,21 +76,33 @@ static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 	return want;
 }
 
-/* Trim all; for the system, no more than is wanted. */
+static bool reclaim_must_end(struct memquota_tracker *t)
+{
+	return READ_ONCE(t->state) != MEMQUOTA_COUNTING;
+}
+
+/* Return how many calls a participant gets to give up all that it holds. */
+static u64 record_calls_max(const struct memquota_record *r)
+{
+	return CALLS_MAX + (memquota_record_used(r) >> PAGE_SHIFT);
+}
+
+static bool run_is_done(struct memquota_tracker *t, struct memquota_run *run)
+{
+	return reclaim_must_end(t) || !run_wanted(t, run);
+}
+
 static void record_trim(struct memquota_record *r, struct memquota_run *run)
 {
-	struct memquota_tracker *t = r->account->tracker;
-	u64 before;
-	bool more;
+	u64 calls = record_calls_max(r), before;
+	bool more = true;
 
-	do {
-		if (run->pressure && !run_wanted(t, run))
-			break;
+	while (more && calls-- && !run_is_done(r->account->tracker, run)) {
 		before = atomic64_read(&r->uncharged);
 		more = memquota_call_trim(r);
 		run->trimmed += atomic64_read(&r->uncharged) - before;
 		cond_resched();
-	} while (more);
+	}
 }
 
 static void run_trim_home(struct memquota_tracker *t,
@@ -114,7 +132,7 @@ static void run_trim_home(struct memquota_tracker *t,
 			memquota_record_unref(batch[i]);
 		}
 		cond_resched();
-	} while (n);
+	} while (n && !run_is_done(t, run));
 }
 
 /* Have participants give what they can without loss (rule R12). */
@@ -164,87 +182,128 @@ static void account_collect_victims(struct memquota_account *a, u64 round,
 	memquota_walk_records(a, victim_collect, &c);
 }
 
+static struct memquota_question
+victim_question(struct memquota_tracker *t, const struct memquota_record *r,
+		const struct memquota_record *oldest, u64 want_bytes,
+		u64 until_ns)
+{
+	return (struct memquota_question){
+		.run = t->reclaim.run,
+		.oldest = r == oldest,
+		.want_bytes = want_bytes,
+		.until_ns = until_ns,
+		.arrival_ns = r == oldest ? r->index.key_ns : 0,
+		.used = memquota_record_used(r),
+	};
+}
+
 /*
  * Ask an atomic partial participant once; or, if its account is about to close,
- * for everything until it holds nothing or makes no progress (rule R5). Return
- * whether it freed something.
+ * for everything until it frees nothing (rule R5). Return whether it was asked.
  */
-static bool victim_ask_partial(struct memquota_record *r,
+static bool victim_ask_partial(struct memquota_tracker *t,
+			       struct memquota_record *r,
+			       const struct memquota_record *oldest,
 			       const struct memquota_request *request,
 			       struct memquota_run *run)
 {
-	bool all = r->account->collapses, progress = false;
 	struct memquota_request bounded = *request;
-	u64 freed;
+	struct memquota_question q;
+	bool asked = false;
+	u64 calls = 1;
 
 	bounded.want_bytes = min_t(u64, request->want_bytes, ATOMIC_WANT_MAX);
-	if (all) {
+	if (r->account->collapses) {
 		bounded.want_bytes = ATOMIC_WANT_MAX;
+		bounded.until_ns = U64_MAX;
+		calls = record_calls_max(r);
+	} else if (r == oldest && memquota_victim_is_slow(t, r)) {
 		bounded.until_ns = U64_MAX;
 	}
 	do {
-		if (!memquota_record_used(r) ||
-		    !memquota_call_reclaim(r, &bounded, &freed))
+		q = victim_question(t, r, oldest, bounded.want_bytes,
+				    bounded.until_ns);
+		if (!q.used || !memquota_call_reclaim(r, &bounded, &q.freed))
 			break;
-		run->freed += freed;
-		memquota_history_freed(r, memquota_history_run(r->account->tracker),
-				       freed);
-		progress |= freed;
+		asked = true;
+		run->freed += q.freed;
+		memquota_history_freed(r, memquota_history_run(t), q.freed);
 		cond_resched();
-	} while (all && freed);
-	return progress;
+	} while (q.freed && --calls && !reclaim_must_end(t));
+	if (asked)
+		memquota_victim_judge(t, r, &q);
+	return asked;
+}
+
+/* Issue a sleeping victim a request. Return whether it was issued. */
+static bool victim_request(struct memquota_tracker *t, struct memquota_record *r,
+			   const struct memquota_record *oldest,
+			   const struct memquota_request *request)
+{
+	struct memquota_question q;
+	u64 want, part;
+
+	if (r->account->collapses) {
+		q = victim_question(t, r, oldest, U64_MAX, U64_MAX);
+	} else if (r == oldest && memquota_victim_is_slow(t, r)) {
+		/* In parts: others may have data as old. */
+		want = request->want_bytes;
+		part = max_t(u64, want / 8, ATOMIC_WANT_MAX);
+		q = victim_question(t, r, oldest, min(want, part), U64_MAX);
+	} else {
+		q = victim_question(t, r, oldest, request->want_bytes,
+				    request->until_ns);
+	}
+	return memquota_request_issue(r, &q);
 }
 
 /*
  * Issue requests to all sleeping victims without waiting for answers (rule R4).
  * Return whether @oldest was issued one.
  */
-static bool round_issue_requests(struct list_head *victims,
+static bool round_issue_requests(struct memquota_tracker *t,
+				 struct list_head *victims,
 				 const struct memquota_record *oldest,
 				 const struct memquota_request *request,
 				 u64 arrival_ns, struct memquota_run *run)
 {
 	struct memquota_record *r;
-	bool progress = false;
+	bool asked = false;
 
 	list_for_each_entry(r, victims, victim.node) {
-		bool all = r->account->collapses;
-
 		trace_memquota_victim(r, arrival_ns, request->until_ns,
 				      request->want_bytes);
 		memquota_history_asked(r, request->want_bytes, arrival_ns);
 		run->victims++;
+		cond_resched();
 		if (!(READ_ONCE(r->flags) & RECORD_SLEEPING))
 			continue;
-		r->victim.requested =
-			memquota_request_issue(r,
-					       all ? U64_MAX : request->want_bytes,
-					       all ? U64_MAX : request->until_ns);
+		r->victim.requested = victim_request(t, r, oldest, request);
 		if (r == oldest)
-			progress = r->victim.requested;
+			asked = r->victim.requested;
 	}
-	return progress;
+	return asked;
 }
 
-/* Ask the atomic partial victims. Return whether @oldest freed something. */
-static bool round_ask_partial(struct list_head *victims,
+/* Ask the atomic partial victims. Return whether @oldest was asked. */
+static bool round_ask_partial(struct memquota_tracker *t,
+			      struct list_head *victims,
 			      const struct memquota_record *oldest,
 			      const struct memquota_request *request,
 			      struct memquota_run *run)
 {
 	struct memquota_record *r;
-	bool progress = false, freed;
+	bool asked = false;
 
 	list_for_each_entry(r, victims, victim.node) {
+		cond_resched();
 		if (READ_ONCE(r->flags) & (RECORD_SLEEPING | RECORD_COLLAPSING))
 			continue;
-		freed = victim_ask_partial(r, request, run);
-		if (r == oldest)
-			progress = freed;
-		/* Its head has moved: look at it again before it is chosen. */
-		r->index.looked_run = 0;
+		if (victim_ask_partial(t, r, oldest, request, run) &&
+		    r == oldest)
+			asked = true;
 	}
-	return progress;
+	return asked;
 }
 
 /*
@@ -261,10 +320,11 @@ static bool round_collapse(struct list_head *victims,
 		.until_ns = U64_MAX,
 	};
 	struct memquota_record *r;
-	bool progress = false;
+	bool asked = false;
 	u64 freed;
 
 	list_for_each_entry(r, victims, victim.node) {
+		cond_resched();
 		if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING))
 			continue;
 		freed = 0;
@@ -277,11 +337,10 @@ static bool round_collapse(struct list_head *victims,
 					       memquota_history_run(r->account->tracker),
 					       freed);
 			if (r == oldest)
-				progress = true;
+				asked = true;
 		}
-		cond_resched();
 	}
-	return progress;
+	return asked;
 }
 
 /*
@@ -296,7 +355,7 @@ static void reclaim_round(struct memquota_tracker *t,
 	u64 arrival_ns = oldest->index.key_ns, round = ++t->reclaim.round;
 	struct memquota_account *a, *next_a;
 	struct memquota_record *r, *next;
-	bool progress;
+	bool asked;
 	LIST_HEAD(accounts);
 	LIST_HEAD(victims);
 
@@ -304,79 +363,141 @@ static void reclaim_round(struct memquota_tracker *t,
 	list_for_each_entry(a, &accounts, down) {
 		atomic64_add_unless(&a->reclaims, 1, -1);
 		account_collect_victims(a, round, &victims);
+		cond_resched();
 	}
 
 	/* Up to where the data of the next account in order begins (rule R6). */
 	request.until_ns = max(memquota_victim_bound(t, round), arrival_ns);
 
-	progress = round_issue_requests(&victims, oldest, &request, arrival_ns,
-					run);
-	progress |= round_ask_partial(&victims, oldest, &request, run);
-	progress |= round_collapse(&victims, oldest, run);
-	/* It is busy, its data in flight, or it cannot be called (rule R6). */
-	if (!progress)
-		memquota_index_put(oldest, true);
+	asked = round_issue_requests(t, &victims, oldest, &request, arrival_ns,
+				     run);
+	asked |= round_ask_partial(t, &victims, oldest, &request, run);
+	asked |= round_collapse(&victims, oldest, run);
+	/* It cannot be called, for example since its module is unloaded. */
+	if (!asked)
+		memquota_index_pass_over(oldest, true);
 
 	list_for_each_entry_safe(r, next, &victims, victim.node) {
 		memquota_record_unref(r);
 		cond_resched();
 	}
-	list_for_each_entry_safe(a, next_a, &accounts, down)
+	list_for_each_entry_safe(a, next_a, &accounts, down) {
 		memquota_account_unref(a);
+		cond_resched();
+	}
 }
 
-static bool reclaim_must_end(struct memquota_tracker *t)
+static unsigned long answer_jiffies(void)
 {
-	return READ_ONCE(t->state) != MEMQUOTA_COUNTING;
+	return max(msecs_to_jiffies(READ_ONCE(memquota_answer_ms)), 1UL);
 }
 
-static void run_begin_waiting(struct memquota_run *run)
+/* Wait for answers; if no participant is left to ask, until one has come. */
+static void run_begin_waiting(struct memquota_tracker *t,
+			      struct memquota_run *run, bool none_left)
 {
 	run->waiting = true;
-	run->next_round =
-		jiffies + max(msecs_to_jiffies(READ_ONCE(memquota_answer_ms)), 1UL);
+	run->none_left = none_left;
+	run->nr_pending = READ_ONCE(t->requests.nr_pending);
+	run->wait_began = jiffies;
+	run->next_round = jiffies + answer_jiffies();
 }
 
 /*
- * Return whether the run waits for answers: until each request was answered or
- * has expired; while the total is above high, for answer_ms at most (rule R4).
+ * Return whether the run must wait for answers (rule R4). It need not if what it
+ * has asked for cannot be enough, unless no participant is left to ask. While
+ * the total is above high, late answers are not waited for.
  */
-static bool run_awaits_answers(struct memquota_tracker *t,
-			       struct memquota_run *run)
+static bool run_must_wait(struct memquota_tracker *t, struct memquota_run *run,
+			  u64 want)
 {
-	memquota_requests_expire(t, false);
-	if (!run->waiting || !READ_ONCE(t->requests.nr_pending))
+	unsigned int nr_pending = READ_ONCE(t->requests.nr_pending);
+	bool over_high = total_over_high(t);
+
+	if (!nr_pending)
 		return false;
+	if (run->none_left) {
+		if (nr_pending != run->nr_pending)
+			return false;
+	} else if (memquota_requests_bytes(t, !over_high) < want ||
+		   (over_high && run->waits >= WAITS_MAX)) {
+		return false;
+	}
 	if (time_before(jiffies, run->next_round))
 		return true;
-	if (total_over_high(t))
-		return false;
-	run_begin_waiting(run);
-	return true;
+	run->next_round = jiffies + answer_jiffies();
+	if (!over_high)
+		return true;
+	memquota_requests_note_late(t);
+	run->waits += !run->none_left;
+	return false;
+}
+
+/* Return whether the run waits for answers, and goes on later. */
+static bool run_waits(struct memquota_tracker *t, struct memquota_run *run,
+		      u64 want)
+{
+	memquota_requests_expire(t, false);
+	if (!run->waiting || run_must_wait(t, run, want))
+		return run->waiting;
+	run->waiting = false;
+	run->began += jiffies - run->wait_began;
+	return false;
 }
 
 /*
- * All participants are busy or hold nothing, yet the total is above low_water:
- * back off for a second, and audit, since the total may be wrong (rule R9).
+ * No participant is left to ask in this run, yet the total is above low_water:
+ * back off for a second, and audit, since the total may be wrong (rule R9). Look
+ * again after answer_ms if an owner may be about to store data, or if this run
+ * asked only some of the busy participants. Run during a ninth of the time at
+ * most.
  */
-static void reclaim_give_up(struct memquota_tracker *t)
+static void reclaim_give_up(struct memquota_tracker *t,
+			    const struct memquota_run *run)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
+	unsigned long pause = HZ;
 	u64 sum, total;
 
-	pr_warn_ratelimited("%s: no participant left to ask at %llu bytes, low_water %llu\n",
-			    t->name, memquota_tracker_total(t),
-			    READ_ONCE(t->low_water));
-	reclaim->backoff_until = jiffies + HZ;
-	reclaim->backing_off = true;
-	if (memquota_audit(t, &sum, &total)) {
-		reclaim->suspicions = 0;
-		return;
+	if (reclaim->look_again || t->index.busy_left) {
+		pause = msecs_to_jiffies(READ_ONCE(memquota_answer_ms));
+	} else {
+		pr_warn_ratelimited("%s: no participant left to ask at %llu bytes, low_water %llu\n",
+				    t->name, memquota_tracker_total(t),
+				    READ_ONCE(t->low_water));
+		if (memquota_audit(t, &sum, &total)) {
+			reclaim->suspicions = 0;
+		} else {
+			pr_warn("%s: the total is %llu, its parts sum up to %llu\n",
+				t->name, total, sum);
+			if (++reclaim->suspicions >= SUSPICIONS)
+				memquota_tracker_poison(t, "the total exceeds its parts");
+		}
 	}
-	pr_warn("%s: the total is %llu, its parts sum up to %llu\n", t->name,
-		total, sum);
-	if (++reclaim->suspicions >= SUSPICIONS)
-		memquota_tracker_poison(t, "the total exceeds its parts");
+	pause = max3(pause, 8 * (jiffies - run->began), 1UL);
+	reclaim->backoff_until = jiffies + pause;
+	reclaim->backing_off = true;
+}
+
+static void reclaim_next_run(struct memquota_reclaim *reclaim)
+{
+	if (!++reclaim->run)
+		reclaim->run = 1;
+}
+
+/*
+ * Begin anew with the participants that were passed over, if at least a 64th of
+ * what was wanted has been freed since the last time. Return whether it was.
+ */
+static bool run_begin_anew(struct memquota_tracker *t, struct memquota_run *run,
+			   u64 want)
+{
+	if (want >= run->wanted - run->wanted / 64)
+		return false;
+	run->wanted = want;
+	reclaim_next_run(&t->reclaim);
+	memquota_index_restore(t);
+	return true;
 }
 
 /* Ask round by round, until the run ends or has to wait for answers. */
@@ -384,25 +505,29 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 				  struct memquota_run *run)
 {
 	struct memquota_record *oldest;
-	u64 want;
+	u64 want, expected;
 
 	while (!reclaim_must_end(t)) {
 		want = run_wanted(t, run);
 		if (!want)
 			return RUN_REACHED;
-		if (run_awaits_answers(t, run))
+		if (run_waits(t, run, want))
 			return RUN_WAITS;
 		oldest = memquota_victim_oldest(t);
 		if (oldest) {
-			reclaim_round(t, oldest, want, run);
+			expected = memquota_requests_bytes(t, !total_over_high(t));
+			reclaim_round(t, oldest,
+				      want > expected ? want - expected : want,
+				      run);
 			memquota_record_unref(oldest);
-		} else if (!READ_ONCE(t->requests.nr_pending)) {
+		} else if (!READ_ONCE(t->requests.nr_pending) &&
+			   !run_begin_anew(t, run, want)) {
 			/* That others hold the rest is no sign of an error. */
 			if (!run->pressure)
-				reclaim_give_up(t);
+				reclaim_give_up(t, run);
 			return RUN_GAVE_UP;
 		}
-		run_begin_waiting(run);
+		run_begin_waiting(t, run, !oldest);
 		cond_resched();
 	}
 	return RUN_GAVE_UP;
@@ -414,6 +539,8 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 	u64 pressure = atomic64_read(&t->pressure.bytes), total;
 
 	*run = (struct memquota_run){};
+	/* What is refused from here on counts for the next run, or for this. */
+	WRITE_ONCE(reclaim->starts, reclaim->starts + 1);
 	memquota_tracker_drain(t);
 	total = memquota_tracker_total(t);
 	if (!run_wanted(t, run) && pressure >= PAGE_SIZE)
@@ -422,8 +549,10 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 		return false;
 
 	run->begun = true;
-	if (!++reclaim->run)
-		reclaim->run = 1;
+	run->began = jiffies;
+	run->wanted = run_wanted(t, run);
+	reclaim->look_again = false;
+	reclaim_next_run(reclaim);
 	memquota_index_restore(t);
 	pr_info_ratelimited("%s: reclaiming from %llu bytes, high %llu, low_water %llu\n",
 			    t->name, total, READ_ONCE(t->high),

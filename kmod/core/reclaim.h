@@ -14,8 +14,14 @@ struct memquota_tracker;
  * struct memquota_run - a run of reclaim, and what it has done so far
  * @begun: it has begun and not ended
  * @for_limits: it must bring the total to low_water
- * @waiting: it has asked, and waits for answers until @next_round at least
- * @next_round: in jiffies
+ * @waiting: it has asked, and waits for answers
+ * @none_left: it waits because no participant is left to ask
+ * @nr_pending: requests that were pending when it began to wait
+ * @waits: times that answers were late while the total was above high
+ * @wait_began: jiffies at which it began to wait
+ * @next_round: jiffies at which answers are late
+ * @began: jiffies at which it began, later by the time that it has waited
+ * @wanted: bytes that were wanted when it began, or began anew
  * @pressure: bytes to free for the system, regardless of the limits; 0: it
  *	reclaims for the limits
  * @refused: bytes that were refused, which count as charged
@@ -27,7 +33,13 @@ struct memquota_run {
 	bool begun;
 	bool for_limits;
 	bool waiting;
+	bool none_left;
+	unsigned int nr_pending;
+	unsigned int waits;
+	unsigned long wait_began;
 	unsigned long next_round;
+	unsigned long began;
+	u64 wanted;
 	u64 pressure;
 	u64 refused;
 	u64 freed;
@@ -50,6 +62,8 @@ struct memquota_run {
  * @backoff_until: jiffies until which no participant is asked, if
  *	@backing_off; the worker's own
  * @backing_off: the last run found no participant to ask; the worker's own
+ * @look_again: a participant may be about to store data; the worker's own
+ * @starts: how often a run was about to begin; READ_ONCE
  */
 struct memquota_reclaim {
 	bool awake;
@@ -64,20 +78,46 @@ struct memquota_reclaim {
 	u64 round;
 	unsigned long backoff_until;
 	bool backing_off;
+	bool look_again;
+	u16 starts;
 };
 
 /**
- * struct memquota_victim - what a round of reclaim notes in a record
+ * struct memquota_victim - what reclaim notes in a record
  * @round: the last round that collected it; accounts.lock
  * @node: in the round's list; the worker's own
+ * @run: the run that @tries counts for; the worker's own
+ * @tries: questions that brought back too little; the worker's own
  * @requested: a request was issued to it; the worker's own
- * @refused_run: run since which a charge that was refused to it counts; racy
+ * @refused_start: reclaim.starts when a refusal counted last; racy
  */
 struct memquota_victim {
 	u64 round;
 	struct list_head node;
+	u32 run;
+	u8 tries;
 	bool requested;
-	u32 refused_run;
+	u16 refused_start;
+};
+
+/**
+ * struct memquota_question - what a participant was asked, to judge its answer
+ * @run: the run that asked it
+ * @oldest: its data was the oldest, not only that of its account
+ * @want_bytes: bytes that it was asked for
+ * @until_ns: arrival up to which it was asked for data, in ns
+ * @arrival_ns: if @oldest, when that arrived, in ns
+ * @used: bytes that it held then
+ * @freed: bytes that were uncharged meanwhile, by any task
+ */
+struct memquota_question {
+	u32 run;
+	bool oldest;
+	u64 want_bytes;
+	u64 until_ns;
+	u64 arrival_ns;
+	u64 used;
+	u64 freed;
 };
 
 /* total.c */

@@ -191,6 +191,20 @@ static u64 request_freed(struct memquota_sleeper *s)
 	return atomic64_read(&r->uncharged) - s->uncharged;
 }
 
+/*
+ * A request is answered or has expired: it is no longer pending. @bytes and @late
+ * are what the sleeper noted at its issue.
+ */
+static void request_end_locked(struct memquota_requests *requests, u64 bytes,
+			       u32 late)
+{
+	lockdep_assert_held(&request_lock);
+	WRITE_ONCE(requests->nr_pending, requests->nr_pending - 1);
+	requests->bytes -= bytes;
+	if (late != requests->late)
+		requests->late_bytes -= bytes;
+}
+
 /* Drop the owner, and carry out what the participant answered. */
 static void request_finish(struct memquota_sleeper *s)
 {
@@ -198,30 +212,34 @@ static void request_finish(struct memquota_sleeper *s)
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
 	struct module *owner = r->owner;
-	bool busy = false, expired;
+	bool expired;
+	u32 late;
 	unsigned long flags;
-	u64 freed = 0;
+	u64 freed = 0, bytes;
 
 	r->ops->put(r->participant);
 	module_put(owner);
 
-	if (s->state & SLEEPER_ANSWERED && s->result < 0) {
+	if (s->state & SLEEPER_ANSWERED && s->result < 0)
 		freed = memquota_account_close(a);
-	} else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING)) {
+	else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING))
 		freed = request_freed(s);
-		busy = !freed;
-	}
+	s->question.freed = freed;
+	/* Pairs with memquota_request_take_answer(). */
+	smp_store_release(&s->answered, true);
 	atomic64_add(freed, &t->reclaim.freed_bytes);
 	memquota_history_freed(r, s->run, freed);
 
 	expired = s->state & SLEEPER_EXPIRED;
+	bytes = s->bytes;
+	late = s->late;
 	/* The next request overwrites what was read until here. */
 	smp_store_release(&s->state, 0);
-	memquota_index_put(r, busy);
+	memquota_index_put(r);
 	/* Last: without pending requests, a run ends if the index is empty. */
 	if (!expired) {
 		raw_spin_lock_irqsave(&request_lock, flags);
-		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
+		request_end_locked(&t->requests, bytes, late);
 		raw_spin_unlock_irqrestore(&request_lock, flags);
 	}
 	memquota_reclaim_kick(t);
@@ -284,12 +302,11 @@ static void request_work(struct work_struct *work)
 }
 
 /*
- * Ask a sleeping participant for @want_bytes of data that arrived until
- * @until_ns, without waiting for its answer. Return whether a request was
- * issued. For the worker.
+ * Ask a sleeping participant, without waiting for its answer. Return whether a
+ * request was issued. For the worker.
  */
-bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
-			    u64 until_ns)
+bool memquota_request_issue(struct memquota_record *r,
+			    const struct memquota_question *question)
 {
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_sleeper *s = r->sleeper;
@@ -307,17 +324,63 @@ bool memquota_request_issue(struct memquota_record *r, u64 want_bytes,
 	s->run = memquota_history_run(t);
 	s->issued = jiffies;
 	s->wq = memquota_lane_wq(s->lane);
+	s->question = *question;
+	WRITE_ONCE(s->answered, false);
+	/* What an account holds that closes leaves the total without an answer. */
+	s->bytes = r->account->collapses ? 0 : question->used;
 
 	raw_spin_lock_irqsave(&request_lock, flags);
 	s->request.id = ++last_request;
-	s->request.want_bytes = want_bytes;
-	s->request.until_ns = until_ns;
+	s->request.want_bytes = question->want_bytes;
+	s->request.until_ns = question->until_ns;
 	WRITE_ONCE(s->state, SLEEPER_ISSUED);
 	request_insert_locked(s);
 	WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending + 1);
+	t->requests.bytes += s->bytes;
+	s->late = t->requests.late;
 	request_queue_locked(s);
 	raw_spin_unlock_irqrestore(&request_lock, flags);
 	return true;
+}
+
+/*
+ * Return whether the participant has answered a request since the last call,
+ * and which. For the worker.
+ */
+bool memquota_request_take_answer(struct memquota_record *r,
+				  struct memquota_question *answered)
+{
+	struct memquota_sleeper *s = r->sleeper;
+
+	/* Pairs with request_finish(): @question is complete. */
+	if (!smp_load_acquire(&s->answered))
+		return false;
+	WRITE_ONCE(s->answered, false);
+	*answered = s->question;
+	return true;
+}
+
+/* Return what pending requests can bring back, those that are @late included. */
+u64 memquota_requests_bytes(struct memquota_tracker *t, bool late)
+{
+	unsigned long flags;
+	u64 bytes;
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	bytes = t->requests.bytes - (late ? 0 : t->requests.late_bytes);
+	raw_spin_unlock_irqrestore(&request_lock, flags);
+	return bytes;
+}
+
+/* Call the requests late that are pending now. */
+void memquota_requests_note_late(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&request_lock, flags);
+	t->requests.late++;
+	t->requests.late_bytes = t->requests.bytes;
+	raw_spin_unlock_irqrestore(&request_lock, flags);
 }
 
 /**
@@ -373,7 +436,7 @@ long memquota_requests_expire(struct memquota_tracker *t, bool all)
 		memquota_record_ref(r);
 		WRITE_ONCE(s->state, s->state | SLEEPER_EXPIRED);
 		request_remove_locked(s);
-		WRITE_ONCE(t->requests.nr_pending, t->requests.nr_pending - 1);
+		request_end_locked(&t->requests, s->bytes, s->late);
 		if (s->state & SLEEPER_RETURNED)
 			request_queue_locked(s);
 		raw_spin_unlock_irqrestore(&request_lock, flags);

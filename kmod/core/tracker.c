@@ -394,7 +394,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	INIT_RCU_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
-	t->reclaim.run = 1;
+	t->reclaim.starts = 1;
 	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
 	if (!t->shares) {
 		kfree(t);

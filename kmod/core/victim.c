@@ -16,6 +16,16 @@
 #include "victim.h"
 
 /*
+ * Questions to the oldest participant that may bring back too little in a run.
+ * After SLOW_TRIES of them it is asked regardless of the next account's data,
+ * after MAX_TRIES it is busy. A question that has no effect at all counts as
+ * STUCK_TRIES, because other tasks may have uncharged what was freed.
+ */
+#define SLOW_TRIES	16
+#define MAX_TRIES	64
+#define STUCK_TRIES	8
+
+/*
  * Return whether a record whose owner says that it has no data holds bytes all
  * the same (rule R7). The owner may be between charging and storing, so the
  * holding must be the same at two looks a second apart.
@@ -28,16 +38,15 @@ static bool victim_holds_silently(struct memquota_tracker *t,
 	u64 slots = ((word & RECORD_REFS) / RECORD_REF - 2) *
 		    READ_ONCE(t->slot_bytes);
 
-	if (used <= slots + MEMQUOTA_CACHE_MAX) {
-		r->empty_used = 0;
-		return false;
-	}
 	if (r->empty_used != used) {
 		r->empty_used = used;
 		r->empty_since = jiffies;
+		if (used > slots)
+			t->reclaim.look_again = true;
 		return false;
 	}
-	if (time_before(jiffies, r->empty_since + HZ))
+	if (used <= slots + MEMQUOTA_CACHE_MAX ||
+	    time_before(jiffies, r->empty_since + HZ))
 		return false;
 	pr_warn_ratelimited("%s: %s holds %llu bytes and says that it has no data\n",
 			    t->name, memquota_record_name(r), used);
@@ -45,28 +54,71 @@ static bool victim_holds_silently(struct memquota_tracker *t,
 }
 
 /*
- * Find out when the record's oldest data arrived, and correct the index. The
- * caller holds a reference and is between memquota_callbacks_begin() and _end().
+ * Return whether the present run has asked the participant, whose oldest data
+ * arrived at @ns, often enough (rule R6). It has made progress if that arrival
+ * has moved, or if it holds less by half of what it was asked for: the other
+ * half allows for what slots keep and for what is charged meanwhile.
+ */
+static bool victim_is_busy(struct memquota_tracker *t, struct memquota_record *r,
+			   const struct memquota_question *q, u64 ns)
+{
+	struct memquota_victim *v = &r->victim;
+	u64 want = min(q->want_bytes, q->used);
+	bool came_back;
+
+	if (q->run != t->reclaim.run)
+		return false;
+	if (!q->freed && ns <= q->until_ns)
+		return true;
+	came_back = memquota_record_used(r) + want - want / 2 <= q->used;
+	/* A sleeping participant is asked for all that is wanted at once. */
+	if (!q->oldest ||
+	    (came_back && !(READ_ONCE(r->flags) & RECORD_SLEEPING)))
+		return false;
+	if (v->run != q->run) {
+		v->run = q->run;
+		v->tries = 0;
+	}
+	v->tries += came_back || ns > q->arrival_ns ? 1 : STUCK_TRIES;
+	return v->tries >= MAX_TRIES;
+}
+
+/* Return whether questions to the participant bring back too little. */
+bool memquota_victim_is_slow(struct memquota_tracker *t,
+			     const struct memquota_record *r)
+{
+	return r->victim.run == t->reclaim.run && r->victim.tries >= SLOW_TRIES;
+}
+
+/*
+ * Find out when the record's oldest data arrived, and correct the index. @q is
+ * the question that the participant was just asked, or NULL. The caller holds a
+ * reference and is between memquota_callbacks_begin() and _end().
  */
 static void victim_look_at(struct memquota_tracker *t,
-			   struct memquota_record *r)
+			   struct memquota_record *r,
+			   const struct memquota_question *q)
 {
+	struct memquota_question answered;
 	u64 ns;
 
 	if (memquota_record_ended(r)) {
 		memquota_index_remove(r);
 		return;
 	}
+	if (READ_ONCE(r->flags) & RECORD_SLEEPING &&
+	    memquota_request_take_answer(r, &answered))
+		q = &answered;
 	if (!memquota_record_used(r) && memquota_index_remove_if_empty(r))
 		return;
 	if (!memquota_victim_may_be_asked(t, r)) {
-		memquota_index_put(r, true);
+		memquota_index_pass_over(r, false);
 		return;
 	}
 	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
 		ns = READ_ONCE(r->arrival_ns);
 	} else if (!memquota_call_oldest(r, &ns)) {
-		memquota_index_put(r, true);
+		memquota_index_pass_over(r, true);
 		return;
 	}
 	if (ns != MEMQUOTA_NO_DATA) {
@@ -74,10 +126,23 @@ static void victim_look_at(struct memquota_tracker *t,
 	} else if (victim_holds_silently(t, r)) {
 		ns = 0;
 	} else {
-		memquota_index_put(r, true);
+		memquota_index_pass_over(r, false);
+		return;
+	}
+	if (q && victim_is_busy(t, r, q, ns)) {
+		memquota_index_pass_over(r, true);
 		return;
 	}
 	memquota_index_correct(t, r, ns);
+}
+
+/* Judge the answer of an atomic participant to a question. */
+void memquota_victim_judge(struct memquota_tracker *t, struct memquota_record *r,
+			   const struct memquota_question *question)
+{
+	memquota_callbacks_begin();
+	victim_look_at(t, r, question);
+	memquota_callbacks_end();
 }
 
 /*
@@ -124,7 +189,7 @@ static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
 		}
 		memquota_callbacks_begin();
 		for (i = 0; i < n; i++) {
-			victim_look_at(t, batch[i]);
+			victim_look_at(t, batch[i], NULL);
 			memquota_record_unref(batch[i]);
 		}
 		memquota_callbacks_end();

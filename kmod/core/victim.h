@@ -17,6 +17,10 @@ static inline bool memquota_victim_may_be_asked(struct memquota_tracker *t,
 }
 
 struct memquota_record *memquota_victim_oldest(struct memquota_tracker *t);
+bool memquota_victim_is_slow(struct memquota_tracker *t,
+			     const struct memquota_record *r);
+void memquota_victim_judge(struct memquota_tracker *t, struct memquota_record *r,
+			   const struct memquota_question *question);
 u64 memquota_victim_bound(struct memquota_tracker *t, u64 skip);
 
 #endif /* _MEMQUOTA_VICTIM_H */

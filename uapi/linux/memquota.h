@@ -796,10 +796,10 @@ struct memquota_reclaim_request {
  * @freed_bytes: freed and not yet uncharged; the answer uncharges it
  *
  * Answer a request. Bytes that were uncharged since the request count as freed,
- * too. A participant that freed nothing counts as busy, and gets no request
- * until the next run of reclaim. The account of a participant that joined with
- * %MEMQUOTA_JOIN_COLLAPSING closes when it is asked; its answer reports that it
- * has freed everything.
+ * too. A participant that freed nothing, or that was asked 64 times in a run of
+ * reclaim, counts as busy, and gets no request until the next run. The account
+ * of a participant that joined with %MEMQUOTA_JOIN_COLLAPSING closes when it is
+ * asked; its answer reports that it has freed everything.
  *
  * A request that was answered already or whose time is over is ENOENT. More in
  * @freed_bytes than the participant holds is EINVAL.

@@ -57,7 +57,8 @@ memquota_participant_init(struct memquota_participant *participant)
 /**
  * struct memquota_request - what a participant is asked for
  * @id: number of the request, for memquota_reclaim_done()
- * @want_bytes: how much to free; U64_MAX for everything
+ * @want_bytes: how much to free; U64_MAX for everything. A participant that
+ *	keeps freeing less than half of it is passed over after a while
  * @until_ns: free only what arrived until this time, on CLOCK_MONOTONIC_COARSE
  *	in ns; U64_MAX for no such bound
  */
