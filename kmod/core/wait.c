@@ -247,7 +247,7 @@ static void waitq_wake_notified(struct work_struct *work)
 	struct memquota_account_waitq *aq, *next;
 	struct memquota_account *a;
 
-	if (xchg(&q->check_all, false))
+	if (xchg(&q->check_all, false) && READ_ONCE(q->nr))
 		tracker_wake_ended(t);
 	llist_for_each_entry_safe(aq, next, llist_del_all(&q->notified),
 				  notified) {
