@@ -58,7 +58,7 @@ static u64 run_wanted(struct memquota_tracker *t, struct memquota_run *run)
 	u64 total = memquota_tracker_total(t), counted, want = 0;
 	u64 low = READ_ONCE(t->low_water), max = READ_ONCE(t->max);
 
-	if (run->pressure) {
+	if (run->for_system) {
 		if (total_over_high(t) ||
 		    atomic64_read(&t->reclaim.refused_bytes))
 			return 0;
@@ -523,7 +523,7 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 		} else if (!READ_ONCE(t->requests.nr_pending) &&
 			   !run_begin_anew(t, run, want)) {
 			/* That others hold the rest is no sign of an error. */
-			if (!run->pressure)
+			if (!run->for_system)
 				reclaim_give_up(t, run);
 			return RUN_GAVE_UP;
 		}
@@ -536,17 +536,20 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
-	u64 pressure = atomic64_read(&t->pressure.bytes), total;
+	u64 total;
 
-	*run = (struct memquota_run){};
+	*run = (struct memquota_run){
+		.pressure = atomic64_read(&t->pressure.bytes),
+	};
 	/* What is refused from here on counts for the next run, or for this. */
 	WRITE_ONCE(reclaim->starts, reclaim->starts + 1);
 	memquota_tracker_drain(t);
 	total = memquota_tracker_total(t);
-	if (!run_wanted(t, run) && pressure >= PAGE_SIZE)
-		run->pressure = pressure;
-	if (!run_wanted(t, run))
-		return false;
+	if (!run_wanted(t, run)) {
+		run->for_system = run->pressure >= PAGE_SIZE;
+		if (!run->for_system)
+			return false;
+	}
 
 	run->begun = true;
 	run->began = jiffies;
@@ -567,16 +570,14 @@ static void run_end(struct memquota_tracker *t, struct memquota_run *run,
 		    bool reached)
 {
 	struct memquota_reclaim *reclaim = &t->reclaim;
-	u64 given;
+	bool exhausted = run->for_system && !reached;
 
 	run->begun = false;
 	run->freed += atomic64_xchg(&reclaim->freed_bytes, 0);
-	if (run->pressure && !reached)
-		given = run->pressure;
-	else
-		given = min_t(u64, run->freed + run->trimmed,
-			      atomic64_read(&t->pressure.bytes));
-	memquota_pressure_settle(t, given, run->pressure && !reached);
+	/* What the system has wanted since is of what was left by then. */
+	memquota_pressure_settle(t, exhausted ? run->pressure :
+					min(run->freed + run->trimmed,
+					    run->pressure), exhausted);
 	if (run->victims)
 		WRITE_ONCE(reclaim->nr_runs, reclaim->nr_runs + 1);
 	memquota_history_end(t, reached);

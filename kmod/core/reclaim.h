@@ -14,6 +14,7 @@ struct memquota_tracker;
  * struct memquota_run - a run of reclaim, and what it has done so far
  * @begun: it has begun and not ended
  * @for_limits: it must bring the total to low_water
+ * @for_system: it frees @pressure bytes, and the limits want nothing
  * @waiting: it has asked, and waits for answers
  * @none_left: it waits because no participant is left to ask
  * @nr_pending: requests that were pending when it began to wait
@@ -22,8 +23,7 @@ struct memquota_tracker;
  * @next_round: jiffies at which answers are late
  * @began: jiffies at which it began, later by the time that it has waited
  * @wanted: bytes that were wanted when it began, or began anew
- * @pressure: bytes to free for the system, regardless of the limits; 0: it
- *	reclaims for the limits
+ * @pressure: bytes that the system wanted when it began
  * @refused: bytes that were refused, which count as charged
  * @freed: bytes that its victims freed
  * @trimmed: bytes that participants gave without loss
@@ -32,6 +32,7 @@ struct memquota_tracker;
 struct memquota_run {
 	bool begun;
 	bool for_limits;
+	bool for_system;
 	bool waiting;
 	bool none_left;
 	unsigned int nr_pending;

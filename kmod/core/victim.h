@@ -12,7 +12,7 @@
 static inline bool memquota_victim_may_be_asked(struct memquota_tracker *t,
 						const struct memquota_record *r)
 {
-	return !t->reclaim.present.pressure ||
+	return !t->reclaim.present.for_system ||
 	       READ_ONCE(r->flags) & RECORD_GIVES;
 }
 
