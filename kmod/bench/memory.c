@@ -44,6 +44,49 @@ static int report_slab_growth(unsigned int nr)
 	return 0;
 }
 
+#define TRACKERS	500
+
+/*
+ * Report what idle trackers cost: pages of slabs, which include their files in
+ * debugfs and all waste; and what the tracker and its shares take of that.
+ */
+static int report_idle_trackers(void)
+{
+	struct memquota_tracker **trackers;
+	char name[MEMQUOTA_NAME_SIZE];
+	unsigned int i, nr;
+	u64 before, after;
+	int err = 0;
+
+	trackers = kvcalloc(TRACKERS, sizeof(*trackers), GFP_KERNEL);
+	if (!trackers)
+		return -ENOMEM;
+	before = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
+		 global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
+	for (nr = 0; nr < TRACKERS; nr++) {
+		snprintf(name, sizeof(name), "bench-idle-%u", nr);
+		trackers[nr] = memquota_tracker_create(name, NULL, 0);
+		if (IS_ERR(trackers[nr])) {
+			err = PTR_ERR(trackers[nr]);
+			break;
+		}
+	}
+	after = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
+		global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
+	if (!err) {
+		report_bytes("memory_per_idle_tracker",
+			     ksize(trackers[0]) + num_possible_cpus() *
+						  sizeof(struct memquota_share),
+			     0, 0);
+		report_bytes("slab_per_idle_tracker_with_files",
+			     (after - before) * PAGE_SIZE / nr, nr, 0);
+	}
+	for (i = 0; i < nr; i++)
+		memquota_tracker_destroy(trackers[i]);
+	kvfree(trackers);
+	return err;
+}
+
 /* --- The total against the bytes held --- */
 
 #define ROUNDS		20
@@ -149,7 +192,7 @@ int bench_memory(void)
 		     sizeof(struct memquota_participant), 0, 0);
 	report_bytes("memory_per_account",
 		     sizeof(struct memquota_account) - MEMQUOTA_NAME_SIZE, 0, 0);
-	err = report_slab_growth(100000);
+	err = report_idle_trackers() ?: report_slab_growth(100000);
 	for (i = 0; !err && i < ARRAY_SIZE(counts); i++)
 		err = report_excess(counts[i], 1ULL << 30,
 				    "over_estimate_by_cpus", &worst) ?:
