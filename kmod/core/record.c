@@ -163,12 +163,24 @@ static void reserve_refill(struct work_struct *work)
 static DECLARE_WORK(reserve_work, reserve_refill);
 
 /*
- * Fill the new reserve. Later kmem_cache_alloc() has just failed, so that
- * mempool_alloc() is to take an element of the reserve.
+ * Fill the new reserve. Later kmem_cache_zalloc() has just failed, so
+ * mempool_alloc() takes an element of the reserve.
  */
 static void *reserve_alloc_element(gfp_t gfp, void *cache)
 {
 	return gfp & __GFP_DIRECT_RECLAIM ? mempool_alloc_slab(gfp, cache) : NULL;
+}
+
+/*
+ * Return zeroed memory, or NULL. It does not block: mempool_alloc() would wait
+ * for an element to be freed, which may never happen.
+ */
+static noinline struct memquota_private *reserve_take(void)
+{
+	void *private = mempool_alloc(private_pool, GFP_NOWAIT | __GFP_NOWARN);
+
+	return private ? memset(private, 0, sizeof(struct memquota_private)) :
+			 NULL;
 }
 
 static void reserve_queue_refill(struct irq_work *work)
@@ -206,20 +218,19 @@ void memquota_account_unref(struct memquota_account *a)
 }
 MEMQUOTA_EXPORT_INTERNAL(memquota_account_unref);
 
+/* Initialise an account in zeroed memory. */
 static __always_inline void account_init(struct memquota_account *a,
 					 struct memquota_tracker *t,
 					 struct memquota_accounts *home,
 					 bool private)
 {
-	*a = (struct memquota_account) {
-		.max = MEMQUOTA_UNLIMITED,
-		.tracker = t,
-		.home = home,
-		.handles = REFCOUNT_INIT(1),
-		.refs = REFCOUNT_INIT(1),
-		.creator = INVALID_UID,
-		.private = private,
-	};
+	a->max = MEMQUOTA_UNLIMITED;
+	a->tracker = t;
+	a->home = home;
+	refcount_set(&a->handles, 1);
+	refcount_set(&a->refs, 1);
+	a->creator = INVALID_UID;
+	a->private = private;
 	INIT_LIST_HEAD(&a->records);
 	INIT_LIST_HEAD(&a->children);
 	INIT_LIST_HEAD(&a->parents);
@@ -229,7 +240,7 @@ static __always_inline void account_init(struct memquota_account *a,
 struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
 						gfp_t gfp)
 {
-	struct memquota_account *a = kmem_cache_alloc(account_cache, gfp);
+	struct memquota_account *a = kmem_cache_zalloc(account_cache, gfp);
 
 	if (!a)
 		return NULL;
@@ -238,20 +249,19 @@ struct memquota_account *memquota_account_alloc(struct memquota_tracker *t,
 	return a;
 }
 
+/* Initialise a record in zeroed memory, which refers to its account. */
 static __always_inline void
 record_init(struct memquota_record *r, struct memquota_account *a,
 	    struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	    const struct memquota_ops *ops, struct module *owner)
 {
-	*r = (struct memquota_record) {
-		.key = memquota_new_key(),
-		.account = a,
-		.participant = p,
-		.reclaim = reclaim,
-		.ops = ops,
-		.owner = owner,
-	};
+	r->key = memquota_new_key();
 	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(r->key));
+	r->account = a;
+	r->participant = p;
+	r->reclaim = reclaim;
+	r->ops = ops;
+	r->owner = owner;
 	r->slot = r->key % MEMQUOTA_SLOTS;
 	INIT_LIST_HEAD(&r->siblings);
 	INIT_LIST_HEAD(&r->trimmers);
@@ -278,7 +288,7 @@ struct memquota_record *
 memquota_record_alloc(struct memquota_account *a, struct memquota_participant *p,
 		      const struct memquota_ops *ops, gfp_t gfp)
 {
-	struct memquota_record *r = kmem_cache_alloc(record_cache, gfp);
+	struct memquota_record *r = kmem_cache_zalloc(record_cache, gfp);
 
 	if (r)
 		record_init(r, a, p, ops->reclaim, ops, ops->owner);
@@ -294,14 +304,11 @@ memquota_private_alloc(struct memquota_tracker *t, struct memquota_participant *
 {
 	struct memquota_private *private;
 
-	private = kmem_cache_alloc(private_cache,
-				   (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
-	/*
-	 * Never block: mempool_alloc() would wait for an element to be freed,
-	 * which may never happen.
-	 */
+	/* Many kernels zero all memory that they allocate: do it once. */
+	private = kmem_cache_zalloc(private_cache, (gfp & ~__GFP_DIRECT_RECLAIM) |
+						   __GFP_NOWARN);
 	if (unlikely(!private))
-		private = mempool_alloc(private_pool, GFP_NOWAIT | __GFP_NOWARN);
+		private = reserve_take();
 	if (unlikely(READ_ONCE(private_pool->curr_nr) < RESERVE))
 		irq_work_queue(&reserve_irq_work);
 	if (!private)
