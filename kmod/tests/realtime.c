@@ -13,6 +13,15 @@
 
 #define SPIN_NS		(5 * (u64)NSEC_PER_SEC)
 
+/* Keep the test off the last CPU, which a real-time task takes. Return it. */
+static unsigned int leave_last_cpu(struct kunit *test)
+{
+	need_cpus(test, 2);
+	set_cpus_allowed_ptr(current,
+			     cpumask_of(cpumask_first(cpu_online_mask)));
+	return cpumask_last(cpu_online_mask);
+}
+
 struct spinner {
 	void *ref;
 	bool spinning;
@@ -38,13 +47,12 @@ static void c5_chunks_are_freed_while_a_realtime_task_spins(struct kunit *test)
 	struct runner *runner = new_zeroed(test, struct runner);
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_arena *arena = lone_arena(test, t, NULL);
+	unsigned int cpu = leave_last_cpu(test);
 	bool spins;
 
-	need_cpus(test, 2);
 	/* A one-shot, which a worker frees. */
 	spinner->ref = must_alloc_ref(test, arena, SZ_256K);
-	runner_start_on(test, cpumask_last(cpu_online_mask), runner,
-			put_and_spin, spinner);
+	runner_start_on(test, cpu, runner, put_and_spin, spinner);
 	ASSERT_SETTLES(test,
 		       READ_ONCE(spinner->spinning) || runner_ended(runner));
 	memquota_stores_flush();
@@ -97,7 +105,7 @@ static void q4_a_hook_is_boosted_by_a_realtime_task(struct kunit *test)
 	struct runner *runners = kunit_kcalloc(test, 2, sizeof(*runners),
 					       GFP_KERNEL);
 	struct doorman *d = new_zeroed(test, struct doorman);
-	unsigned int cpu = cpumask_last(cpu_online_mask);
+	unsigned int cpu = leave_last_cpu(test);
 
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "hooks cannot be preempted");
