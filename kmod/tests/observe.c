@@ -363,7 +363,7 @@ static void r10_past_runs_are_the_last_ones(struct kunit *test)
 	struct memquota_tracker *t = new_default_sized_tracker(test);
 	struct memquota_past_run *run;
 	struct actor *actor = lone_actor(test, t, 0, 1);
-	u64 number;
+	u64 first, number;
 	int i;
 
 	for (i = 0; i < MEMQUOTA_PAST_RUNS + 3; i++) {
@@ -372,11 +372,13 @@ static void r10_past_runs_are_the_last_ones(struct kunit *test)
 		settle(test, t);
 	}
 	run = past_run(test, t, 0);
-	KUNIT_EXPECT_EQ(test, run->number, 4);
+	first = run->number;
+	/* A run may find the actor between charging and storing. */
+	KUNIT_EXPECT_GE(test, first, 4);
 	for (number = 0; memquota_history_get(t, number, run);
 	     number = run->number + 1)
 		KUNIT_EXPECT_EQ(test, run->nr_victims, 1);
-	KUNIT_EXPECT_EQ(test, number, MEMQUOTA_PAST_RUNS + 4);
+	KUNIT_EXPECT_EQ(test, number, first + MEMQUOTA_PAST_RUNS);
 }
 
 /* Runs that ask no participant, one per second, count as one. */
@@ -386,10 +388,12 @@ static void r10_past_runs_that_asked_nobody_are_replaced(struct kunit *test)
 	struct memquota_past_run *run;
 	struct actor *actor = lone_actor(test, t, 0, 1);
 
+	run = new_zeroed(test, struct memquota_past_run);
 	WRITE_ONCE(actor->arrival_ns, MEMQUOTA_NO_DATA);
 	actor_charge(actor, HIGH + SZ_1K);
-	ASSERT_SETTLES(test, tracker_run(t) >= 1);
-	run = past_run(test, t, 0);
+	ASSERT_SETTLES(test,
+		       memquota_history_get(t, 0, run) &&
+		       run->state != MEMQUOTA_RUNNING);
 	KUNIT_EXPECT_EQ(test, run->number, 1);
 	KUNIT_EXPECT_EQ(test, run->asks, 0);
 	WRITE_ONCE(actor->arrival_ns, 1);
