@@ -210,7 +210,7 @@ void memquota_index_correct(struct memquota_tracker *t,
 	raw_spin_unlock_irq(&index->lock);
 }
 
-/* Return at most @nr records to the tree, and whether the list has more. */
+/* Move at most @nr records to the tree. Return whether the list has more. */
 static bool index_restore_list(struct memquota_index *index,
 			       struct list_head *list, unsigned long nr)
 {

@@ -326,7 +326,7 @@ bool memquota_request_issue(struct memquota_record *r,
 	s->wq = memquota_lane_wq(s->lane);
 	s->question = *question;
 	WRITE_ONCE(s->answered, false);
-	/* What an account holds that closes leaves the total without an answer. */
+	/* An account that closes leaves the total without waiting for answers. */
 	s->bytes = r->account->collapses ? 0 : question->used;
 
 	raw_spin_lock_irqsave(&request_lock, flags);
@@ -372,7 +372,7 @@ u64 memquota_requests_bytes(struct memquota_tracker *t, bool late)
 	return bytes;
 }
 
-/* Call the requests late that are pending now. */
+/* Mark all pending requests as late. */
 void memquota_requests_note_late(struct memquota_tracker *t)
 {
 	unsigned long flags;

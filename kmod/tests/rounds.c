@@ -376,7 +376,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(r6_items_in_turn_are_freed_by_few_questions),
 	KUNIT_CASE(r6_busy_ones_of_an_account_are_asked_once),
 	KUNIT_CASE(r7_what_is_stored_late_is_found_soon),
-	KUNIT_CASE(r11_busy_ones_are_asked_by_turns),
+	KUNIT_CASE_SLOW(r11_busy_ones_are_asked_by_turns),
 	KUNIT_CASE(r12_trimming_ends_at_low_water),
 	KUNIT_CASE(r12_trimming_for_nothing_ends),
 	{}
