@@ -228,7 +228,7 @@ static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 
 	if (unlikely(share->bytes < need + *extra)) {
 		u64 lack = need - min(need, share->bytes);
-		u64 fill = need + *extra + READ_ONCE(t->share_bytes) -
+		u64 fill = need + *extra + memquota_share_bytes(t, share) -
 			   share->bytes - lack;
 
 		if (!memquota_total_add(t, lack, fill, refusable, &added))
@@ -297,7 +297,10 @@ static u64 record_slot_bytes(const struct memquota_record *r)
 		return 0;
 	if (unlikely(READ_ONCE(t->caches_shut)))
 		memquota_caches_reopen(t);
-	return READ_ONCE(t->slot_bytes);
+	if (unlikely(!this_cpu_ptr(t->shares)->has_part))
+		memquota_caches_take_part(t);
+	return likely(this_cpu_ptr(t->shares)->has_part) ?
+	       READ_ONCE(t->slot_bytes) : 0;
 }
 
 /*
@@ -858,18 +861,23 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 {
 	struct memquota_record *r;
 	unsigned long flags;
+	bool first;
 
 	local_irq_save(flags);
 	r = memquota_record_of(p);
-	if (r) {
-		if (!(READ_ONCE(r->flags) & RECORD_STORED)) {
-			memquota_mark_lock(r);
-			set_bit(RECORD_STORED_BIT, &r->flags);
-			WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
-			memquota_mark_unlock(r);
-		}
-		WRITE_ONCE(r->arrival_ns, memquota_arrival(ns));
+	if (!r)
+		goto out;
+	first = !(READ_ONCE(r->flags) & RECORD_STORED);
+	if (first) {
+		memquota_mark_lock(r);
+		set_bit(RECORD_STORED_BIT, &r->flags);
+		WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
+		memquota_mark_unlock(r);
 	}
+	WRITE_ONCE(r->arrival_ns, memquota_arrival(ns));
+	if (first)
+		memquota_index_look_first(r);
+out:
 	local_irq_restore(flags);
 }
 EXPORT_SYMBOL_GPL(memquota_set_oldest);

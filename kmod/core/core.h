@@ -234,6 +234,9 @@ struct memquota_tracker {
 	struct memquota_accounts __percpu *private_accounts;
 	u32 slot_bytes;			/* the most a slot holds; waitq.lock */
 	u32 share_bytes;		/* the most a share holds; waitq.lock */
+	unsigned int nr_parts;		/* of what caches may hold; waitq.lock */
+	unsigned int nr_parts_taken;	/* by CPUs; waitq.lock */
+	bool caches_divide;		/* more parts are wanted; waitq.lock */
 	u8 state;			/* enum memquota_state; READ_ONCE */
 	bool caches_shut;		/* the total is above max; waitq.lock */
 	bool holds;			/* in memquota_holders; holders_lock, READ_ONCE */
@@ -253,6 +256,7 @@ struct memquota_tracker {
 
 	struct irq_work irq_work;	/* wakes reclaim, waiters and the reaper */
 	struct work_struct reaper;	/* frees closed accounts' records and links */
+	struct work_struct divide;	/* makes smaller parts of what caches hold */
 
 	struct mutex drain_lock;	/* one shared drain at a time */
 	unsigned long drained;		/* jiffies of the last one; drain_lock */
@@ -292,6 +296,13 @@ static inline int memquota_tracker_error(const struct memquota_tracker *t)
 static inline u64 memquota_tracker_total(struct memquota_tracker *t)
 {
 	return atomic64_read(&t->total);
+}
+
+/* Return the most that the share of this CPU may hold, in bytes. */
+static inline u64 memquota_share_bytes(const struct memquota_tracker *t,
+				       const struct memquota_share *share)
+{
+	return likely(share->has_part) ? READ_ONCE(t->share_bytes) : 0;
 }
 
 static inline void memquota_tracker_ref(struct memquota_tracker *t)

@@ -30,12 +30,21 @@
  * at or below share_bytes, and MEMQUOTA_SLOTS slots. A slot holds at most
  * slot_bytes, since slot_fill() makes its two words add up to that, and charges
  * and uncharges lower one of them. memquota_cache_limits() divides what rule T3
- * allows among all possible CPUs::
+ * allows among @nr_parts CPUs::
  *
- *	bound         = min(64 KiB * CPUs, low_water / 8)
- *	per CPU     c = bound / CPUs
+ *	bound         = min(64 KiB * possible CPUs, low_water / 8)
+ *	per CPU     c = bound / nr_parts           <= 64 KiB
  *	share_bytes   = c / 4
  *	slot_bytes    = (c - c / 4) / 4 slots      <= 12 KiB
+ *
+ * A CPU must have a part before it caches anything, and gives it back when it is
+ * drained. While all parts are taken, a further CPU caches nothing, and has them
+ * halved: no CPU caches anything any longer, memquota_caches_divide() drains all
+ * of them, and only then makes twice as many parts, of half the size. So the
+ * parts that are taken never exceed the bound. At the begin of a run of reclaim
+ * their number is halved, if at most a quarter of them was taken since the last
+ * drain. A tracker begins with as few parts as make 64 KiB each, so that a large
+ * tracker has one for each possible CPU at once.
  *
  * New limits can make all caches too large at once, so
  * memquota_tracker_configure() ends with a drain. memquota_audit() tolerates
@@ -59,7 +68,7 @@ static enum cpuhp_state hotplug_state;
 void memquota_share_settle(struct memquota_tracker *t)
 {
 	struct memquota_share *share = this_cpu_ptr(t->shares);
-	u64 full = READ_ONCE(t->share_bytes);
+	u64 full = memquota_share_bytes(t, share);
 
 	if (unlikely(share->bytes > full)) {
 		u64 give = share->bytes - full / 4;
@@ -101,10 +110,21 @@ void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
 	share_count_lost(share, bytes);
 }
 
+#ifdef CONFIG_MEMQUOTA_DEBUG
+static void excess_flush(void)
+{
+}
+
+static void record_report_excess(struct memquota_record *r, u64 bytes)
+{
+	WARN(1, "memquota: %s: uncharged %llu bytes more than it held\n",
+	     memquota_record_name(r), bytes);
+}
+#else
 /*
- * The uncharge of more than was held that is reported next. The interrupt
- * reports it, since the uncharge may run under the lock of a run queue. Others
- * meanwhile are not reported.
+ * The uncharge of more than was held that is reported next. An interrupt
+ * reports it, since the uncharge may run under the lock of a run queue, where
+ * printing can deadlock. Others meanwhile are not reported.
  */
 static struct {
 	atomic_t taken;
@@ -114,17 +134,17 @@ static struct {
 
 static void excess_print(struct irq_work *work)
 {
-#ifdef CONFIG_MEMQUOTA_DEBUG
-	WARN(1, "memquota: %s: uncharged %llu bytes more than it held\n",
-	     excess.name, excess.bytes);
-#else
 	pr_warn_ratelimited("%s: uncharged %llu bytes more than it held\n",
 			    excess.name, excess.bytes);
-#endif
 	atomic_set_release(&excess.taken, 0);
 }
 
 static struct irq_work excess_irq_work = IRQ_WORK_INIT(excess_print);
+
+static void excess_flush(void)
+{
+	irq_work_sync(&excess_irq_work);
+}
 
 static void record_report_excess(struct memquota_record *r, u64 bytes)
 {
@@ -134,6 +154,7 @@ static void record_report_excess(struct memquota_record *r, u64 bytes)
 	strscpy(excess.name, memquota_record_name(r), sizeof(excess.name));
 	irq_work_queue(&excess_irq_work);
 }
+#endif
 
 /*
  * Take @bytes from the record, and drop @pins, its references in units of the
@@ -320,6 +341,12 @@ static void cpu_drain(struct memquota_tracker *t, int cpu)
 	share_sub(share, bytes);
 	if (bytes)
 		memquota_total_sub(t, bytes);
+	/* With the lock taken elsewhere the CPU keeps its part, unused. */
+	if (share->has_part && raw_spin_trylock(&t->waitq.lock)) {
+		share->has_part = false;
+		t->nr_parts_taken--;
+		raw_spin_unlock(&t->waitq.lock);
+	}
 }
 
 static void cpu_drain_this(void *tracker)
@@ -536,9 +563,12 @@ u64 memquota_cache_bound(struct memquota_tracker *t)
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {
-	u64 cpu = div_u64(memquota_cache_bound(t), num_possible_cpus());
+	u64 bound = memquota_cache_bound(t), cpu;
 
 	lockdep_assert_held(&t->waitq.lock);
+	t->nr_parts = max_t(u64, t->nr_parts, div_u64(bound, CPU_CACHE_MAX));
+	t->nr_parts = clamp(t->nr_parts, 1U, num_possible_cpus());
+	cpu = min_t(u64, div_u64(bound, t->nr_parts), CPU_CACHE_MAX);
 	WRITE_ONCE(t->caches_shut, false);
 	/*
 	 * A charge raises the total, with a full barrier, before it reads
@@ -549,7 +579,8 @@ void memquota_cache_limits(struct memquota_tracker *t)
 		WRITE_ONCE(t->caches_shut, true);
 		cpu = 0;
 	}
-	if (t->waitq.nr_queued || READ_ONCE(t->state) != MEMQUOTA_COUNTING)
+	if (t->waitq.nr_queued || t->caches_divide ||
+	    READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		cpu = 0;
 	WRITE_ONCE(t->share_bytes, cpu / 4);
 	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);
@@ -579,6 +610,63 @@ void memquota_caches_reopen(struct memquota_tracker *t)
 {
 	if (memquota_tracker_total(t) <= READ_ONCE(t->max))
 		caches_try_resize(t);
+}
+
+/* Compute the sizes again, since what they depend on has changed. May sleep. */
+void memquota_caches_resize(struct memquota_tracker *t)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&t->waitq.lock, flags);
+	memquota_cache_limits(t);
+	raw_spin_unlock_irqrestore(&t->waitq.lock, flags);
+}
+
+/*
+ * Give this CPU a part of what the tracker's caches may hold. If all parts are
+ * taken, have smaller ones made. Interrupts are off, and the caller may hold the
+ * lock of a run queue: see caches_try_resize().
+ */
+void memquota_caches_take_part(struct memquota_tracker *t)
+{
+	struct memquota_share *share = this_cpu_ptr(t->shares);
+
+	if (!raw_spin_trylock(&t->waitq.lock))
+		return;
+	if (t->nr_parts_taken < t->nr_parts) {
+		t->nr_parts_taken++;
+		share->has_part = true;
+	} else if (!t->caches_divide) {
+		WRITE_ONCE(t->caches_divide, true);
+		memquota_cache_limits(t);
+		irq_work_queue(&t->irq_work);
+	}
+	raw_spin_unlock(&t->waitq.lock);
+}
+
+/* Make twice as many parts, of half the size. */
+void memquota_caches_divide(struct work_struct *work)
+{
+	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
+						  divide);
+
+	memquota_drain_each(t);
+	raw_spin_lock_irq(&t->waitq.lock);
+	t->nr_parts *= 2;
+	WRITE_ONCE(t->caches_divide, false);
+	memquota_cache_limits(t);
+	raw_spin_unlock_irq(&t->waitq.lock);
+}
+
+/* Make half as many parts if few CPUs have one. May sleep. */
+void memquota_caches_join_parts(struct memquota_tracker *t)
+{
+	raw_spin_lock_irq(&t->waitq.lock);
+	if (t->nr_parts_taken <= t->nr_parts / 4) {
+		t->nr_parts /= 2;
+		memquota_cache_limits(t);
+	}
+	raw_spin_unlock_irq(&t->waitq.lock);
 }
 
 static u64 shares_sum(struct memquota_tracker *t, size_t field)
@@ -646,6 +734,6 @@ int memquota_cpu_cache_init(void)
 
 void memquota_cpu_cache_exit(void)
 {
-	irq_work_sync(&excess_irq_work);
+	excess_flush();
 	cpuhp_remove_multi_state(hotplug_state);
 }

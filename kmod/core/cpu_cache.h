@@ -10,6 +10,7 @@
 
 struct memquota_account;
 struct memquota_record;
+struct work_struct;
 
 /**
  * struct memquota_slot - quota of one CPU for one participant
@@ -53,6 +54,7 @@ DECLARE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
  * @bytes: what it holds
  * @gained: gross bytes that records gained on this CPU
  * @lost: gross bytes that records lost on this CPU
+ * @has_part: the CPU may cache, see DOC: Size of the caches
  *
  * Only the CPU itself writes its share, with interrupts off.
  */
@@ -62,6 +64,7 @@ struct memquota_share {
 #ifdef CONFIG_MEMQUOTA_DEBUG
 	u64 lost;
 #endif
+	bool has_part;
 };
 
 /**
@@ -155,6 +158,7 @@ unsigned int memquota_slot_grant(const struct memquota_cpu *c);
 void memquota_flush_local_irqoff(struct memquota_record *r);
 bool memquota_account_drain_local(struct memquota_account *a);
 bool memquota_drain_local_above(struct memquota_tracker *t, u64 bytes, u64 limit);
+void memquota_caches_take_part(struct memquota_tracker *t);
 void memquota_caches_shut(struct memquota_tracker *t);
 void memquota_caches_reopen(struct memquota_tracker *t);
 
@@ -165,6 +169,9 @@ void memquota_drain_fresh(struct memquota_tracker *t);
 void memquota_account_drain(struct memquota_account *a);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
+void memquota_caches_resize(struct memquota_tracker *t);
+void memquota_caches_divide(struct work_struct *work);
+void memquota_caches_join_parts(struct memquota_tracker *t);
 u64 memquota_shares_bytes(struct memquota_tracker *t);
 u64 memquota_shares_gained(struct memquota_tracker *t);
 u64 memquota_shares_lost(struct memquota_tracker *t);

@@ -114,6 +114,22 @@ out:
 	raw_spin_unlock_irqrestore(&index->lock, flags);
 }
 
+/* Look at the record before all others, since its data may be older than its key. */
+void memquota_index_look_first(struct memquota_record *r)
+{
+	struct memquota_index *index = &r->account->tracker->index;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&index->lock, flags);
+	r->index.looked_run = 0;
+	if (r->index.state == INDEX_IN_TREE) {
+		index_unlink(index, r);
+		WRITE_ONCE(r->index.key_ns, 0);
+		index_link(index, r);
+	}
+	raw_spin_unlock_irqrestore(&index->lock, flags);
+}
+
 /* Remove a record that has left, or whose account has closed. */
 void memquota_index_remove(struct memquota_record *r)
 {

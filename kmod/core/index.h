@@ -47,8 +47,9 @@ struct memquota_index {
  * @state: enum memquota_index_state
  *
  * The worker reads @key_ns of a record that it found in the tree without the
- * lock. Beside the worker only memquota_index_insert() writes it, and not while
- * RECORD_INDEXED is set, which only the worker clears.
+ * lock. Beside the worker, memquota_index_insert() writes it, but not while
+ * RECORD_INDEXED is set, which only the worker clears; and
+ * memquota_index_look_first() lowers it to 0.
  */
 struct memquota_index_entry {
 	union {
@@ -62,6 +63,7 @@ struct memquota_index_entry {
 
 void memquota_index_setup(struct memquota_index *index);
 void memquota_index_insert(struct memquota_record *r);
+void memquota_index_look_first(struct memquota_record *r);
 void memquota_index_remove(struct memquota_record *r);
 bool memquota_index_remove_if_empty(struct memquota_record *r);
 void memquota_index_take(struct memquota_record *r);

@@ -192,7 +192,7 @@ victim_question(struct memquota_tracker *t, const struct memquota_record *r,
 		.oldest = r == oldest,
 		.want_bytes = want_bytes,
 		.until_ns = until_ns,
-		.arrival_ns = r == oldest ? r->index.key_ns : 0,
+		.arrival_ns = r == oldest ? READ_ONCE(r->index.key_ns) : 0,
 		.used = memquota_record_used(r),
 	};
 }
@@ -352,7 +352,7 @@ static void reclaim_round(struct memquota_tracker *t,
 			  struct memquota_run *run)
 {
 	struct memquota_request request = { .want_bytes = want };
-	u64 arrival_ns = oldest->index.key_ns, round = ++t->reclaim.round;
+	u64 arrival_ns = READ_ONCE(oldest->index.key_ns), round = ++t->reclaim.round;
 	struct memquota_account *a, *next_a;
 	struct memquota_record *r, *next;
 	bool asked;
@@ -543,6 +543,7 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 	};
 	/* What is refused from here on counts for the next run, or for this. */
 	WRITE_ONCE(reclaim->starts, reclaim->starts + 1);
+	memquota_caches_join_parts(t);
 	memquota_tracker_drain(t);
 	total = memquota_tracker_total(t);
 	if (!run_wanted(t, run)) {

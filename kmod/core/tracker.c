@@ -74,6 +74,7 @@ static void tracker_free(struct work_struct *work)
 	irq_work_sync(&t->watch.irq_work);
 	cancel_delayed_work_sync(&t->reclaim.work);
 	cancel_work_sync(&t->reaper);
+	cancel_work_sync(&t->divide);
 	cancel_work_sync(&t->waitq.work);
 	cancel_work_sync(&t->watch.work);
 	memquota_lanes_free(t);
@@ -96,6 +97,8 @@ static void tracker_wake(struct irq_work *work)
 
 	if (READ_ONCE(t->has_closed))
 		queue_work(memquota_wq, &t->reaper);
+	if (READ_ONCE(t->caches_divide))
+		queue_work(memquota_wq, &t->divide);
 	memquota_wake_waiters(t);
 	memquota_reclaim_wake(t);
 }
@@ -113,15 +116,6 @@ static void tracker_reap(struct work_struct *work)
 				memquota_accounts_reap(home, MEMQUOTA_BATCH);
 				cond_resched();
 			}
-}
-
-static void tracker_size_caches(struct memquota_tracker *t)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&t->waitq.lock, flags);
-	memquota_cache_limits(t);
-	raw_spin_unlock_irqrestore(&t->waitq.lock, flags);
 }
 
 /* The least low_water, and the least high of which three quarters are as much. */
@@ -182,7 +176,7 @@ static void tracker_set_limits(struct memquota_tracker *t,
 	WRITE_ONCE(t->max, derived->max);
 	WRITE_ONCE(t->high, derived->high);
 	WRITE_ONCE(t->low_water, derived->low_water);
-	tracker_size_caches(t);
+	memquota_caches_resize(t);
 }
 
 /**
@@ -391,6 +385,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	mutex_init(&t->graph_lock);
 	t->irq_work = IRQ_WORK_INIT_HARD(tracker_wake);
 	INIT_WORK(&t->reaper, tracker_reap);
+	INIT_WORK(&t->divide, memquota_caches_divide);
 	INIT_RCU_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
@@ -496,7 +491,7 @@ void memquota_tracker_destroy(struct memquota_tracker *t)
 	mutex_lock(&t->config_lock);
 	if (t->state != MEMQUOTA_DISABLED)
 		xchg(&t->state, MEMQUOTA_GONE);
-	tracker_size_caches(t);
+	memquota_caches_resize(t);
 	mutex_unlock(&t->config_lock);
 
 	blocking_notifier_call_chain(&memquota_tracker_notifier,

@@ -220,7 +220,7 @@ u64 memquota_victim_bound(struct memquota_tracker *t, u64 skip)
 	struct memquota_record *r = victim_find(t, skip, &edge);
 
 	if (r) {
-		edge = r->index.key_ns;
+		edge = READ_ONCE(r->index.key_ns);
 		memquota_record_unref(r);
 	}
 	return edge;

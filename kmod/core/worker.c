@@ -40,10 +40,8 @@
 static void worker_void_caches(struct memquota_tracker *t)
 {
 	WRITE_ONCE(t->reclaim.draining, false);
-	raw_spin_lock_irq(&t->waitq.lock);
-	memquota_cache_limits(t);
-	raw_spin_unlock_irq(&t->waitq.lock);
-	memquota_tracker_drain(t);
+	memquota_caches_resize(t);
+	memquota_drain_each(t);
 	memquota_wake_waiters(t);
 }
 

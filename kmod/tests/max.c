@@ -166,7 +166,81 @@ static void x1_a_threshold_drains_nothing(struct kunit *test)
 	memquota_watch_remove(w, &mark);
 }
 
+/* A tracker whose caches are small: 20 KiB in all. */
+static struct memquota_tracker *new_small_tracker(struct kunit *test)
+{
+	return new_tracker(test, &(struct memquota_limits){
+		.high = 224 * SZ_1K, .low_water = 160 * SZ_1K });
+}
+
+struct cachers {
+	struct memquota_tracker *t;
+	struct actor *actors[NR_CPUS];
+	u64 excess;
+};
+
+static void charge_and_note_excess(unsigned int cpu, void *arg)
+{
+	struct cachers *c = arg;
+	struct actor *actor = c->actors[cpu];
+	u64 cached = 0;
+	unsigned int i;
+
+	for (i = 0; i < 200; i++) {
+		actor_charge(actor, 100);
+		/* The other CPUs hold at most 40 times 100 bytes each. */
+		cached = max_t(s64, cached, read_total(c->t) -
+			       num_online_cpus() * 40 * 100);
+		if (i % 40 == 39)
+			actor_uncharge(actor, 40 * 100);
+	}
+	WRITE_ONCE(c->excess, max(READ_ONCE(c->excess), cached));
+}
+
+static unsigned int count_cachers(struct cachers *c)
+{
+	unsigned int cpu, n = 0;
+
+	for_each_online_cpu(cpu)
+		n += memquota_held(&c->actors[cpu]->p) >
+		     (u64)atomic64_read(&c->actors[cpu]->held);
+	return n;
+}
+
+/* A CPU that charges alone has the whole bound, not the part of all that exist. */
+static void t3_a_cpu_that_charges_alone_has_the_bound(struct kunit *test)
+{
+	struct memquota_tracker *t = new_small_tracker(test);
+	struct actor *actor = lone_actor(test, t, 0, 1);
+	u64 alone = cache_bound(t) * 3 / 16;
+
+	if (num_possible_cpus() < 2)
+		kunit_skip(test, "one CPU");
+	actor_charge(actor, 100);
+	KUNIT_EXPECT_GE(test, memquota_held(&actor->p) - 100,
+			alone / 2 - MEMQUOTA_SLOTS);
+}
+
+/* However many CPUs charge, all together cache no more than the bound. */
+static void t3_many_cpus_keep_the_bound(struct kunit *test)
+{
+	struct cachers *c = new_zeroed(test, struct cachers);
+	unsigned int cpu;
+
+	c->t = new_small_tracker(test);
+	for_each_online_cpu(cpu) {
+		c->actors[cpu] = lone_actor(test, c->t, 0, 1);
+		c->actors[cpu]->per_call = 0;
+	}
+	/* In the end each of them has a part. */
+	EXPECT_SETTLES(test, (run_on_all_cpus(test, charge_and_note_excess, c),
+			      count_cachers(c) == num_online_cpus()));
+	KUNIT_EXPECT_LE(test, c->excess, cache_bound(c->t));
+}
+
 static struct kunit_case cases[] = {
+	KUNIT_CASE(t3_a_cpu_that_charges_alone_has_the_bound),
+	KUNIT_CASE(t3_many_cpus_keep_the_bound),
 	KUNIT_CASE(t9_caches_keep_nothing_above_max),
 	KUNIT_CASE(t9_slots_keep_nothing_above_an_accounts_max),
 	KUNIT_CASE(t9_caches_fill_again_below_max),
