@@ -179,14 +179,23 @@ static inline bool account_waiters_walked(struct memquota_account *a, u64 walk)
 	return walked;
 }
 
-/* Return how long it takes to get the lock of the tracker's queues. */
-static inline u64 tracker_time_waitq_lock(struct memquota_tracker *t)
+/* Return how many of the tasks, which are in order, the last walk has met. */
+static inline unsigned int
+account_waiters_progress(struct memquota_account *a,
+			 const struct memquota_waiter *waiters, unsigned int n)
 {
-	u64 begin = ktime_get_ns();
+	unsigned int low = 0, middle;
 
-	raw_spin_lock_irq(&t->waitq.lock);
-	raw_spin_unlock_irq(&t->waitq.lock);
-	return ktime_get_ns() - begin;
+	raw_spin_lock_irq(&a->tracker->waitq.lock);
+	while (low < n) {
+		middle = low + (n - low) / 2;
+		if (waiters[middle].walk == READ_ONCE(a->waitq->walk))
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	raw_spin_unlock_irq(&a->tracker->waitq.lock);
+	return low;
 }
 
 static inline unsigned int account_handles(struct memquota_account *a)
