@@ -108,12 +108,21 @@ static void freed_later_free(struct rcu_head *rcu)
 	kmem_cache_free(object->cache, object);
 }
 
+static int setup_freed_later_size(struct bench *b, size_t size)
+{
+	b->private = kmem_cache_create("memquota_bench", size, 0, 0, NULL);
+	return b->private ? 0 : -ENOMEM;
+}
+
 static int setup_freed_later(struct bench *b, const struct bench_case *c)
 {
-	b->private = kmem_cache_create("memquota_bench",
-				       sizeof(struct memquota_record), 0, 0,
-				       NULL);
-	return b->private ? 0 : -ENOMEM;
+	return setup_freed_later_size(b, sizeof(struct memquota_record));
+}
+
+/* A private join allocates the record together with its account. */
+static int setup_private_freed_later(struct bench *b, const struct bench_case *c)
+{
+	return setup_freed_later_size(b, sizeof(struct memquota_private));
 }
 
 static void teardown_freed_later(struct bench *b)
@@ -161,6 +170,12 @@ const struct bench_case bench_object_cases[] = {
 		.teardown = teardown_freed_later,
 		.times = 500,
 	}, {
+		.name = "peer_kmem_cache_call_rcu_private",
+		.loop = loop_peer_freed_later,
+		.setup = setup_private_freed_later,
+		.teardown = teardown_freed_later,
+		.times = 500,
+	}, {
 		.name = "join_leave",
 		.loop = loop_join_leave,
 		.setup = bench_setup_participants,
@@ -173,8 +188,8 @@ const struct bench_case bench_object_cases[] = {
 		.loop = loop_join_private_leave,
 		.setup = setup_default,
 		.times = 500,
-		.peer = "peer_kmem_cache_call_rcu",
-		.floor = "peer_kmem_cache_call_rcu",
+		.peer = "peer_kmem_cache_call_rcu_private",
+		.floor = "peer_kmem_cache_call_rcu_private",
 	},
 };
 
@@ -213,7 +228,7 @@ int bench_objects(void)
 {
 	int err = bench_run_cases(bench_object_cases, bench_nr_object_cases);
 
-	report_deferred(&bench_object_cases[2]);
 	report_deferred(&bench_object_cases[3]);
+	report_deferred(&bench_object_cases[4]);
 	return err;
 }
