@@ -354,11 +354,18 @@ struct actor *lone_actor(struct kunit *test, struct memquota_tracker *t,
 	return new_actor(test, new_account(test, t, NULL), flags, age);
 }
 
+/*
+ * Charge first: another CPU may free what is in @held. An interrupt starts
+ * reclaim, so keep that off until the bytes are there.
+ */
 void actor_charge(struct actor *actor, u64 bytes)
 {
-	/* Charge first: another CPU may free what is in @held. */
+	unsigned long flags;
+
+	local_irq_save(flags);
 	memquota_charge(&actor->p, bytes);
 	atomic64_add(bytes, &actor->held);
+	local_irq_restore(flags);
 }
 
 void actor_uncharge(struct actor *actor, u64 bytes)
