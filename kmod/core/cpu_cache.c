@@ -139,7 +139,7 @@ static void excess_print(struct irq_work *work)
 	atomic_set_release(&excess.taken, 0);
 }
 
-static struct irq_work excess_irq_work = IRQ_WORK_INIT(excess_print);
+static struct irq_work excess_irq_work = IRQ_WORK_INIT_HARD(excess_print);
 
 static void excess_flush(void)
 {

@@ -44,7 +44,8 @@ bool memquota_reclaim_needed(struct memquota_tracker *t)
 {
 	if (READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		return false;
-	return total_over_high(t) || atomic64_read(&t->reclaim.refused_bytes) ||
+	return total_over_high(t) || READ_ONCE(t->reclaim.unfinished) ||
+	       atomic64_read(&t->reclaim.refused_bytes) ||
 	       atomic64_read(&t->pressure.bytes) >= PAGE_SIZE;
 }
 
@@ -460,6 +461,8 @@ static void reclaim_give_up(struct memquota_tracker *t,
 	u64 sum, total;
 
 	if (reclaim->look_again || t->index.busy_left) {
+		/* Down to low_water, also if the total is below high by then. */
+		WRITE_ONCE(reclaim->unfinished, true);
 		pause = msecs_to_jiffies(READ_ONCE(memquota_answer_ms));
 	} else {
 		pr_warn_ratelimited("%s: no participant left to ask at %llu bytes, low_water %llu\n",
@@ -539,8 +542,10 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 	u64 total;
 
 	*run = (struct memquota_run){
+		.for_limits = reclaim->unfinished,
 		.pressure = atomic64_read(&t->pressure.bytes),
 	};
+	WRITE_ONCE(reclaim->unfinished, false);
 	/* What is refused from here on counts for the next run, or for this. */
 	WRITE_ONCE(reclaim->starts, reclaim->starts + 1);
 	memquota_caches_join_parts(t);

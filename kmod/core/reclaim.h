@@ -64,6 +64,7 @@ struct memquota_run {
  *	@backing_off; the worker's own
  * @backing_off: the last run found no participant to ask; the worker's own
  * @look_again: a participant may be about to store data; the worker's own
+ * @unfinished: the last run will be gone on with after the back-off; READ_ONCE
  * @starts: how often a run was about to begin; READ_ONCE
  */
 struct memquota_reclaim {
@@ -80,6 +81,7 @@ struct memquota_reclaim {
 	unsigned long backoff_until;
 	bool backing_off;
 	bool look_again;
+	bool unfinished;
 	u16 starts;
 };
 

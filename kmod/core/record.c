@@ -188,7 +188,7 @@ static void reserve_queue_refill(struct irq_work *work)
 	queue_work(memquota_wq, &reserve_work);
 }
 
-static struct irq_work reserve_irq_work = IRQ_WORK_INIT(reserve_queue_refill);
+static struct irq_work reserve_irq_work = IRQ_WORK_INIT_HARD(reserve_queue_refill);
 
 static void account_free_rcu(struct rcu_head *rcu)
 {
