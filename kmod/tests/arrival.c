@@ -33,10 +33,10 @@ static void p11_a_time_before_boot_is_the_oldest(struct kunit *test)
 
 	WRITE_ONCE(asked->arrival_ns, -(u64)NSEC_PER_SEC);
 	WRITE_ONCE(old->arrival_ns, 1);
+	memquota_set_oldest(&stored->p, -2 * (u64)NSEC_PER_SEC);
 	actor_charge(old, SZ_1M);
 	actor_charge(asked, SZ_1M);
 	actor_charge(stored, SZ_1M);
-	memquota_set_oldest(&stored->p, -2 * (u64)NSEC_PER_SEC);
 	press_total(test, t, MEMQUOTA_COLLAPSING, HIGH);
 	settle_below(test, t, LOW_WATER);
 	KUNIT_EXPECT_EQ(test, atomic_read(&old->turn), 3);

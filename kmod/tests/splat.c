@@ -268,35 +268,10 @@ static void x2_leaving_in_a_hard_interrupt_is_reported(struct kunit *test)
 				      run_leave_in_irq, &errand), 1);
 }
 
-/* As far as in_nmi() knows. */
-static void charge_in_nmi(void *arg)
-{
-	struct caller *caller = arg;
-
-	preempt_count_add(NMI_OFFSET);
-	memquota_charge(&caller->actor->p, 1);
-	preempt_count_sub(NMI_OFFSET);
-}
-
-static void x1_charging_in_an_nmi_is_reported(struct kunit *test)
-{
-	struct caller *caller;
-
-	only_if_wanted(test);
-	if (!IS_ENABLED(CONFIG_MEMQUOTA_DEBUG))
-		kunit_skip(test, "only debug builds look");
-	caller = new_caller(test);
-	KUNIT_EXPECT_EQ(test,
-			count_reports(test, "charging in an NMI", charge_in_nmi,
-				      caller), 1);
-	memquota_uncharge(&caller->actor->p, 1);
-}
-
 static struct kunit_case cases[] = {
 	/* First, so that the kernel has not warned yet. */
 	KUNIT_CASE(p10_charging_from_a_callback_is_reported),
 	KUNIT_CASE(p8_leaving_with_a_copy_is_refused),
-	KUNIT_CASE(x1_charging_in_an_nmi_is_reported),
 	KUNIT_CASE(x2_leaving_in_a_hard_interrupt_is_reported),
 	KUNIT_CASE_SLOW(x2_gfp_flags_that_block_are_reported_in_atomic_context),
 	KUNIT_CASE_SLOW(x3_what_may_sleep_is_reported_in_atomic_context),
