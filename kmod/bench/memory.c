@@ -186,9 +186,9 @@ int bench_memory(void)
 	int err;
 
 	report_bytes("memory_per_participant",
-		     sizeof(struct memquota_record) - MEMQUOTA_NAME_SIZE, 0, 0);
+		     sizeof(struct memquota_record), 0, 0);
 	report_bytes("memory_per_participant_with_embedded_part",
-		     sizeof(struct memquota_record) - MEMQUOTA_NAME_SIZE +
+		     sizeof(struct memquota_record) +
 		     sizeof(struct memquota_participant), 0, 0);
 	report_bytes("memory_per_account",
 		     sizeof(struct memquota_account) - MEMQUOTA_NAME_SIZE, 0, 0);

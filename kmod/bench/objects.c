@@ -116,7 +116,8 @@ static int setup_freed_later_size(struct bench *b, size_t size)
 
 static int setup_freed_later(struct bench *b, const struct bench_case *c)
 {
-	return setup_freed_later_size(b, sizeof(struct memquota_record));
+	return setup_freed_later_size(b, sizeof(struct memquota_record) +
+				       MEMQUOTA_NAME_SIZE);
 }
 
 /* A private join allocates the record together with its account. */

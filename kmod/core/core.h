@@ -160,13 +160,17 @@ struct memquota_record {
 	unsigned long empty_since;
 
 	/* account->home->lock */
-	struct list_head siblings;	/* in account->records; empty: detached */
+	union {
+		/* In account->records; empty: detached. */
+		struct list_head siblings;
+		/* Once the last reference is dropped; not of a private one. */
+		struct rcu_head rcu;
+	};
 	struct list_head trimmers;	/* in home->trimmers, or empty */
 	u64 audited_walk;		/* last walk that added it up */
 
 	struct memquota_victim victim;
-	struct rcu_head rcu;
-	char name[MEMQUOTA_NAME_SIZE];	/* unless RECORD_PRIVATE; const */
+	char name[];			/* unless RECORD_PRIVATE; const */
 };
 
 /*

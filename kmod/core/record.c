@@ -349,7 +349,11 @@ int memquota_records_init(void)
 	account_cache = KMEM_CACHE(memquota_account, 0);
 	if (!account_cache)
 		return -ENOMEM;
-	record_cache = KMEM_CACHE(memquota_record, 0);
+	record_cache = kmem_cache_create("memquota_record",
+					 sizeof(struct memquota_record) +
+					 MEMQUOTA_NAME_SIZE,
+					 __alignof__(struct memquota_record), 0,
+					 NULL);
 	if (!record_cache)
 		goto out_account;
 	private_cache = KMEM_CACHE(memquota_private, 0);
@@ -361,7 +365,7 @@ int memquota_records_init(void)
 		goto out_private;
 	/* One for each slot; few others exist at a time. */
 	BUILD_BUG_ON(NR_CPUS + 1024 > RECORD_REFS / RECORD_REF);
-	BUILD_BUG_ON(sizeof(struct memquota_record) > 256 + MEMQUOTA_NAME_SIZE);
+	BUILD_BUG_ON(sizeof(struct memquota_record) > 256);
 	BUILD_BUG_ON(sizeof(struct memquota_account) > 256 + MEMQUOTA_NAME_SIZE);
 	return 0;
 
