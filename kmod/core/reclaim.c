@@ -394,12 +394,12 @@ static unsigned long answer_jiffies(void)
 }
 
 /* Wait for answers; if no participant is left to ask, until one has come. */
-static void run_begin_waiting(struct memquota_tracker *t,
-			      struct memquota_run *run, bool none_left)
+static void run_begin_waiting(struct memquota_run *run, unsigned int nr_pending,
+			      bool none_left)
 {
 	run->waiting = true;
 	run->none_left = none_left;
-	run->nr_pending = READ_ONCE(t->requests.nr_pending);
+	run->nr_pending = nr_pending;
 	run->wait_began = jiffies;
 	run->next_round = jiffies + answer_jiffies();
 }
@@ -508,6 +508,7 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 				  struct memquota_run *run)
 {
 	struct memquota_record *oldest;
+	unsigned int nr_pending;
 	u64 want, expected;
 
 	while (!reclaim_must_end(t)) {
@@ -516,6 +517,13 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 			return RUN_REACHED;
 		if (run_waits(t, run, want))
 			return RUN_WAITS;
+		/*
+		 * Read it before the index: request_finish() returns the record
+		 * to the index before it counts the request as finished, under
+		 * request_lock. Otherwise that record might be missed.
+		 */
+		nr_pending = READ_ONCE(t->requests.nr_pending);
+		smp_rmb();
 		oldest = memquota_victim_oldest(t);
 		if (oldest) {
 			expected = memquota_requests_bytes(t, !total_over_high(t));
@@ -523,14 +531,13 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 				      want > expected ? want - expected : want,
 				      run);
 			memquota_record_unref(oldest);
-		} else if (!READ_ONCE(t->requests.nr_pending) &&
-			   !run_begin_anew(t, run, want)) {
+		} else if (!nr_pending && !run_begin_anew(t, run, want)) {
 			/* That others hold the rest is no sign of an error. */
 			if (!run->for_system)
 				reclaim_give_up(t, run);
 			return RUN_GAVE_UP;
 		}
-		run_begin_waiting(t, run, !oldest);
+		run_begin_waiting(run, nr_pending, !oldest);
 		cond_resched();
 	}
 	return RUN_GAVE_UP;
