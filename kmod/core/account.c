@@ -438,7 +438,8 @@ static bool account_is_bare(const struct memquota_account *a)
 static __always_inline u64 account_set_closed(struct memquota_account *a)
 {
 	struct memquota_tracker *t = a->tracker;
-	u64 old = atomic64_fetch_or(ACCOUNT_CLOSED, &a->word), used;
+	u64 old = atomic64_fetch_or(ACCOUNT_CLOSED | ACCOUNT_SPECIAL,
+				    &a->word), used;
 
 	if (old & ACCOUNT_CLOSED)
 		return old;

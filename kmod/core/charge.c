@@ -139,21 +139,21 @@ static int record_gain(struct memquota_share *share,
 
 	if (likely(!refusable || max == MEMQUOTA_UNLIMITED)) {
 		word = atomic64_add_return(bytes, &a->word);
-		if (unlikely(word < 0)) {
+		if (unlikely(word & ACCOUNT_CLOSED)) {
 			atomic64_sub(bytes, &a->word);
 			return -ESTALE;
 		}
 	} else {
 		word = atomic64_read(&a->word);
 		do {
-			if (word < 0)
+			if (word & ACCOUNT_CLOSED)
 				return -ESTALE;
 			if ((word & ACCOUNT_USED) + bytes > max)
 				return REFUSED_BY_ACCOUNT;
 		} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
 		word += bytes;
 	}
-	if (unlikely(word & ACCOUNT_WATCHED))
+	if (unlikely(word & ACCOUNT_SPECIAL))
 		memquota_watch_rose(READ_ONCE(a->watch), word & ACCOUNT_USED);
 	share_sub(share, bytes);
 
@@ -287,20 +287,25 @@ static void participant_stop_counting(struct memquota_participant *p,
  * passed, or another task waits for quota: what is uncharged then must reach the
  * total and the account at once.
  */
-static u64 record_slot_bytes(const struct memquota_record *r)
+static u64 record_slot_bytes(const struct memquota_record *r,
+			     struct memquota_share *share)
 {
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
 
-	if (unlikely(memquota_account_used(a) > READ_ONCE(a->max) ||
-		     memquota_account_queued(a)))
+	/* Tasks can wait only at a max. */
+	if (unlikely(READ_ONCE(a->limited)) &&
+	    (memquota_account_used(a) > READ_ONCE(a->max) ||
+	     memquota_account_queued(a)))
 		return 0;
-	if (unlikely(READ_ONCE(t->caches_shut)))
+	if (unlikely(!share->has_part)) {
+		memquota_caches_take_part(t, share);
+		if (!share->has_part)
+			return 0;
+	}
+	if (unlikely(!READ_ONCE(t->slot_bytes)))
 		memquota_caches_reopen(t);
-	if (unlikely(!this_cpu_ptr(t->shares)->has_part))
-		memquota_caches_take_part(t);
-	return likely(this_cpu_ptr(t->shares)->has_part) ?
-	       READ_ONCE(t->slot_bytes) : 0;
+	return READ_ONCE(t->slot_bytes);
 }
 
 /*
@@ -345,6 +350,7 @@ static noinline int record_visit(struct memquota_participant *p,
 	struct memquota_tracker *t = r->account->tracker;
 	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
 	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
+	struct memquota_share *share = this_cpu_ptr(t->shares);
 	u64 key = READ_ONCE(r->key), full, have = 0, freed = 0, keep;
 	bool own, pin;
 	int err;
@@ -358,7 +364,7 @@ static noinline int record_visit(struct memquota_participant *p,
 	if (unlikely(charge > RECORD_BYTES_MAX - memquota_record_used(r)))
 		return -EOVERFLOW;
 
-	full = record_slot_bytes(r);
+	full = record_slot_bytes(r, share);
 	if (unlikely(!full) && mode != CHARGE_FORCED)
 		memquota_flush_local_irqoff(r);
 	own = s->record == r && slot_key(s) == key;
@@ -391,7 +397,7 @@ static noinline int record_visit(struct memquota_participant *p,
 		}
 		/* The charge may have passed a max itself. */
 		if (unlikely(!keep))
-			full = record_slot_bytes(r);
+			full = record_slot_bytes(r, share);
 	} else {
 		pin = pin && record_pin(r, key);
 		keep = own || pin ? min(have - charge, full / 2) : 0;
@@ -531,9 +537,9 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 
 	/* This one gains what it asks for, and half a slot. */
 	before = atomic64_add_return(gained, &a->word);
-	if (unlikely(before >= ACCOUNT_WATCHED)) {
+	if (unlikely((s64)before < 0)) {
 		/* Closing in between took the bytes from the total. */
-		if (atomic64_sub_return(gained, &a->word) < 0 &&
+		if (atomic64_sub_return(gained, &a->word) & ACCOUNT_CLOSED &&
 		    !(before & ACCOUNT_CLOSED))
 			left -= gained;
 		WRITE_ONCE(share->bytes, left);
@@ -548,7 +554,7 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 		     (RECORD_INDEXED | MEMQUOTA_KEY_EPOCH(key)) ||
 		     (s64)new < 0 || !word_try_cmpxchg(&r->word, old, new))) {
 		/* If the account has closed, the bytes left the total with it. */
-		if (atomic64_sub_return(gained, &a->word) >= 0)
+		if (!(atomic64_sub_return(gained, &a->word) & ACCOUNT_CLOSED))
 			WRITE_ONCE(share->bytes, left + gained);
 		return charge_miss_slow(p, bytes, mode, flags, s);
 	}

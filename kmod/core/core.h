@@ -95,11 +95,12 @@
 
 /*
  * struct memquota_account.word: the bytes of its records, whether it is closed,
- * and whether each change is compared with the marks of its watch.
+ * and whether each change is compared with the marks of its watch. Bits are
+ * never cleared.
  */
-#define ACCOUNT_CLOSED		BIT_ULL(63)
-#define ACCOUNT_WATCHED		BIT_ULL(62)	/* never cleared */
-#define ACCOUNT_USED		(ACCOUNT_WATCHED - 1)
+#define ACCOUNT_SPECIAL		BIT_ULL(63)	/* closed or watched: negative */
+#define ACCOUNT_CLOSED		BIT_ULL(62)
+#define ACCOUNT_USED		(ACCOUNT_CLOSED - 1)
 
 /* struct memquota_record.mark where the owner says how old its data is */
 #define RECORD_NOT_DERIVED	U64_MAX

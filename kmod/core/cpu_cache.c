@@ -101,7 +101,7 @@ void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
 	 */
 	if (unlikely(used > READ_ONCE(a->peak)))
 		WRITE_ONCE(a->peak, used);
-	if (unlikely(before & ACCOUNT_WATCHED))
+	if (unlikely(before & ACCOUNT_SPECIAL))
 		memquota_watch_fell(READ_ONCE(a->watch), used - bytes);
 	if (unlikely(READ_ONCE(a->waitq)))
 		memquota_account_notify_waiters(a, false);
@@ -608,7 +608,8 @@ void memquota_caches_shut(struct memquota_tracker *t)
 /* Let caches fill again, unless the total is still above max. Interrupts are off. */
 void memquota_caches_reopen(struct memquota_tracker *t)
 {
-	if (memquota_tracker_total(t) <= READ_ONCE(t->max))
+	if (READ_ONCE(t->caches_shut) &&
+	    memquota_tracker_total(t) <= READ_ONCE(t->max))
 		caches_try_resize(t);
 }
 
@@ -627,10 +628,9 @@ void memquota_caches_resize(struct memquota_tracker *t)
  * taken, have smaller ones made. Interrupts are off, and the caller may hold the
  * lock of a run queue: see caches_try_resize().
  */
-void memquota_caches_take_part(struct memquota_tracker *t)
+void memquota_caches_take_part(struct memquota_tracker *t,
+			       struct memquota_share *share)
 {
-	struct memquota_share *share = this_cpu_ptr(t->shares);
-
 	if (!raw_spin_trylock(&t->waitq.lock))
 		return;
 	if (t->nr_parts_taken < t->nr_parts) {

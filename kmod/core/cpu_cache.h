@@ -158,7 +158,8 @@ unsigned int memquota_slot_grant(const struct memquota_cpu *c);
 void memquota_flush_local_irqoff(struct memquota_record *r);
 bool memquota_account_drain_local(struct memquota_account *a);
 bool memquota_drain_local_above(struct memquota_tracker *t, u64 bytes, u64 limit);
-void memquota_caches_take_part(struct memquota_tracker *t);
+void memquota_caches_take_part(struct memquota_tracker *t,
+			       struct memquota_share *share);
 void memquota_caches_shut(struct memquota_tracker *t);
 void memquota_caches_reopen(struct memquota_tracker *t);
 

@@ -37,7 +37,7 @@ struct memquota_record memquota_closed_record = { .flags = RECORD_STATIC };
 EXPORT_SYMBOL_GPL(memquota_closed_record);
 
 struct memquota_account memquota_closed_account = {
-	.word = ATOMIC64_INIT(ACCOUNT_CLOSED),
+	.word = ATOMIC64_INIT(ACCOUNT_CLOSED | ACCOUNT_SPECIAL),
 	.max = MEMQUOTA_UNLIMITED,
 	.handles = REFCOUNT_INIT(1),
 	.refs = REFCOUNT_INIT(1),

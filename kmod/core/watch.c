@@ -8,7 +8,7 @@
  * and the highest to rearm below it. A charge or an uncharge compares the new
  * use with these two alone. If one is passed, it queues an irq_work, since its
  * caller may hold any lock (rule X1). The work item that follows walks all marks
- * and caches the next two. An account whose word has no ACCOUNT_WATCHED, because
+ * and caches the next two. An account whose word has no ACCOUNT_SPECIAL, because
  * it never had a mark, is not compared at all.
  *
  * A charge raises the use, with a full barrier, before it reads the cached
@@ -41,7 +41,7 @@
 /**
  * DOC: Which charges compare
  *
- * The atomic operation that changes an account's word returns ACCOUNT_WATCHED
+ * The atomic operation that changes an account's word returns ACCOUNT_SPECIAL
  * with it. memquota_watch_add() sets that bit before it walks the marks. A
  * change that did not see the bit comes before it in the order of the word, so
  * the walk sees the change.
@@ -182,7 +182,7 @@ void memquota_watch_add(struct memquota_watch *w, struct memquota_mark *mark)
 {
 	if (w->account)
 		/* A full barrier: a change that sees the bit sees the watch. */
-		atomic64_fetch_or(ACCOUNT_WATCHED, &w->account->word);
+		atomic64_fetch_or(ACCOUNT_SPECIAL, &w->account->word);
 	mutex_lock(&w->lock);
 	mark->armed = true;
 	list_add(&mark->node, &w->marks);

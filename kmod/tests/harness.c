@@ -590,6 +590,16 @@ void set_limits(struct kunit *test, struct memquota_tracker *t,
 			0);
 }
 
+/* For actor.then of atomic actors: stay inside until *@arg is set. */
+void spin_until_set(struct actor *actor)
+{
+	unsigned long end = jiffies + 5 * HZ;
+	bool *set = actor->arg;
+
+	while (!READ_ONCE(*set) && time_before(jiffies, end))
+		cpu_relax();
+}
+
 bool is_idle(struct memquota_tracker *t)
 {
 	return tracker_is_idle(t);

@@ -205,6 +205,7 @@ struct gate {
 };
 
 void wait_at_gate(struct actor *actor);
+void spin_until_set(struct actor *actor);
 
 /* Run @fn in a thread bound to each CPU; they begin together. */
 void run_on_all_cpus(struct kunit *test, void (*fn)(unsigned int cpu, void *arg),

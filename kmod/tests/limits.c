@@ -182,14 +182,6 @@ static void t5_lower_high_starts_reclaim(struct kunit *test)
 	KUNIT_EXPECT_GT(test, count_asks(actor), 0);
 }
 
-static void raise_low_water(struct actor *actor)
-{
-	struct memquota_limits limits = {
-		.high = 5 * SZ_1M, .low_water = 4 * SZ_1M + SZ_64K };
-
-	WARN_ON(memquota_tracker_configure(actor->arg, &limits, 0, NULL));
-}
-
 /* Rule R1, too: each round reads the limits again. */
 static void t5_higher_low_water_ends_reclaim(struct kunit *test)
 {
@@ -197,17 +189,19 @@ static void t5_higher_low_water_ends_reclaim(struct kunit *test)
 		&(struct memquota_limits){ .high = 5 * SZ_1M,
 					   .low_water = SZ_1M });
 	struct actor *actors[5];
+	bool raised = false;
 	unsigned int i;
 
-	for (i = 0; i < 5; i++) {
-		actors[i] = lone_actor(test, t, SLEEPING | MEMQUOTA_COLLAPSING,
-				       5 - i);
-		actors[i]->arg = t;
-	}
-	actors[0]->then = raise_low_water;
+	need_cpus(test, 2);
+	for (i = 0; i < 5; i++)
+		actors[i] = lone_actor(test, t, MEMQUOTA_COLLAPSING, 5 - i);
+	actors[0]->then = spin_until_set;
+	actors[0]->arg = &raised;
 	for (i = 0; i < 5; i++)
 		actor_charge(actors[i], SZ_1M + 1);
-	ASSERT_SETTLES(test, count_asks(actors[0]));
+	EXPECT_SETTLES(test, count_asks(actors[0]));
+	set_limits(test, t, 0, 5 * SZ_1M, 4 * SZ_1M + SZ_64K);
+	WRITE_ONCE(raised, true);
 	settle(test, t);
 	for (i = 1; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, count_asks(actors[i]), 0);

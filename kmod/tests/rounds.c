@@ -3,16 +3,6 @@
 #include "harness.h"
 #include "internals.h"
 
-/* For actor.then of atomic actors: stay inside until *@arg is set. */
-static void spin_until_set(struct actor *actor)
-{
-	unsigned long end = jiffies + 5 * HZ;
-	bool *set = actor->arg;
-
-	while (!READ_ONCE(*set) && time_before(jiffies, end))
-		cpu_relax();
-}
-
 /* What one caller retries counts once in a run. */
 static void t9_a_caller_that_retries_closes_few(struct kunit *test)
 {

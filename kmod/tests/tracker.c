@@ -480,17 +480,17 @@ static void t9_charge_counts_above_max(struct kunit *test)
 static void t9_caches_are_drained_before_refusing(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test,
-		&(struct memquota_limits){ .max = SZ_1M });
+		&(struct memquota_limits){ .max = 16 * SZ_1M });
 	struct spread *s = new_spread(test, t, 3, 100);
 	struct actor *actor = lone_actor(test, t, 0, 9);
-	u64 left = SZ_1M - num_online_cpus() * 300;
+	u64 left = 16 * SZ_1M - num_online_cpus() * 300;
 
 	run_on_all_cpus(test, charge_each, s);
 	msleep(20);	/* since the last drain */
-	KUNIT_EXPECT_GT(test, read_total(t), SZ_1M - left);
+	KUNIT_EXPECT_GT(test, read_total(t), 16 * SZ_1M - left);
 	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, left, GFP_KERNEL),
 			0);
-	KUNIT_EXPECT_EQ(test, read_total(t), SZ_1M);
+	KUNIT_EXPECT_EQ(test, read_total(t), 16 * SZ_1M);
 	KUNIT_EXPECT_EQ(test, count_runs(t), 0);
 }
 
