@@ -104,23 +104,27 @@
  * it to the other. A mark of RECORD_NOT_DERIVED is never reached: the owner says
  * how old its data is. Interrupts are off.
  */
-static void record_derive_arrival(struct memquota_record *r)
+static noinline void record_move_mark(struct memquota_record *r, u64 mark)
 {
-	u64 ns, gross;
+	u64 ns;
 
-	if ((u64)atomic64_read(&r->uncharged) < READ_ONCE(r->mark) ||
-	    !memquota_mark_trylock(r))
+	if (cmpxchg(&r->mark, mark, RECORD_MARK_LOCKED) != mark)
 		return;
-	if ((u64)atomic64_read(&r->uncharged) >= READ_ONCE(r->mark)) {
-		/* Read before the bytes: what is charged meanwhile is younger. */
-		ns = ktime_get_coarse_ns();
-		smp_rmb();
-		gross = memquota_mark_gross(r);
-		WRITE_ONCE(r->arrival_ns, READ_ONCE(r->mark_ns));
-		WRITE_ONCE(r->mark_ns, ns);
-		WRITE_ONCE(r->mark, gross);
-	}
-	memquota_mark_unlock(r);
+	/* Read before the bytes: what is charged meanwhile is younger. */
+	ns = ktime_get_coarse_ns();
+	smp_rmb();
+	mark = memquota_mark_gross(r);
+	WRITE_ONCE(r->arrival_ns, r->mark_ns);
+	r->mark_ns = ns;
+	memquota_mark_unlock(r, mark);
+}
+
+static __always_inline void record_derive_arrival(struct memquota_record *r)
+{
+	u64 mark = READ_ONCE(r->mark);
+
+	if (unlikely((u64)atomic64_read(&r->uncharged) >= mark))
+		record_move_mark(r, mark);
 }
 
 /*
@@ -163,7 +167,7 @@ static int record_gain(struct memquota_share *share,
 			err = -ESHUTDOWN;
 		else if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
 			err = -EOVERFLOW;
-		else if (unlikely(READ_ONCE(r->key) != key ||
+		else if (unlikely(memquota_record_key(r) != key ||
 				  !memquota_word_has_key(old, key)))
 			err = -EAGAIN;
 		if (unlikely(err)) {
@@ -266,7 +270,7 @@ static bool record_pin(struct memquota_record *r, u64 key)
 
 	do {
 		old = atomic64_read_acquire(&r->word);
-		if (unlikely(old & RECORD_LEFT || READ_ONCE(r->key) != key ||
+		if (unlikely(old & RECORD_LEFT || memquota_record_key(r) != key ||
 			     !memquota_word_has_key(old, key)))
 			return false;
 	} while (atomic64_cmpxchg(&r->word, old, old + RECORD_REF) != old);
@@ -277,9 +281,30 @@ static bool record_pin(struct memquota_record *r, u64 key)
 static void participant_stop_counting(struct memquota_participant *p,
 				      struct memquota_record *r)
 {
-	u64 nkey = -(READ_ONCE(r->key) << MEMQUOTA_KEY_SHIFT);
+	u64 nkey = -(memquota_record_key(r) << MEMQUOTA_KEY_SHIFT);
 
 	cmpxchg(&p->nkey, nkey, 0);
+}
+
+static noinline u64 record_slot_bytes_slow(const struct memquota_record *r,
+					   struct memquota_share *share)
+{
+	struct memquota_account *a = r->account;
+	struct memquota_tracker *t = a->tracker;
+
+	/* Tasks can wait only at a max. */
+	if (READ_ONCE(a->limited) &&
+	    (memquota_account_used(a) > READ_ONCE(a->max) ||
+	     memquota_account_queued(a)))
+		return 0;
+	if (!share->has_part) {
+		memquota_caches_take_part(t, share);
+		if (!share->has_part)
+			return 0;
+	}
+	if (!READ_ONCE(t->slot_bytes))
+		memquota_caches_reopen(t);
+	return READ_ONCE(t->slot_bytes);
 }
 
 /*
@@ -287,25 +312,15 @@ static void participant_stop_counting(struct memquota_participant *p,
  * passed, or another task waits for quota: what is uncharged then must reach the
  * total and the account at once.
  */
-static u64 record_slot_bytes(const struct memquota_record *r,
-			     struct memquota_share *share)
+static __always_inline u64 record_slot_bytes(const struct memquota_record *r,
+					     struct memquota_share *share)
 {
-	struct memquota_account *a = r->account;
-	struct memquota_tracker *t = a->tracker;
+	u64 bytes = READ_ONCE(r->account->tracker->slot_bytes);
 
-	/* Tasks can wait only at a max. */
-	if (unlikely(READ_ONCE(a->limited)) &&
-	    (memquota_account_used(a) > READ_ONCE(a->max) ||
-	     memquota_account_queued(a)))
-		return 0;
-	if (unlikely(!share->has_part)) {
-		memquota_caches_take_part(t, share);
-		if (!share->has_part)
-			return 0;
-	}
-	if (unlikely(!READ_ONCE(t->slot_bytes)))
-		memquota_caches_reopen(t);
-	return READ_ONCE(t->slot_bytes);
+	if (unlikely(!bytes || !share->has_part ||
+		     READ_ONCE(r->account->limited)))
+		return record_slot_bytes_slow(r, share);
+	return bytes;
 }
 
 /*
@@ -351,17 +366,18 @@ static noinline int record_visit(struct memquota_participant *p,
 	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
 	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
 	struct memquota_share *share = this_cpu_ptr(t->shares);
-	u64 key = READ_ONCE(r->key), full, have = 0, freed = 0, keep;
+	u64 key = memquota_record_key(r), full, have = 0, freed = 0, keep;
 	bool own, pin;
 	int err;
 
-	err = memquota_account_error(r->account);
-	if (unlikely(err)) {
+	if (unlikely(READ_ONCE(t->state) != MEMQUOTA_COUNTING ||
+		     memquota_account_closed(r->account))) {
 		memquota_flush_local_irqoff(r);
 		participant_stop_counting(p, r);
-		return err;
+		return memquota_account_error(r->account);
 	}
-	if (unlikely(charge > RECORD_BYTES_MAX - memquota_record_used(r)))
+	/* Or sums of it would wrap. record_gain() compares with what is held. */
+	if (unlikely(charge > RECORD_BYTES_MAX))
 		return -EOVERFLOW;
 
 	full = record_slot_bytes(r, share);
@@ -411,7 +427,8 @@ static noinline int record_visit(struct memquota_participant *p,
 		slot_fill(s, key, keep, full - keep);
 	else if (pin)
 		slot_install(c, s, r, key, keep, full - keep);
-	memquota_share_settle(t);
+	if (unlikely(share->bytes > memquota_share_bytes(t, share)))
+		memquota_share_settle(t);
 	record_derive_arrival(r);
 	return 0;
 }
@@ -450,6 +467,24 @@ static noinline int charge_miss_slow(struct memquota_participant *p, u64 bytes,
 	return err;
 }
 
+/*
+ * Give back to the share what the account of a miss has gained, and finish the
+ * miss. @before is the account's word after it gained. If the account closed
+ * since, the bytes left the total with it.
+ */
+static noinline int charge_miss_undo(struct memquota_participant *p, u64 bytes,
+				     enum charge_mode mode, unsigned long flags,
+				     struct memquota_slot *s, u64 gained,
+				     u64 before)
+{
+	struct memquota_account *a = rcu_dereference_sched(p->record)->account;
+	u64 word = atomic64_sub_return(gained, &a->word);
+
+	if (before & ACCOUNT_CLOSED || !(word & ACCOUNT_CLOSED))
+		share_add(this_cpu_ptr(a->tracker->shares), gained);
+	return charge_miss_slow(p, bytes, mode, flags, s);
+}
+
 /* Finish a miss after which the share is too full or the mark is reached. */
 static noinline int charge_miss_settle(struct memquota_record *r,
 				       unsigned long flags)
@@ -462,8 +497,8 @@ static noinline int charge_miss_settle(struct memquota_record *r,
 
 /*
  * Charge what a slot could not serve. The usual case is done here, in line: the
- * slot goes over from another record of the same tracker, no limit is near, and
- * no other CPU interferes. This function does for that case what
+ * slot goes over from a record of the same tracker, often another one, no limit
+ * is near, and no other CPU interferes. This function does for that case what
  * memquota_slot_evict() and record_gain() do, which explain the order of the
  * steps. memquota_cpu.quick says that no slot is free, and that no sweep is due.
  */
@@ -475,7 +510,7 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	struct memquota_share *share;
 	struct memquota_tracker *t;
 	struct memquota_slot *s;
-	u64 word, freed, out, half, gained, old, new, key, left, before;
+	u64 word, freed, out, half, gained, old, new, tag, before, left;
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -492,24 +527,25 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	t = a->tracker;
 	from = other->account;
 	half = READ_ONCE(t->slot_bytes) / 2;
-	word = s->words[MEMQUOTA_SLOT_AVAIL];
-	freed = slot_freed(s);
-	/* Both words bear the same key, so their difference is one of bytes. */
-	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
-	gained = bytes + half;
-	share = this_cpu_ptr(t->shares);
-	left = share->bytes + out;
-	if (unlikely(other == r || from->tracker != t || !half || left < gained ||
+	if (unlikely(from->tracker != t || !half ||
 		     /* A limit that is set now may take effect a charge later. */
-		     data_race(a->limited)))
+		     data_race(a->limited) ||
+		     /* A charge that is refused takes no slot from another. */
+		     (mode != CHARGE_FORCED &&
+		      this_cpu_ptr(t->shares)->bytes < bytes + half)))
 		return charge_miss_slow(p, bytes, mode, flags, NULL);
 	__this_cpu_dec(memquota_cpu.quick);
 
 	/* The other record loses what its slot has. */
+	word = s->words[MEMQUOTA_SLOT_AVAIL];
+	freed = slot_freed(s);
+	/* Both words bear the same key, so their difference is one of bytes. */
+	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
 	old = atomic64_read_acquire(&other->word);
 	new = old - out * RECORD_BYTE - RECORD_REF;
-	if (unlikely(READ_ONCE(other->key) != word >> MEMQUOTA_KEY_SHIFT ||
-		     old & RECORD_LEFT || (s64)new < 0))
+	/* The tag of a record that has left differs. */
+	if (unlikely((READ_ONCE(other->tag) ^ word) >> MEMQUOTA_KEY_SHIFT ||
+		     (s64)new < 0))
 		return charge_miss_slow(p, bytes, mode, flags, NULL);
 	/* Before the word is lowered, see memquota_mark_gross(). */
 	atomic64_add(freed, &other->uncharged);
@@ -522,6 +558,8 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	 * The slot no longer holds a reference to @other. RCU keeps @other and
 	 * @from while interrupts are off.
 	 */
+	share = this_cpu_ptr(t->shares);
+	left = share->bytes;
 	before = atomic64_fetch_sub(out, &from->word);
 	/*
 	 * The word of an account that has closed or is watched is above any
@@ -533,33 +571,28 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 		memquota_account_lost(from, before, out);
 		return charge_miss_slow(p, bytes, mode, flags, s);
 	}
+	left += out;
 	share_count_lost(share, out);
 
 	/* This one gains what it asks for, and half a slot. */
-	before = atomic64_add_return(gained, &a->word);
-	if (unlikely((s64)before < 0)) {
-		/* Closing in between took the bytes from the total. */
-		if (atomic64_sub_return(gained, &a->word) & ACCOUNT_CLOSED &&
-		    !(before & ACCOUNT_CLOSED))
-			left -= gained;
+	gained = bytes + half;
+	if (unlikely(left < gained)) {
 		WRITE_ONCE(share->bytes, left);
 		return charge_miss_slow(p, bytes, mode, flags, s);
 	}
 	left -= gained;
 	WRITE_ONCE(share->bytes, left);
+	before = atomic64_add_return(gained, &a->word);
+	if (unlikely((s64)before < 0))
+		return charge_miss_undo(p, bytes, mode, flags, s, gained, before);
 	old = atomic64_read_acquire(&r->word);
 	new = old + gained * RECORD_BYTE + RECORD_REF;
-	key = READ_ONCE(r->key);
-	if (unlikely((old & (RECORD_LEFT | RECORD_INDEXED | RECORD_EPOCH)) !=
-		     (RECORD_INDEXED | MEMQUOTA_KEY_EPOCH(key)) ||
-		     (s64)new < 0 || !word_try_cmpxchg(&r->word, old, new))) {
-		/* If the account has closed, the bytes left the total with it. */
-		if (!(atomic64_sub_return(gained, &a->word) & ACCOUNT_CLOSED))
-			WRITE_ONCE(share->bytes, left + gained);
-		return charge_miss_slow(p, bytes, mode, flags, s);
-	}
+	tag = READ_ONCE(r->tag);
+	if (unlikely((old ^ tag) & RECORD_TAGGED || (s64)new < 0 ||
+		     !word_try_cmpxchg(&r->word, old, new)))
+		return charge_miss_undo(p, bytes, mode, flags, s, gained, before);
 	WRITE_ONCE(share->gained, share->gained + gained);
-	slot_fill(s, key, half, half);
+	slot_fill(s, tag >> MEMQUOTA_KEY_SHIFT, half, half);
 	s->seen = ~0;
 	WRITE_ONCE(s->record, r);
 	if (unlikely(left > READ_ONCE(t->share_bytes) ||
@@ -712,7 +745,7 @@ static void account_give_back(struct memquota_account *a, u64 bytes)
 void memquota_uncharge_all(struct memquota_participant *p)
 {
 	struct memquota_record *r;
-	u64 nkey, key, old, new, used;
+	u64 nkey, key, mark, old, new, used;
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -720,10 +753,10 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	if (!r)
 		goto out;
 	raw_spin_lock(&r->account->home->lock);
-	nkey = -(r->key << MEMQUOTA_KEY_SHIFT);
-	key = memquota_new_key_with(r->key + 1);
+	nkey = -(memquota_record_key(r) << MEMQUOTA_KEY_SHIFT);
+	key = memquota_new_key_with(memquota_record_key(r) + 1);
 	/* Until @uncharged has what the word loses: see memquota_mark_gross(). */
-	memquota_mark_lock(r);
+	mark = memquota_mark_lock(r);
 	do {
 		old = atomic64_read(&r->word);
 		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
@@ -731,9 +764,9 @@ void memquota_uncharge_all(struct memquota_participant *p)
 		new = (new & ~RECORD_EPOCH) | MEMQUOTA_KEY_EPOCH(key);
 	} while (atomic64_cmpxchg(&r->word, old, new) != old);
 	/* After the exchange, which is a full barrier. */
-	WRITE_ONCE(r->key, key);
+	WRITE_ONCE(r->tag, MEMQUOTA_KEY_TAG(key));
 	atomic64_add(used, &r->uncharged);
-	memquota_mark_unlock(r);
+	memquota_mark_unlock(r, mark);
 	/* Unless it was left, or found closed, meanwhile. */
 	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	raw_spin_unlock(&r->account->home->lock);
@@ -755,6 +788,12 @@ u64 memquota_record_retire(struct memquota_record *r)
 	u64 old;
 
 	local_irq_save(flags);
+	/*
+	 * First, so that charge_miss() finds the slots void when it sees
+	 * RECORD_LEFT. A slot that is found void before that leaves its bytes in
+	 * the word, and they are given back here.
+	 */
+	WRITE_ONCE(r->tag, 0);
 	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
 	if (!(old & RECORD_LEFT) && memquota_word_used(old))
 		account_give_back(r->account, memquota_word_used(old));
@@ -877,8 +916,7 @@ void memquota_set_oldest(struct memquota_participant *p, u64 ns)
 	if (first) {
 		memquota_mark_lock(r);
 		set_bit(RECORD_STORED_BIT, &r->flags);
-		WRITE_ONCE(r->mark, RECORD_NOT_DERIVED);
-		memquota_mark_unlock(r);
+		memquota_mark_unlock(r, RECORD_NOT_DERIVED);
 	}
 	WRITE_ONCE(r->arrival_ns, memquota_arrival(ns));
 	if (first)

@@ -63,7 +63,7 @@
  *	pool->lock			pages that small chunks are cut from
  *
  * No two of the raw locks are ever held together, but for a record's mark lock:
- * a bit of its flags, innermost, taken with interrupts off, under accounts.lock
+ * a value of the mark, innermost, taken with interrupts off, under accounts.lock
  * and index.lock too. A charge only tries to take waitq.lock, which is held while
  * tasks are woken. No lock that charging,
  * uncharging, joining or leaving takes is held around a callback, except that
@@ -89,9 +89,18 @@
 #define RECORD_BYTE		BIT_ULL(20)
 #define RECORD_BYTES_MAX	((u64)S64_MAX / RECORD_BYTE)
 
-/* Return the epoch, in a record's word, of a key or of a slot's word. */
+/* Return the epoch, in a record's word, of a key. */
 #define MEMQUOTA_KEY_EPOCH(key)	(((key) << 2) & RECORD_EPOCH)
 #define MEMQUOTA_KEY_EPOCHS	16
+
+/*
+ * struct memquota_record.tag: the key of its slots, in the place that it has in
+ * a slot's word, and below it what the word's RECORD_TAGGED bits are while a
+ * charge may take the usual way.
+ */
+#define MEMQUOTA_KEY_TAG(key)	((key) << MEMQUOTA_KEY_SHIFT |		\
+				 MEMQUOTA_KEY_EPOCH(key) | RECORD_INDEXED)
+#define RECORD_TAGGED		(RECORD_INDEXED | RECORD_LEFT | RECORD_EPOCH)
 
 /*
  * struct memquota_account.word: the bytes of its records, whether it is closed,
@@ -102,8 +111,12 @@
 #define ACCOUNT_CLOSED		BIT_ULL(62)
 #define ACCOUNT_USED		(ACCOUNT_CLOSED - 1)
 
-/* struct memquota_record.mark where the owner says how old its data is */
+/*
+ * struct memquota_record.mark where the owner says how old its data is, and while
+ * a CPU changes the mark. Neither is ever reached.
+ */
 #define RECORD_NOT_DERIVED	U64_MAX
+#define RECORD_MARK_LOCKED	(U64_MAX - 1)
 
 /* struct memquota_record.flags; those with a number of their own change. */
 #define RECORD_STATIC		BIT(0)	/* stands for a state, counts nothing */
@@ -116,9 +129,8 @@
 #define RECORD_MOVED_BIT	6	/* has had another slot */
 #define RECORD_MOVED		BIT(RECORD_MOVED_BIT)
 #define RECORD_PROGRAM		BIT(7)
-#define RECORD_MARK_LOCK_BIT	8	/* protects @mark, @mark_ns, @arrival_ns */
-#define RECORD_GIVES		BIT(9)	/* may be asked under memory pressure */
-#define RECORD_TRIMS		BIT(10)	/* has ops->trim */
+#define RECORD_GIVES		BIT(8)	/* may be asked under memory pressure */
+#define RECORD_TRIMS		BIT(9)	/* has ops->trim */
 
 /* For memquota_ops.flags: the account closes if an answer is late (rule U5). */
 #define MEMQUOTA_PROGRAM	BIT(31)
@@ -136,7 +148,7 @@
 struct memquota_record {
 	/* The charge path: one cache line. */
 	atomic64_t word;		/* RECORD_* above */
-	u64 key;			/* of its slots; replaced by uncharge_all */
+	u64 tag;			/* MEMQUOTA_KEY_TAG; see DOC: Emptying a record */
 	struct memquota_account *account;	/* const; holds its memory */
 	atomic64_t uncharged;		/* gross, less what slots have not reported */
 	u64 mark;			/* mark lock; record_derive_arrival() */
@@ -370,23 +382,32 @@ static inline u64 memquota_record_used(const struct memquota_record *r)
 }
 
 /*
- * Lock the record's mark. The holder has interrupts off, and takes no other lock
- * meanwhile.
+ * Lock the record's mark, and the times that belong to it. Return the mark, for
+ * memquota_mark_unlock() to set again or to replace. The holder has interrupts off, and
+ * takes no other lock meanwhile.
  */
-static inline bool memquota_mark_trylock(struct memquota_record *r)
+static inline u64 memquota_mark_lock(struct memquota_record *r)
 {
-	return !test_and_set_bit_lock(RECORD_MARK_LOCK_BIT, &r->flags);
-}
+	u64 mark;
 
-static inline void memquota_mark_lock(struct memquota_record *r)
-{
-	while (!memquota_mark_trylock(r))
+	for (;;) {
+		mark = READ_ONCE(r->mark);
+		if (likely(mark != RECORD_MARK_LOCKED &&
+			   cmpxchg(&r->mark, mark, RECORD_MARK_LOCKED) == mark))
+			return mark;
 		cpu_relax();
+	}
 }
 
-static inline void memquota_mark_unlock(struct memquota_record *r)
+static inline void memquota_mark_unlock(struct memquota_record *r, u64 mark)
 {
-	clear_bit_unlock(RECORD_MARK_LOCK_BIT, &r->flags);
+	smp_store_release(&r->mark, mark);
+}
+
+/* Return the key of the record's slots. */
+static inline u64 memquota_record_key(const struct memquota_record *r)
+{
+	return READ_ONCE(r->tag) >> MEMQUOTA_KEY_SHIFT;
 }
 
 /*

@@ -170,7 +170,7 @@ bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 
 	do {
 		old = atomic64_read_acquire(&r->word);
-		valid = !(old & RECORD_LEFT) && READ_ONCE(r->key) == key &&
+		valid = !(old & RECORD_LEFT) && memquota_record_key(r) == key &&
 			memquota_word_has_key(old, key);
 		take = valid ? min(bytes, memquota_word_used(old)) : 0;
 		new = old - take * RECORD_BYTE - pins;
@@ -506,7 +506,7 @@ static bool slot_is_void(const struct memquota_slot *s)
 {
 	struct memquota_record *r = s->record;
 
-	return memquota_record_ended(r) || READ_ONCE(r->key) != slot_key(s);
+	return memquota_record_ended(r) || memquota_record_key(r) != slot_key(s);
 }
 
 /* Runs on the CPU itself with interrupts off, so nothing of it changes. */

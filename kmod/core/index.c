@@ -75,13 +75,14 @@ static void index_unlink(struct memquota_index *index, struct memquota_record *r
  */
 static void index_start_mark(struct memquota_record *r, u64 ns)
 {
-	memquota_mark_lock(r);
-	if (!(READ_ONCE(r->flags) & RECORD_STORED)) {
+	u64 mark = memquota_mark_lock(r);
+
+	if (mark != RECORD_NOT_DERIVED) {
 		WRITE_ONCE(r->arrival_ns, ns);
-		WRITE_ONCE(r->mark_ns, ns);
-		WRITE_ONCE(r->mark, memquota_mark_gross(r));
+		r->mark_ns = ns;
+		mark = memquota_mark_gross(r);
 	}
-	memquota_mark_unlock(r);
+	memquota_mark_unlock(r, mark);
 }
 
 /*

@@ -44,7 +44,7 @@ static void participant_attach(struct memquota_participant *p,
 	WRITE_ONCE(p->slot, memquota_slot_words(r->slot));
 	rcu_assign_pointer(p->record, r);
 	/* Pairs with the acquire in memquota_counts_nothing(). */
-	smp_store_release(&p->nkey, -(r->key << MEMQUOTA_KEY_SHIFT));
+	smp_store_release(&p->nkey, -(memquota_record_key(r) << MEMQUOTA_KEY_SHIFT));
 }
 
 /*

@@ -255,14 +255,16 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 	    struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	    const struct memquota_ops *ops, struct module *owner)
 {
-	r->key = memquota_new_key();
-	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(r->key));
+	u64 key = memquota_new_key();
+
+	r->tag = MEMQUOTA_KEY_TAG(key);
+	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(key));
 	r->account = a;
 	r->participant = p;
 	r->reclaim = reclaim;
 	r->ops = ops;
 	r->owner = owner;
-	r->slot = r->key % MEMQUOTA_SLOTS;
+	r->slot = key % MEMQUOTA_SLOTS;
 	INIT_LIST_HEAD(&r->siblings);
 	INIT_LIST_HEAD(&r->trimmers);
 	if (ops->flags & MEMQUOTA_COLLAPSING)
