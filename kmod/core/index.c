@@ -30,6 +30,9 @@
  */
 #define BUSY_PER_RUN		4096
 
+/* Records that are moved before the lock is dropped. */
+#define CORRECT_BATCH		8U
+
 void memquota_index_setup(struct memquota_index *index)
 {
 	raw_spin_lock_init(&index->lock);
@@ -209,22 +212,35 @@ void memquota_index_pass_over(struct memquota_record *r, bool busy)
 	raw_spin_unlock_irq(&index->lock);
 }
 
-/* Move a record to where data that arrived at @ns belongs, for this run. */
+/*
+ * Move @nr records to where data that arrived at @ns[] belongs, for this run,
+ * but for those whose @ns is MEMQUOTA_NO_DATA.
+ */
 void memquota_index_correct(struct memquota_tracker *t,
-			    struct memquota_record *r, u64 ns)
+			    struct memquota_record **records, const u64 *ns,
+			    unsigned int nr)
 {
 	struct memquota_index *index = &t->index;
+	struct memquota_record *r;
+	unsigned int i = 0, end;
 
-	raw_spin_lock_irq(&index->lock);
-	if (r->index.state == INDEX_IN_TREE) {
-		r->index.looked_run = t->reclaim.run;
-		if (r->index.key_ns != ns) {
-			index_unlink(index, r);
-			r->index.key_ns = ns;
-			index_link(index, r);
+	while (i < nr) {
+		end = min(i + CORRECT_BATCH, nr);
+		raw_spin_lock_irq(&index->lock);
+		for (; i < end; i++) {
+			r = records[i];
+			if (ns[i] == MEMQUOTA_NO_DATA ||
+			    r->index.state != INDEX_IN_TREE)
+				continue;
+			r->index.looked_run = t->reclaim.run;
+			if (r->index.key_ns != ns[i]) {
+				index_unlink(index, r);
+				WRITE_ONCE(r->index.key_ns, ns[i]);
+				index_link(index, r);
+			}
 		}
+		raw_spin_unlock_irq(&index->lock);
 	}
-	raw_spin_unlock_irq(&index->lock);
 }
 
 /* Move at most @nr records to the tree. Return whether the list has more. */

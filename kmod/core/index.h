@@ -70,7 +70,8 @@ void memquota_index_take(struct memquota_record *r);
 void memquota_index_put(struct memquota_record *r);
 void memquota_index_pass_over(struct memquota_record *r, bool busy);
 void memquota_index_correct(struct memquota_tracker *t,
-			    struct memquota_record *r, u64 ns);
+			    struct memquota_record **records, const u64 *ns,
+			    unsigned int nr);
 void memquota_index_restore(struct memquota_tracker *t);
 
 #endif /* _MEMQUOTA_INDEX_H */

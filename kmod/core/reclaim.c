@@ -157,7 +157,8 @@ static bool victim_collect(struct memquota_record *r, void *arg)
 	if (r->victim.round == c->round)
 		return false;
 	r->victim.round = c->round;
-	if (!memquota_victim_may_be_asked(r->account->tracker, r))
+	if (!memquota_victim_may_be_asked(r->account->tracker,
+					  READ_ONCE(r->flags)))
 		return true;
 	if (!r->active) {
 		r->chosen = true;

@@ -83,6 +83,20 @@ static bool victim_is_busy(struct memquota_tracker *t, struct memquota_record *r
 	return v->tries >= MAX_TRIES;
 }
 
+/* Judge the question @q; or without one, that which the participant answered. */
+static noinline bool victim_was_asked_enough(struct memquota_tracker *t,
+					     struct memquota_record *r,
+					     const struct memquota_question *q,
+					     u64 ns)
+{
+	struct memquota_question answered;
+
+	if (READ_ONCE(r->flags) & RECORD_SLEEPING &&
+	    memquota_request_take_answer(r, &answered))
+		q = &answered;
+	return q && victim_is_busy(t, r, q, ns);
+}
+
 /* Return whether questions to the participant bring back too little. */
 bool memquota_victim_is_slow(struct memquota_tracker *t,
 			     const struct memquota_record *r)
@@ -91,35 +105,33 @@ bool memquota_victim_is_slow(struct memquota_tracker *t,
 }
 
 /*
- * Find out when the record's oldest data arrived, and correct the index. @q is
- * the question that the participant was just asked, or NULL. The caller holds a
+ * Return when the record's oldest data arrived, for memquota_index_correct();
+ * MEMQUOTA_NO_DATA if the record has been removed or passed over. @q is the
+ * question that the participant was just asked, or NULL. The caller holds a
  * reference and is between memquota_callbacks_begin() and _end().
  */
-static void victim_look_at(struct memquota_tracker *t,
-			   struct memquota_record *r,
-			   const struct memquota_question *q)
+static __always_inline u64 victim_look_at(struct memquota_tracker *t,
+					  struct memquota_record *r,
+					  const struct memquota_question *q)
 {
-	struct memquota_question answered;
-	u64 ns;
+	unsigned long flags = READ_ONCE(r->flags);
+	u64 word = atomic64_read(&r->word), ns;
 
-	if (memquota_record_ended(r)) {
+	if (word & RECORD_LEFT || memquota_account_closed(r->account)) {
 		memquota_index_remove(r);
-		return;
+		return MEMQUOTA_NO_DATA;
 	}
-	if (READ_ONCE(r->flags) & RECORD_SLEEPING &&
-	    memquota_request_take_answer(r, &answered))
-		q = &answered;
-	if (!memquota_record_used(r) && memquota_index_remove_if_empty(r))
-		return;
-	if (!memquota_victim_may_be_asked(t, r)) {
+	if (!memquota_word_used(word) && memquota_index_remove_if_empty(r))
+		return MEMQUOTA_NO_DATA;
+	if (!memquota_victim_may_be_asked(t, flags)) {
 		memquota_index_pass_over(r, false);
-		return;
+		return MEMQUOTA_NO_DATA;
 	}
-	if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST)) {
+	if (!(flags & RECORD_SAYS_OLDEST)) {
 		ns = READ_ONCE(r->arrival_ns);
 	} else if (!memquota_call_oldest(r, &ns)) {
 		memquota_index_pass_over(r, true);
-		return;
+		return MEMQUOTA_NO_DATA;
 	}
 	if (ns != MEMQUOTA_NO_DATA) {
 		r->empty_used = 0;
@@ -127,22 +139,26 @@ static void victim_look_at(struct memquota_tracker *t,
 		ns = 0;
 	} else {
 		memquota_index_pass_over(r, false);
-		return;
+		return MEMQUOTA_NO_DATA;
 	}
-	if (q && victim_is_busy(t, r, q, ns)) {
+	if (unlikely(q || flags & RECORD_SLEEPING) &&
+	    victim_was_asked_enough(t, r, q, ns)) {
 		memquota_index_pass_over(r, true);
-		return;
+		return MEMQUOTA_NO_DATA;
 	}
-	memquota_index_correct(t, r, ns);
+	return ns;
 }
 
 /* Judge the answer of an atomic participant to a question. */
 void memquota_victim_judge(struct memquota_tracker *t, struct memquota_record *r,
 			   const struct memquota_question *question)
 {
+	u64 ns;
+
 	memquota_callbacks_begin();
-	victim_look_at(t, r, question);
+	ns = victim_look_at(t, r, question);
 	memquota_callbacks_end();
+	memquota_index_correct(t, &r, &ns, 1);
 }
 
 /*
@@ -156,6 +172,7 @@ static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
 {
 	struct memquota_record *batch[MEMQUOTA_BATCH], *r;
 	struct memquota_index *index = &t->index;
+	u64 ns[MEMQUOTA_BATCH];
 	u32 run = t->reclaim.run;
 	unsigned int i, n, steps, want = 1;
 	struct rb_node *node;
@@ -188,11 +205,12 @@ static struct memquota_record *victim_find(struct memquota_tracker *t, u64 skip,
 			return NULL;
 		}
 		memquota_callbacks_begin();
-		for (i = 0; i < n; i++) {
-			victim_look_at(t, batch[i], NULL);
-			memquota_record_unref(batch[i]);
-		}
+		for (i = 0; i < n; i++)
+			ns[i] = victim_look_at(t, batch[i], NULL);
 		memquota_callbacks_end();
+		memquota_index_correct(t, batch, ns, n);
+		for (i = 0; i < n; i++)
+			memquota_record_unref(batch[i]);
 		want = min_t(unsigned int, want * 2, MEMQUOTA_BATCH);
 		cond_resched();
 	}

@@ -6,14 +6,14 @@
 #include "core.h"
 
 /*
- * Return whether the present run may ask the participant: a run for the system
- * spares participants that collapse, unless their owners allow it (rule R12).
+ * Return whether the present run may ask a participant whose record has @flags:
+ * a run for the system spares participants that collapse, unless their owners
+ * allow it (rule R12).
  */
 static inline bool memquota_victim_may_be_asked(struct memquota_tracker *t,
-						const struct memquota_record *r)
+						unsigned long flags)
 {
-	return !t->reclaim.present.for_system ||
-	       READ_ONCE(r->flags) & RECORD_GIVES;
+	return !t->reclaim.present.for_system || flags & RECORD_GIVES;
 }
 
 struct memquota_record *memquota_victim_oldest(struct memquota_tracker *t);
