@@ -63,39 +63,6 @@
  * RCU read-side section.
  */
 
-/**
- * DOC: Emptying a record
- *
- * memquota_uncharge_all() takes a record's bytes away and gives it a new key,
- * which makes its slots void. The record's word bears the low bits of the key,
- * the epoch. memquota_uncharge_all() runs under home->lock, one call at a
- * time. It chooses a key of the next epoch, exchanges the word for one without
- * bytes and with that epoch, and then writes the key. The exchange is a full
- * barrier.
- *
- * memquota_record_lose(), record_gain(), record_pin() and charge_miss() read the
- * word, with acquire, then the key. A word and a key of different epochs were
- * read while the record is being emptied: bytes that come in are refused with
- * -EAGAIN, and a slot that is evicted is void. Then they exchange the word. So:
- *
- * - A slot with the old key takes nothing from bytes that were charged later.
- *   Those bytes were charged by a CPU that had read the new key. A CPU that sees
- *   them in the word therefore sees the new key as well.
- * - A slot that gets a key holds bytes that are counted for that key. If the
- *   record was emptied after the word was read, the exchange fails, because the
- *   epoch has changed.
- *
- * The epoch returns after MEMQUOTA_KEY_EPOCHS calls. If as many fall between
- * one charge's reading of the word and its exchange, with interrupts off, and
- * the bytes and references of the word are the same again, then the slot gets a
- * key that is void. The record counts up to a slot too much until it is emptied
- * again or left. The caller allows that: it serialises memquota_uncharge_all()
- * with charges that must stay.
- *
- * The owner must not uncharge meanwhile: what it uncharges after the emptying
- * is more than the participant holds.
- */
-
 /*
  * Derive how old the oldest data is (rule P11). The mark is the gross number of
  * bytes charged when it was set. Once as many have been uncharged, what is left
@@ -112,6 +79,7 @@ static noinline void record_move_mark(struct memquota_record *r, u64 mark)
 		return;
 	/* Read before the bytes: what is charged meanwhile is younger. */
 	ns = ktime_get_coarse_ns();
+	/* Orders the clock before the word. */
 	smp_rmb();
 	mark = memquota_mark_gross(r);
 	WRITE_ONCE(r->arrival_ns, r->mark_ns);
@@ -434,7 +402,7 @@ static noinline int record_visit(struct memquota_participant *p,
 }
 
 /* Return why a participant without a record of its own cannot be charged. */
-static int record_static_error(const struct memquota_record *r)
+int memquota_static_record_error(const struct memquota_record *r)
 {
 	if (r == &memquota_disabled_record)
 		return 0;
@@ -458,7 +426,7 @@ static noinline int charge_miss_slow(struct memquota_participant *p, u64 bytes,
 	if (s)
 		slot_void(this_cpu_ptr(&memquota_cpu), s);
 	if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC))
-		err = record_static_error(r);
+		err = memquota_static_record_error(r);
 	else
 		do {
 			err = record_visit(p, r, bytes, 0, mode);
@@ -725,203 +693,3 @@ int __memquota_try_charge(struct memquota_participant *p, size_t bytes,
 	return r ? -EDQUOT : -ESHUTDOWN;
 }
 EXPORT_SYMBOL_GPL(__memquota_try_charge);
-
-/* Move bytes from the account to the share, and its excess to the total. */
-static void account_give_back(struct memquota_account *a, u64 bytes)
-{
-	memquota_account_lose(a, bytes);
-	memquota_share_settle(a->tracker);
-}
-
-/**
- * memquota_uncharge_all - record that everything was freed
- * @p: the participant
- *
- * Does what memquota_uncharge() of all that @p holds would do, in one call.
- *
- * Context: any but NMI; any lock may be held, raw spinlocks too. The caller
- * serialises it with charges that must stay, and with uncharges.
- */
-void memquota_uncharge_all(struct memquota_participant *p)
-{
-	struct memquota_record *r;
-	u64 nkey, key, mark, old, new, used;
-	unsigned long flags;
-
-	local_irq_save(flags);
-	r = memquota_record_of(p);
-	if (!r)
-		goto out;
-	raw_spin_lock(&r->account->home->lock);
-	nkey = -(memquota_record_key(r) << MEMQUOTA_KEY_SHIFT);
-	key = memquota_new_key_with(memquota_record_key(r) + 1);
-	/* Until @uncharged has what the word loses: see memquota_mark_gross(). */
-	mark = memquota_mark_lock(r);
-	do {
-		old = atomic64_read(&r->word);
-		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
-		new = old - used * RECORD_BYTE;
-		new = (new & ~RECORD_EPOCH) | MEMQUOTA_KEY_EPOCH(key);
-	} while (atomic64_cmpxchg(&r->word, old, new) != old);
-	/* After the exchange, which is a full barrier. */
-	WRITE_ONCE(r->tag, MEMQUOTA_KEY_TAG(key));
-	atomic64_add(used, &r->uncharged);
-	memquota_mark_unlock(r, mark);
-	/* Unless it was left, or found closed, meanwhile. */
-	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
-	raw_spin_unlock(&r->account->home->lock);
-	memquota_slot_evict_local(r);
-	if (used)
-		account_give_back(r->account, used);
-out:
-	local_irq_restore(flags);
-}
-EXPORT_SYMBOL_GPL(memquota_uncharge_all);
-
-/*
- * Mark the record as left, unless it is. What it holds leaves the account, and
- * its slots become void. Return the word as it was.
- */
-u64 memquota_record_retire(struct memquota_record *r)
-{
-	unsigned long flags;
-	u64 old;
-
-	local_irq_save(flags);
-	/*
-	 * First, so that charge_miss() finds the slots void when it sees
-	 * RECORD_LEFT. A slot that is found void before that leaves its bytes in
-	 * the word, and they are given back here.
-	 */
-	WRITE_ONCE(r->tag, 0);
-	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
-	if (!(old & RECORD_LEFT) && memquota_word_used(old))
-		account_give_back(r->account, memquota_word_used(old));
-	memquota_slot_evict_local(r);
-	local_irq_restore(flags);
-	return old;
-}
-
-/**
- * memquota_at_limit - ask whether a participant is at a hard limit
- * @p: the participant
- *
- * For owners that have an overflow path of their own.
- *
- * Context: any but NMI.
- * Return: whether the tracker's or the account's ``max`` is reached, so that
- * memquota_try_charge() is about to be refused; false if nothing is counted.
- */
-bool memquota_at_limit(struct memquota_participant *p)
-{
-	struct memquota_account *a;
-	struct memquota_tracker *t;
-	struct memquota_record *r;
-	unsigned long flags;
-	bool limit = false;
-
-	local_irq_save(flags);
-	r = memquota_record_of(p);
-	if (r && !memquota_account_error(r->account)) {
-		a = r->account;
-		t = a->tracker;
-		limit = memquota_tracker_total(t) >= READ_ONCE(t->max) ||
-			memquota_account_used(a) >= READ_ONCE(a->max) ||
-			READ_ONCE(t->waitq.nr_queued) ||
-			memquota_account_queued(a);
-	}
-	local_irq_restore(flags);
-	return limit;
-}
-EXPORT_SYMBOL_GPL(memquota_at_limit);
-
-/**
- * memquota_held - return what a participant holds
- * @p: the participant
- *
- * Context: any but NMI.
- * Return: bytes, those in the CPUs' caches included; 0 if nothing is counted.
- */
-u64 memquota_held(struct memquota_participant *p)
-{
-	struct memquota_record *r;
-	unsigned long flags;
-	u64 held = 0;
-
-	local_irq_save(flags);
-	r = memquota_record_of(p);
-	if (r && !memquota_account_error(r->account))
-		held = memquota_record_used(r);
-	local_irq_restore(flags);
-	return held;
-}
-EXPORT_SYMBOL_GPL(memquota_held);
-
-/**
- * memquota_participant_error - return why every charge would be refused
- * @p: the participant
- *
- * An owner can check it before work that ends with a charge. A hard limit is no
- * such reason, see memquota_at_limit().
- *
- * Context: any but NMI.
- * Return:
- * * 0 - only a hard limit can refuse a charge, or @p is disabled
- * * %-ESHUTDOWN - the tracker was destroyed, or @p has left
- * * %-ENOTRECOVERABLE - the tracker is poisoned
- * * %-ESTALE - the account is closed, or @p never joined
- */
-int memquota_participant_error(struct memquota_participant *p)
-{
-	struct memquota_record *r;
-	unsigned long flags;
-	int err;
-
-	local_irq_save(flags);
-	r = rcu_dereference_sched(p->record);
-	if (!r || READ_ONCE(r->flags) & RECORD_STATIC)
-		err = record_static_error(r);
-	else
-		err = memquota_account_error(r->account) ?:
-		      atomic64_read(&r->word) & RECORD_LEFT ? -ESHUTDOWN : 0;
-	local_irq_restore(flags);
-	return err;
-}
-EXPORT_SYMBOL_GPL(memquota_participant_error);
-
-/**
- * memquota_set_oldest - store when a participant's oldest data arrived
- * @p: the participant
- * @ns: time on CLOCK_MONOTONIC_COARSE in ns, or %MEMQUOTA_NO_DATA. A time
- *	before boot, a negative number, counts as 0. A time in the future makes
- *	@p the last to be asked
- *
- * For owners that would rather store the time than supply an ``oldest``
- * callback. From the first call on, reclaim uses the stored time instead of the
- * derived one. While there is data it should only move forward.
- *
- * Context: any but NMI.
- */
-void memquota_set_oldest(struct memquota_participant *p, u64 ns)
-{
-	struct memquota_record *r;
-	unsigned long flags;
-	bool first;
-
-	local_irq_save(flags);
-	r = memquota_record_of(p);
-	if (!r)
-		goto out;
-	first = !(READ_ONCE(r->flags) & RECORD_STORED);
-	if (first) {
-		memquota_mark_lock(r);
-		set_bit(RECORD_STORED_BIT, &r->flags);
-		memquota_mark_unlock(r, RECORD_NOT_DERIVED);
-	}
-	WRITE_ONCE(r->arrival_ns, memquota_arrival(ns));
-	if (first)
-		memquota_index_look_first(r);
-out:
-	local_irq_restore(flags);
-}
-EXPORT_SYMBOL_GPL(memquota_set_oldest);

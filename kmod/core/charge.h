@@ -25,6 +25,7 @@ enum charge_mode {
 
 int memquota_charge_as(struct memquota_participant *p, u64 bytes,
 		       enum charge_mode mode);
+int memquota_static_record_error(const struct memquota_record *r);
 struct memquota_account *memquota_account_of(struct memquota_participant *p);
 u64 memquota_record_retire(struct memquota_record *r);
 

@@ -93,13 +93,7 @@
 #define MEMQUOTA_KEY_EPOCH(key)	(((key) << 2) & RECORD_EPOCH)
 #define MEMQUOTA_KEY_EPOCHS	16
 
-/*
- * struct memquota_record.tag: the key of its slots, in the place that it has in
- * a slot's word, and below it what the word's RECORD_TAGGED bits are while a
- * charge may take the usual way.
- */
-#define MEMQUOTA_KEY_TAG(key)	((key) << MEMQUOTA_KEY_SHIFT |		\
-				 MEMQUOTA_KEY_EPOCH(key) | RECORD_INDEXED)
+/* The bits of a record's word that its tag must have; see memquota_key_tag() */
 #define RECORD_TAGGED		(RECORD_INDEXED | RECORD_LEFT | RECORD_EPOCH)
 
 /*
@@ -148,7 +142,7 @@
 struct memquota_record {
 	/* The charge path: one cache line. */
 	atomic64_t word;		/* RECORD_* above */
-	u64 tag;			/* MEMQUOTA_KEY_TAG; see DOC: Emptying a record */
+	u64 tag;			/* memquota_key_tag(); see DOC: Emptying a record */
 	struct memquota_account *account;	/* const; holds its memory */
 	atomic64_t uncharged;		/* gross, less what slots have not reported */
 	u64 mark;			/* mark lock; record_derive_arrival() */
@@ -401,7 +395,19 @@ static inline u64 memquota_mark_lock(struct memquota_record *r)
 
 static inline void memquota_mark_unlock(struct memquota_record *r, u64 mark)
 {
+	/* Pairs with the exchange in memquota_mark_lock(). */
 	smp_store_release(&r->mark, mark);
+}
+
+/*
+ * Return the tag for a key: the key in the place that it has in a slot's word,
+ * and below it what the RECORD_TAGGED bits of the record's word are while a
+ * charge may take the usual way.
+ */
+static inline u64 memquota_key_tag(u64 key)
+{
+	return key << MEMQUOTA_KEY_SHIFT | MEMQUOTA_KEY_EPOCH(key) |
+	       RECORD_INDEXED;
 }
 
 /* Return the key of the record's slots. */

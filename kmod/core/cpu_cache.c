@@ -158,9 +158,9 @@ static void record_report_excess(struct memquota_record *r, u64 bytes)
 
 /*
  * Take @bytes from the record, and drop @pins, its references in units of the
- * word. Return whether the slot was valid. @key is the key of the slot that the bytes come from. The slot is void
+ * word. @key is the key of the slot that the bytes come from. The slot is void
  * unless that is still the record's key, and the word counts bytes for it: see
- * DOC: Emptying a record.
+ * DOC: Emptying a record. Return whether the slot was valid.
  */
 bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 			  u64 pins)

@@ -524,6 +524,7 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 		 * request_lock. Otherwise that record might be missed.
 		 */
 		nr_pending = READ_ONCE(t->requests.nr_pending);
+		/* Pairs with request_lock in request_finish(). */
 		smp_rmb();
 		oldest = memquota_victim_oldest(t);
 		if (oldest) {

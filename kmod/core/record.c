@@ -257,7 +257,7 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 {
 	u64 key = memquota_new_key();
 
-	r->tag = MEMQUOTA_KEY_TAG(key);
+	r->tag = memquota_key_tag(key);
 	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(key));
 	r->account = a;
 	r->participant = p;
@@ -366,7 +366,7 @@ int memquota_records_init(void)
 	if (!private_pool)
 		goto out_private;
 	/* One for each slot; few others exist at a time. */
-	BUILD_BUG_ON(NR_CPUS + 1024 > RECORD_REFS / RECORD_REF);
+	BUILD_BUG_ON(CONFIG_NR_CPUS + 1024 > RECORD_REFS / RECORD_REF);
 	BUILD_BUG_ON(sizeof(struct memquota_record) > 256);
 	BUILD_BUG_ON(sizeof(struct memquota_account) > 256 + MEMQUOTA_NAME_SIZE);
 	return 0;

@@ -23,8 +23,7 @@
  *  - A participant leaves: what it holds is uncharged.
  *  - A threshold no longer signals its eventfd.
  *
- * An account also has an id, a weak handle: 64 bits, greater than 0, greater
- * than all ids given before, and never reused.
+ * An account also has an id, a weak handle: 64 bits, greater than 0, never reused.
  */
 
 /**
@@ -101,39 +100,22 @@
  * accounts. Beyond either, ioctls fail with EDQUOT.
  */
 
-/**
- * MEMQUOTA_IOCTL_SIZE_MAX - upper bound on the size of all structures, in bytes
- */
+/* Upper bound on the size of all structures, in bytes */
 #define MEMQUOTA_IOCTL_SIZE_MAX		4096
-
-/**
- * MEMQUOTA_IOCTL_NAME_SIZE - bytes of a name, with the terminating zero
- */
+/* Bytes of a name, with the terminating zero */
 #define MEMQUOTA_IOCTL_NAME_SIZE	32
-
-/**
- * MEMQUOTA_IOCTL_REASON_SIZE - bytes of a reason, with the terminating zero
- */
+/* Bytes of a reason, with the terminating zero */
 #define MEMQUOTA_IOCTL_REASON_SIZE	64
-
-/**
- * MEMQUOTA_IOCTL_PARENTS - parents that an entry of the account list can name
- */
+/* Parents that an entry of the account list can name */
 #define MEMQUOTA_IOCTL_PARENTS		8
 
-/**
- * MEMQUOTA_IOCTL_UNLIMITED - no limit, in bytes
- */
+/* No limit, in bytes */
 #define MEMQUOTA_IOCTL_UNLIMITED	0xffffffffffffffffULL
 
-/**
- * MEMQUOTA_IOCTL_NO_DATA - in place of a time: there is no data
- */
+/* In place of a time: there is no data */
 #define MEMQUOTA_IOCTL_NO_DATA		0xffffffffffffffffULL
 
-/**
- * MEMQUOTA_IOCTL_FOREVER - no timeout, in ns
- */
+/* No timeout, in ns */
 #define MEMQUOTA_IOCTL_FOREVER		0xffffffffffffffffULL
 
 enum {
