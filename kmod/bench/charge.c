@@ -81,6 +81,25 @@ static noinline u64 loop_visit(struct bench *b, unsigned long n)
 	return bench_clock() - start;
 }
 
+/* The account is at its max, so each call is refused. */
+static noinline u64 loop_refused(struct bench *b, unsigned long n)
+{
+	struct memquota_participant *p = &b->objects->participant;
+	u64 start = bench_clock();
+
+	do {
+		if (memquota_try_charge(p, 4096, GFP_ATOMIC) != -EDQUOT)
+			return 0;
+	} while (--n);
+	return bench_clock() - start;
+}
+
+static int setup_refused(struct bench *b, const struct bench_case *c)
+{
+	return bench_setup_participants(b, c) ?:
+	       memquota_account_set_max(b->account, 1);
+}
+
 /* A participant of a null handle. */
 static int setup_disabled(struct bench *b, const struct bench_case *c)
 {
@@ -134,6 +153,13 @@ const struct bench_case bench_charge_cases[] = {
 		.per = 2,
 		.times = 2000,
 		.peer = "peer_kmalloc_kfree_accounted",
+	}, {
+		.name = "try_charge_refused",
+		.loop = loop_refused,
+		.setup = setup_refused,
+		.teardown = bench_teardown_participants,
+		.nr = 1,
+		.floor = "peer_percpu_cmpxchg",
 	}, {
 		.name = "disabled_charge_uncharge",
 		.loop = loop_charge_in_slot,
