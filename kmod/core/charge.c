@@ -355,6 +355,10 @@ static noinline int record_visit(struct memquota_participant *p,
 	if (own) {
 		freed = slot_report_freed(s);
 		have = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL);
+		/* Two CPUs that moved the participant may have mixed the two. */
+		if (unlikely(READ_ONCE(p->slot) !=
+			     memquota_slot_words(s - c->slots)))
+			WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
 	}
 	if (uncharge) {
 		/* Before the word is lowered, see memquota_mark_gross(). */
@@ -390,6 +394,9 @@ static noinline int record_visit(struct memquota_participant *p,
 			keep = 0;
 		if (have - charge > keep)
 			memquota_record_lose(r, key, have - charge - keep, 0);
+		if (unlikely(memquota_record_key(r) != key))
+			/* It was reported when the record was emptied. */
+			atomic64_sub(freed, &r->uncharged);
 	}
 	if (own)
 		slot_fill(s, key, keep, full - keep);
@@ -442,10 +449,10 @@ static noinline int charge_miss_slow(struct memquota_participant *p, u64 bytes,
  */
 static noinline int charge_miss_undo(struct memquota_participant *p, u64 bytes,
 				     enum charge_mode mode, unsigned long flags,
-				     struct memquota_slot *s, u64 gained,
+				     struct memquota_slot *s,
+				     struct memquota_account *a, u64 gained,
 				     u64 before)
 {
-	struct memquota_account *a = rcu_dereference_sched(p->record)->account;
 	u64 word = atomic64_sub_return(gained, &a->word);
 
 	if (before & ACCOUNT_CLOSED || !(word & ACCOUNT_CLOSED))
@@ -511,9 +518,8 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
 	old = atomic64_read_acquire(&other->word);
 	new = old - out * RECORD_BYTE - RECORD_REF;
-	/* The tag of a record that has left differs. */
 	if (unlikely((READ_ONCE(other->tag) ^ word) >> MEMQUOTA_KEY_SHIFT ||
-		     (s64)new < 0))
+		     old & RECORD_LEFT || (s64)new < 0))
 		return charge_miss_slow(p, bytes, mode, flags, NULL);
 	/* Before the word is lowered, see memquota_mark_gross(). */
 	atomic64_add(freed, &other->uncharged);
@@ -552,13 +558,15 @@ static __always_inline int charge_miss(struct memquota_participant *p,
 	WRITE_ONCE(share->bytes, left);
 	before = atomic64_add_return(gained, &a->word);
 	if (unlikely((s64)before < 0))
-		return charge_miss_undo(p, bytes, mode, flags, s, gained, before);
+		return charge_miss_undo(p, bytes, mode, flags, s, a, gained,
+					before);
 	old = atomic64_read_acquire(&r->word);
 	new = old + gained * RECORD_BYTE + RECORD_REF;
 	tag = READ_ONCE(r->tag);
 	if (unlikely((old ^ tag) & RECORD_TAGGED || (s64)new < 0 ||
 		     !word_try_cmpxchg(&r->word, old, new)))
-		return charge_miss_undo(p, bytes, mode, flags, s, gained, before);
+		return charge_miss_undo(p, bytes, mode, flags, s, a, gained,
+					before);
 	WRITE_ONCE(share->gained, share->gained + gained);
 	slot_fill(s, tag >> MEMQUOTA_KEY_SHIFT, half, half);
 	s->seen = ~0;
@@ -630,14 +638,14 @@ static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
 {
 	struct memquota_account *a = r->account;
 	struct memquota_tracker *t = a->tracker;
-	u16 start = READ_ONCE(t->reclaim.starts);
+	u16 end = READ_ONCE(t->reclaim.ends);
 
 	atomic64_add_unless(&a->refused, 1, -1);
 	/* Reclaim cannot make room for more than the limit itself. */
 	if (by == REFUSED_BY_ACCOUNT || bytes > READ_ONCE(t->max) ||
-	    READ_ONCE(r->victim.refused_start) == start)
+	    READ_ONCE(r->victim.refused_end) == end)
 		return;
-	WRITE_ONCE(r->victim.refused_start, start);
+	WRITE_ONCE(r->victim.refused_end, end);
 	atomic64_add(bytes, &t->reclaim.refused_bytes);
 	/* Pairs with the barrier in worker_rearm(). */
 	smp_mb__after_atomic();

@@ -250,6 +250,7 @@ struct memquota_tracker {
 	bool caches_divide;		/* more parts are wanted; waitq.lock */
 	u8 state;			/* enum memquota_state; READ_ONCE */
 	bool caches_shut;		/* the total is above max; waitq.lock */
+	bool caches_retry;		/* waitq.lock was taken; xchg */
 	bool holds;			/* in memquota_holders; holders_lock, READ_ONCE */
 	struct memquota_waitq waitq;
 

@@ -326,6 +326,14 @@ bool memquota_account_drain_local(struct memquota_account *a)
 	return any;
 }
 
+static void share_give_part_locked(struct memquota_tracker *t,
+				   struct memquota_share *share)
+{
+	lockdep_assert_held(&t->waitq.lock);
+	WRITE_ONCE(share->has_part, false);
+	t->nr_parts_taken--;
+}
+
 /* Give back what a CPU holds of the tracker. Interrupts are off. */
 static void cpu_drain(struct memquota_tracker *t, int cpu)
 {
@@ -343,8 +351,7 @@ static void cpu_drain(struct memquota_tracker *t, int cpu)
 		memquota_total_sub(t, bytes);
 	/* With the lock taken elsewhere the CPU keeps its part, unused. */
 	if (share->has_part && raw_spin_trylock(&t->waitq.lock)) {
-		share->has_part = false;
-		t->nr_parts_taken--;
+		share_give_part_locked(t, share);
 		raw_spin_unlock(&t->waitq.lock);
 	}
 }
@@ -364,7 +371,8 @@ static bool cpu_holds_any(int cpu, void *tracker)
 	for (i = 0; i < MEMQUOTA_SLOTS; i++)
 		if (READ_ONCE(c->slots[i].record))
 			return true;
-	return READ_ONCE(per_cpu_ptr(t->shares, cpu)->bytes);
+	return READ_ONCE(per_cpu_ptr(t->shares, cpu)->bytes) ||
+	       READ_ONCE(per_cpu_ptr(t->shares, cpu)->has_part);
 }
 
 /**
@@ -588,12 +596,15 @@ void memquota_cache_limits(struct memquota_tracker *t)
 
 /*
  * Only try to take the lock, which is held while tasks are woken: the caller may
- * hold the lock of a run queue. The next charge above max tries again.
+ * hold the lock of a run queue. If the lock is taken, an interrupt does it.
  */
 static void caches_try_resize(struct memquota_tracker *t)
 {
-	if (!raw_spin_trylock(&t->waitq.lock))
+	if (!raw_spin_trylock(&t->waitq.lock)) {
+		WRITE_ONCE(t->caches_retry, true);
+		irq_work_queue(&t->irq_work);
 		return;
+	}
 	memquota_cache_limits(t);
 	raw_spin_unlock(&t->waitq.lock);
 }
@@ -613,7 +624,7 @@ void memquota_caches_reopen(struct memquota_tracker *t)
 		caches_try_resize(t);
 }
 
-/* Compute the sizes again, since what they depend on has changed. May sleep. */
+/* Compute the sizes again, since what they depend on has changed. */
 void memquota_caches_resize(struct memquota_tracker *t)
 {
 	unsigned long flags;
@@ -621,6 +632,13 @@ void memquota_caches_resize(struct memquota_tracker *t)
 	raw_spin_lock_irqsave(&t->waitq.lock, flags);
 	memquota_cache_limits(t);
 	raw_spin_unlock_irqrestore(&t->waitq.lock, flags);
+}
+
+/* For tracker->irq_work: see caches_try_resize(). */
+void memquota_caches_retry_resize(struct memquota_tracker *t)
+{
+	if (READ_ONCE(t->caches_retry) && xchg(&t->caches_retry, false))
+		memquota_caches_resize(t);
 }
 
 /*
@@ -635,7 +653,7 @@ void memquota_caches_take_part(struct memquota_tracker *t,
 		return;
 	if (t->nr_parts_taken < t->nr_parts) {
 		t->nr_parts_taken++;
-		share->has_part = true;
+		WRITE_ONCE(share->has_part, true);
 	} else if (!t->caches_divide) {
 		WRITE_ONCE(t->caches_divide, true);
 		memquota_cache_limits(t);
@@ -650,12 +668,18 @@ void memquota_caches_divide(struct work_struct *work)
 	struct memquota_tracker *t = container_of(work, struct memquota_tracker,
 						  divide);
 
+	/* It may have been queued again before the last time has ended. */
+	if (!READ_ONCE(t->caches_divide))
+		return;
+	/* A CPU that is going offline is drained before or after both. */
+	cpus_read_lock();
 	memquota_drain_each(t);
 	raw_spin_lock_irq(&t->waitq.lock);
 	t->nr_parts *= 2;
 	WRITE_ONCE(t->caches_divide, false);
 	memquota_cache_limits(t);
 	raw_spin_unlock_irq(&t->waitq.lock);
+	cpus_read_unlock();
 }
 
 /* Make half as many parts if few CPUs have one. May sleep. */
@@ -703,9 +727,15 @@ static int cpu_is_dead(unsigned int cpu, struct hlist_node *node)
 	struct memquota_tracker *t = hlist_entry(node, struct memquota_tracker,
 						 hotplug);
 
+	struct memquota_share *share = per_cpu_ptr(t->shares, cpu);
+
 	local_irq_disable();
 	cpu_drain(t, cpu);
 	cpu_drain_this(t);
+	raw_spin_lock(&t->waitq.lock);
+	if (share->has_part)
+		share_give_part_locked(t, share);
+	raw_spin_unlock(&t->waitq.lock);
 	local_irq_enable();
 	return 0;
 }

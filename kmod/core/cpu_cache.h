@@ -171,6 +171,7 @@ void memquota_account_drain(struct memquota_account *a);
 u64 memquota_cache_bound(struct memquota_tracker *t);
 void memquota_cache_limits(struct memquota_tracker *t);
 void memquota_caches_resize(struct memquota_tracker *t);
+void memquota_caches_retry_resize(struct memquota_tracker *t);
 void memquota_caches_divide(struct work_struct *work);
 void memquota_caches_join_parts(struct memquota_tracker *t);
 u64 memquota_shares_bytes(struct memquota_tracker *t);

@@ -101,12 +101,6 @@ u64 memquota_record_retire(struct memquota_record *r)
 	u64 old;
 
 	local_irq_save(flags);
-	/*
-	 * First, so that charge_miss() finds the slots void when it sees
-	 * RECORD_LEFT. A slot that is found void before that leaves its bytes in
-	 * the word, and they are given back here.
-	 */
-	WRITE_ONCE(r->tag, 0);
 	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
 	if (!(old & RECORD_LEFT) && memquota_word_used(old))
 		account_give_back(r->account, memquota_word_used(old));

@@ -123,14 +123,17 @@ void memquota_index_look_first(struct memquota_record *r)
 {
 	struct memquota_index *index = &r->account->tracker->index;
 	unsigned long flags;
+	bool in_tree;
 
 	raw_spin_lock_irqsave(&index->lock, flags);
 	r->index.looked_run = 0;
-	if (r->index.state == INDEX_IN_TREE) {
+	in_tree = r->index.state == INDEX_IN_TREE;
+	if (in_tree)
 		index_unlink(index, r);
-		WRITE_ONCE(r->index.key_ns, 0);
+	/* Later it returns to the tree with this key. */
+	WRITE_ONCE(r->index.key_ns, 0);
+	if (in_tree)
 		index_link(index, r);
-	}
 	raw_spin_unlock_irqrestore(&index->lock, flags);
 }
 
@@ -223,6 +226,7 @@ void memquota_index_correct(struct memquota_tracker *t,
 	struct memquota_index *index = &t->index;
 	struct memquota_record *r;
 	unsigned int i = 0, end;
+	u64 key_ns;
 
 	while (i < nr) {
 		end = min(i + CORRECT_BATCH, nr);
@@ -232,10 +236,14 @@ void memquota_index_correct(struct memquota_tracker *t,
 			if (ns[i] == MEMQUOTA_NO_DATA ||
 			    r->index.state != INDEX_IN_TREE)
 				continue;
+			key_ns = ns[i];
+			/* Its owner may have stored an older time meanwhile. */
+			if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST))
+				key_ns = min(key_ns, READ_ONCE(r->arrival_ns));
 			r->index.looked_run = t->reclaim.run;
-			if (r->index.key_ns != ns[i]) {
+			if (r->index.key_ns != key_ns) {
 				index_unlink(index, r);
-				WRITE_ONCE(r->index.key_ns, ns[i]);
+				WRITE_ONCE(r->index.key_ns, key_ns);
 				index_link(index, r);
 			}
 		}

@@ -24,6 +24,9 @@
 /* Waits for late answers in a run while the total is above high (rule R4). */
 #define WAITS_MAX		10
 
+/* Runs in a row that give up and look again soon. */
+#define REPEATS_MAX		10
+
 /* Audits that must fail in a row before the tracker is poisoned (rule R9). */
 #define SUSPICIONS		3
 
@@ -44,7 +47,9 @@ bool memquota_reclaim_needed(struct memquota_tracker *t)
 {
 	if (READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		return false;
-	return total_over_high(t) || READ_ONCE(t->reclaim.unfinished) ||
+	/* Tasks alone, without a byte to free, are no work. */
+	return (memquota_tracker_total(t) && total_over_high(t)) ||
+	       READ_ONCE(t->reclaim.unfinished) ||
 	       atomic64_read(&t->reclaim.refused_bytes) ||
 	       atomic64_read(&t->pressure.bytes) >= PAGE_SIZE;
 }
@@ -157,7 +162,9 @@ static bool victim_collect(struct memquota_record *r, void *arg)
 	if (r->victim.round == c->round)
 		return false;
 	r->victim.round = c->round;
-	if (!memquota_victim_may_be_asked(r->account->tracker,
+	/* An account that closes has all its participants asked. */
+	if (!r->account->collapses &&
+	    !memquota_victim_may_be_asked(r->account->tracker,
 					  READ_ONCE(r->flags)))
 		return true;
 	if (!r->active) {
@@ -171,16 +178,34 @@ static bool victim_collect(struct memquota_record *r, void *arg)
 	return true;
 }
 
+/* Find out whether a participant that may be asked closes the account. */
+static bool victim_collapses(struct memquota_record *r, void *arg)
+{
+	struct victim_collection *c = arg;
+
+	if (r->victim.round == c->round)
+		return false;
+	r->victim.round = c->round;
+	if (r->active && READ_ONCE(r->flags) & RECORD_COLLAPSING &&
+	    memquota_victim_may_be_asked(r->account->tracker,
+					 READ_ONCE(r->flags)))
+		r->account->collapses = true;
+	return true;
+}
+
 /*
  * Add the account's active participants to the victims of the round, each with
- * a reference.
+ * a reference. The walk before that has the number below @round.
  */
 static void account_collect_victims(struct memquota_account *a, u64 round,
 				    struct list_head *victims)
 {
-	struct victim_collection c = { .round = round, .victims = victims };
+	struct victim_collection c = { .round = round - 1, .victims = victims };
 
 	a->collapses = false;
+	if (a->tracker->reclaim.present.for_system)
+		memquota_walk_records(a, victim_collapses, &c);
+	c.round = round;
 	memquota_walk_records(a, victim_collect, &c);
 }
 
@@ -354,7 +379,7 @@ static void reclaim_round(struct memquota_tracker *t,
 			  struct memquota_run *run)
 {
 	struct memquota_request request = { .want_bytes = want };
-	u64 arrival_ns = READ_ONCE(oldest->index.key_ns), round = ++t->reclaim.round;
+	u64 arrival_ns = READ_ONCE(oldest->index.key_ns), round = t->reclaim.round += 2;
 	struct memquota_account *a, *next_a;
 	struct memquota_record *r, *next;
 	bool asked;
@@ -406,29 +431,37 @@ static void run_begin_waiting(struct memquota_run *run, unsigned int nr_pending,
 }
 
 /*
+ * Return whether something waits for the run: the total is above high, charges
+ * are refused, or the system wants memory. Then late answers are not waited for.
+ */
+static bool run_hurries(struct memquota_tracker *t, struct memquota_run *run)
+{
+	return run->for_system || run->refused || total_over_high(t);
+}
+
+/*
  * Return whether the run must wait for answers (rule R4). It need not if what it
- * has asked for cannot be enough, unless no participant is left to ask. While
- * the total is above high, late answers are not waited for.
+ * has asked for cannot be enough, unless no participant is left to ask.
  */
 static bool run_must_wait(struct memquota_tracker *t, struct memquota_run *run,
 			  u64 want)
 {
 	unsigned int nr_pending = READ_ONCE(t->requests.nr_pending);
-	bool over_high = total_over_high(t);
+	bool hurry = run_hurries(t, run);
 
 	if (!nr_pending)
 		return false;
 	if (run->none_left) {
 		if (nr_pending != run->nr_pending)
 			return false;
-	} else if (memquota_requests_bytes(t, !over_high) < want ||
-		   (over_high && run->waits >= WAITS_MAX)) {
+	} else if (memquota_requests_bytes(t, !hurry) < want ||
+		   (hurry && run->waits >= WAITS_MAX)) {
 		return false;
 	}
 	if (time_before(jiffies, run->next_round))
 		return true;
 	run->next_round = jiffies + answer_jiffies();
-	if (!over_high)
+	if (!hurry)
 		return true;
 	memquota_requests_note_late(t);
 	run->waits += !run->none_left;
@@ -461,11 +494,13 @@ static void reclaim_give_up(struct memquota_tracker *t,
 	unsigned long pause = HZ;
 	u64 sum, total;
 
-	if (reclaim->look_again || t->index.busy_left) {
+	if ((reclaim->look_again || t->index.busy_left) &&
+	    ++reclaim->repeats < REPEATS_MAX) {
 		/* Down to low_water, also if the total is below high by then. */
 		WRITE_ONCE(reclaim->unfinished, true);
 		pause = msecs_to_jiffies(READ_ONCE(memquota_answer_ms));
 	} else {
+		reclaim->repeats = 0;
 		pr_warn_ratelimited("%s: no participant left to ask at %llu bytes, low_water %llu\n",
 				    t->name, memquota_tracker_total(t),
 				    READ_ONCE(t->low_water));
@@ -481,6 +516,17 @@ static void reclaim_give_up(struct memquota_tracker *t,
 	pause = max3(pause, 8 * (jiffies - run->began), 1UL);
 	reclaim->backoff_until = jiffies + pause;
 	reclaim->backing_off = true;
+}
+
+/*
+ * Let each participant's next refusal count again, since what was counted has
+ * been read for the last time. Records begin with 0, which is left out.
+ */
+static void reclaim_forget_refusals(struct memquota_reclaim *reclaim)
+{
+	u16 ends = reclaim->ends + 1;
+
+	WRITE_ONCE(reclaim->ends, ends ?: 1);
 }
 
 static void reclaim_next_run(struct memquota_reclaim *reclaim)
@@ -528,7 +574,7 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 		smp_rmb();
 		oldest = memquota_victim_oldest(t);
 		if (oldest) {
-			expected = memquota_requests_bytes(t, !total_over_high(t));
+			expected = memquota_requests_bytes(t, !run_hurries(t, run));
 			reclaim_round(t, oldest,
 				      want > expected ? want - expected : want,
 				      run);
@@ -555,15 +601,18 @@ static bool run_begin(struct memquota_tracker *t, struct memquota_run *run)
 		.pressure = atomic64_read(&t->pressure.bytes),
 	};
 	WRITE_ONCE(reclaim->unfinished, false);
-	/* What is refused from here on counts for the next run, or for this. */
-	WRITE_ONCE(reclaim->starts, reclaim->starts + 1);
+	/* What was freed for earlier runs. */
+	atomic64_set(&reclaim->freed_bytes, 0);
 	memquota_caches_join_parts(t);
-	memquota_tracker_drain(t);
+	/* A program can have a run begin at will by charges that are refused. */
+	memquota_drain_fresh(t);
 	total = memquota_tracker_total(t);
 	if (!run_wanted(t, run)) {
 		run->for_system = run->pressure >= PAGE_SIZE;
-		if (!run->for_system)
+		if (!run->for_system) {
+			reclaim_forget_refusals(reclaim);
 			return false;
+		}
 	}
 
 	run->begun = true;
@@ -588,6 +637,7 @@ static void run_end(struct memquota_tracker *t, struct memquota_run *run,
 	bool exhausted = run->for_system && !reached;
 
 	run->begun = false;
+	reclaim_forget_refusals(reclaim);
 	run->freed += atomic64_xchg(&reclaim->freed_bytes, 0);
 	/* What the system has wanted since is of what was left by then. */
 	memquota_pressure_settle(t, exhausted ? run->pressure :

@@ -64,8 +64,9 @@ struct memquota_run {
  *	@backing_off; the worker's own
  * @backing_off: the last run found no participant to ask; the worker's own
  * @look_again: a participant may be about to store data; the worker's own
+ * @repeats: runs in a row that gave up and looked again soon; the worker's own
  * @unfinished: the last run will be gone on with after the back-off; READ_ONCE
- * @starts: how often a run was about to begin; READ_ONCE
+ * @ends: how often a run has ended, or had nothing to do; never 0; READ_ONCE
  */
 struct memquota_reclaim {
 	bool awake;
@@ -82,7 +83,8 @@ struct memquota_reclaim {
 	bool backing_off;
 	bool look_again;
 	bool unfinished;
-	u16 starts;
+	u8 repeats;
+	u16 ends;
 };
 
 /**
@@ -92,7 +94,7 @@ struct memquota_reclaim {
  * @run: the run that @tries counts for; the worker's own
  * @tries: questions that brought back too little; the worker's own
  * @requested: a request was issued to it; the worker's own
- * @refused_start: reclaim.starts when a refusal counted last; racy
+ * @refused_end: reclaim.ends when a refusal counted last; racy
  */
 struct memquota_victim {
 	u64 round;
@@ -100,7 +102,7 @@ struct memquota_victim {
 	u32 run;
 	u8 tries;
 	bool requested;
-	u16 refused_start;
+	u16 refused_end;
 };
 
 /**

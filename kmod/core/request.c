@@ -58,8 +58,9 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_give_up_ms);
 #define SLEEPER_EXPIRED		BIT(3)
 #define SLEEPER_AGAIN		BIT(4)	/* the callback has returned -EAGAIN */
 
-/* Until a callback that returned -EAGAIN is called again. */
+/* Until a callback that returned -EAGAIN is called again; each time doubled. */
 #define RETRY_MS		10
+#define RETRY_MS_MAX		1000
 
 static DEFINE_RAW_SPINLOCK(request_lock);
 /* Those that were neither answered nor have expired, by id; request_lock. */
@@ -286,8 +287,11 @@ static bool request_call(struct memquota_sleeper *s)
 		   s->state | (again ? SLEEPER_AGAIN : SLEEPER_RETURNED));
 	raw_spin_unlock_irqrestore(&request_lock, flags);
 	/* Only this work item queues itself before SLEEPER_RETURNED is set. */
-	if (again)
-		queue_delayed_work(s->wq, &s->work, msecs_to_jiffies(RETRY_MS));
+	if (again) {
+		queue_delayed_work(s->wq, &s->work,
+				   msecs_to_jiffies(s->retry_ms));
+		s->retry_ms = min(2 * s->retry_ms, RETRY_MS_MAX);
+	}
 	return ended;
 }
 
@@ -323,6 +327,7 @@ bool memquota_request_issue(struct memquota_record *r,
 	s->uncharged = atomic64_read(&r->uncharged);
 	s->run = memquota_history_run(t);
 	s->issued = jiffies;
+	s->retry_ms = RETRY_MS;
 	s->wq = memquota_lane_wq(s->lane);
 	s->question = *question;
 	WRITE_ONCE(s->answered, false);

@@ -49,6 +49,7 @@ struct memquota_sleeper {
 	u64 uncharged;				/* before it was issued */
 	u64 run;				/* in which it was issued */
 	unsigned long issued;			/* jiffies */
+	int retry_ms;				/* the work item's own */
 	struct memquota_question question;	/* const but for freed */
 	u64 bytes;				/* in requests.bytes */
 	u32 late;				/* requests.late at the issue */

@@ -99,6 +99,7 @@ static void tracker_wake(struct irq_work *work)
 		queue_work(memquota_wq, &t->reaper);
 	if (READ_ONCE(t->caches_divide))
 		queue_work(memquota_wq, &t->divide);
+	memquota_caches_retry_resize(t);
 	memquota_wake_waiters(t);
 	memquota_reclaim_wake(t);
 }
@@ -389,7 +390,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	INIT_RCU_WORK(&t->free, tracker_free);
 	refcount_set(&t->refs, 1);
 	t->drained = jiffies - HZ;
-	t->reclaim.starts = 1;
+	t->reclaim.ends = 1;
 	t->shares = alloc_percpu_gfp(struct memquota_share, gfp);
 	if (!t->shares) {
 		kfree(t);

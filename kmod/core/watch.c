@@ -67,8 +67,9 @@ static u64 watch_use(struct memquota_watch *w)
  */
 void memquota_watch_notify(struct memquota_watch *w)
 {
-	if (w->account)
-		memquota_account_ref(w->account);
+	/* Without a reference the account is being freed, and its marks are gone. */
+	if (w->account && !refcount_inc_not_zero(&w->account->refs))
+		return;
 	if (!irq_work_queue(&w->irq_work) && w->account)
 		memquota_account_unref(w->account);
 }

@@ -54,6 +54,9 @@ static void worker_rearm(struct memquota_tracker *t, bool waits)
 	struct memquota_reclaim *reclaim = &t->reclaim;
 	long delay = memquota_requests_expire(t, false);
 
+	/* give_up_ms may be lowered meanwhile. */
+	if (READ_ONCE(t->requests.nr_pending))
+		delay = min_t(long, delay, HZ);
 	if (waits) {
 		delay = min_t(long, delay, reclaim->present.next_round - jiffies);
 	} else if (reclaim->backing_off) {

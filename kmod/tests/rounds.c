@@ -14,6 +14,7 @@ static void t9_a_caller_that_retries_closes_few(struct kunit *test)
 	struct actor *actors[18];
 	unsigned int i, closed = 0;
 	bool retried = false;
+	u64 runs;
 
 	need_cpus(test, 2);
 	for (i = 0; i < 18; i++) {
@@ -34,6 +35,13 @@ static void t9_a_caller_that_retries_closes_few(struct kunit *test)
 	/* Down to low_water, and what one charge wants. */
 	KUNIT_EXPECT_GE(test, closed, 5);
 	KUNIT_EXPECT_LE(test, closed, 6);
+	/* What it is refused after that run starts another. */
+	actor_charge(holder, HIGH - exact_total(t));
+	runs = count_runs(t);
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&caller->p, SZ_16K, GFP_ATOMIC),
+			-EDQUOT);
+	EXPECT_SETTLES(test, count_runs(t) > runs);
+	settle(test, t);
 }
 
 /* Each answers never, and holds a byte. */

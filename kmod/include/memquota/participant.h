@@ -106,8 +106,8 @@ typedef void (*memquota_reclaim_fn)(struct memquota_participant *participant,
  * @reclaim_sleeping: callback in process context, with a reference to the owner
  *	that @get took. It returns 0 when it is done; -EINPROGRESS if
  *	memquota_reclaim_done() will answer; -EAGAIN if it would wait for a lock:
- *	it is called again in 10 ms, until the request was answered or, unless
- *	the participant is collapsing, expires;
+ *	it is called again in 10 ms, 20 ms and so on up to 1 s, until the request
+ *	was answered or, unless the participant is collapsing, expires;
  *	another errno if it could not reclaim, and the account closes. Callbacks
  *	that hang delay those of the same module and tracker
  * @get: takes a reference to the owner for @reclaim_sleeping, or returns false

@@ -3,7 +3,7 @@
  * Sockets as participants. Freeing a socket's memory needs the socket lock. A
  * program can make a thread keep that for any time, for example by a page fault
  * in sendmsg(), so reclaim does not wait for it: while a thread owns the socket
- * the request is pending, and memquota tries again every 10 ms until it expires.
+ * the request is pending, and memquota tries again until it expires.
  * These functions take the lock and a reference to the socket; the protocol
  * supplies one function that frees.
  */
