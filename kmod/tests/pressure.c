@@ -197,9 +197,9 @@ static void r12_pressure_ends_with_bytes_freed(struct kunit *test)
 	WRITE_ONCE(memquota_answer_ms, 60000);
 	tracker_shrink(t, SZ_1M);
 	EXPECT_SETTLES(test, READ_ONCE(gate.inside));
-	WRITE_ONCE(memquota_answer_ms, answer_ms);
 	actor_charge(younger, 7 * SZ_1M);
 	WRITE_ONCE(gate.open, true);
+	WRITE_ONCE(memquota_answer_ms, answer_ms);
 	settle(test, t);
 	KUNIT_EXPECT_GT(test, count_asks(oldest), 0);
 	KUNIT_EXPECT_EQ(test, count_asks(younger), 0);
