@@ -355,10 +355,6 @@ static noinline int record_visit(struct memquota_participant *p,
 	if (own) {
 		freed = slot_report_freed(s);
 		have = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL);
-		/* Two CPUs that moved the participant may have mixed the two. */
-		if (unlikely(READ_ONCE(p->slot) !=
-			     memquota_slot_words(s - c->slots)))
-			WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
 	}
 	if (uncharge) {
 		/* Before the word is lowered, see memquota_mark_gross(). */
@@ -392,10 +388,9 @@ static noinline int record_visit(struct memquota_participant *p,
 		/* Report an uncharge of more than is held instead of caching it. */
 		if (unlikely(have - charge > memquota_record_used(r)))
 			keep = 0;
-		if (have - charge > keep)
-			memquota_record_lose(r, key, have - charge - keep, 0);
-		if (unlikely(memquota_record_key(r) != key))
-			/* It was reported when the record was emptied. */
+		/* If it was emptied, what the slot freed was reported then. */
+		if (have - charge > keep &&
+		    !memquota_record_lose(r, key, have - charge - keep, 0))
 			atomic64_sub(freed, &r->uncharged);
 	}
 	if (own)

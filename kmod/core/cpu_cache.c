@@ -267,10 +267,13 @@ struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
 		slots_sweep(c);
 	}
 	/* A record has one slot a CPU: evict the one that it had elsewhere. */
-	if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED))
+	if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED)) {
+		/* Two CPUs that moved it at once may have mixed the two. */
+		WRITE_ONCE(p->slot, memquota_slot_words(home - c->slots));
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 			if (s->record == r)
 				memquota_slot_evict(c, s);
+	}
 	if (!home->record)
 		return home;
 	if (home->record != r)
