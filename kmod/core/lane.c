@@ -17,7 +17,7 @@
  *
  * A module's first sleeping join in a tracker creates the lane. A join can be
  * atomic and alloc_workqueue() sleeps, so a work item allocates the workqueue.
- * If a request comes first, the reclaimer allocates it. Trackers without such
+ * If a request comes first, reclaim allocates it. Trackers without such
  * participants have no lane. Programs need none, because their callbacks do not
  * sleep: their requests run in shared_wq, and so do those of a lane whose
  * workqueue could not be allocated.

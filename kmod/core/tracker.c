@@ -399,7 +399,7 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 	return t;
 }
 
-/* Start the tracker and add it to the list, unless its name is taken. */
+/* Add the tracker to the list, unless its name is taken. */
 static int tracker_publish(struct memquota_tracker *t)
 {
 	struct memquota_tracker *other;

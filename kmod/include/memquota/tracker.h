@@ -136,7 +136,8 @@ void __memquota_barrier(struct module *owner);
  * it returns none of the module's callbacks is running, put() included. It does
  * not wait for sleeping callbacks of other modules, nor for answers: a request
  * that was not answered holds the module until it expires. If the module's init
- * function fails, nothing holds the module, so it answers all requests first.
+ * function fails, nothing holds the module, so it answers all requests first,
+ * and none of its callbacks may return -EAGAIN before init has succeeded.
  *
  * Context: may sleep; not from a callback.
  */
