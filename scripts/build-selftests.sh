@@ -36,12 +36,14 @@ for file in "$TOP"/selftests/*.c "$TOP"/selftests/*.sh; do
 	esac
 done
 if [ $# = 0 ]; then
-	need "/usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a:gcc-multilib" \
+	# Not gcc-multilib, which conflicts with all cross compilers.
+	need "/usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a:gcc-$(gcc -dumpversion)-multilib" \
 		/usr/lib32/libc.a:libc6-dev-i386
 	mapfile -t names < <(sed -n 's/^IOCTL_PROGS [:+]= //p' \
 		"$TOP/selftests/Makefile" | tr ' ' '\n')
 	for name in "${names[@]}"; do
-		build "$TOP/selftests/$name.c" "$BUILD/selftests/${name}32" -m32
+		build "$TOP/selftests/$name.c" "$BUILD/selftests/${name}32" \
+			-m32 -idirafter /usr/include/x86_64-linux-gnu
 	done
 	build "$TOP/Documentation/example.c" "$BUILD/memquota-example"
 fi
