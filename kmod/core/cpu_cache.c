@@ -436,14 +436,17 @@ void memquota_drain_fresh(struct memquota_tracker *t)
 	u32 drains = READ_ONCE(t->drains);
 	long pause;
 
-	mutex_lock(&t->drain_lock);
-	/* Another caller may have begun one, and ended it, meanwhile. */
-	if (t->drains == drains) {
+	for (;;) {
+		mutex_lock(&t->drain_lock);
 		pause = t->drained + DRAIN_INTERVAL - jiffies;
-		if (pause > 0)
-			schedule_timeout_uninterruptible(pause);
-		drain_shared_locked(t);
+		/* Another caller may have begun one, and ended it, meanwhile. */
+		if (t->drains != drains || pause <= 0)
+			break;
+		mutex_unlock(&t->drain_lock);
+		schedule_timeout_uninterruptible(pause);
 	}
+	if (t->drains == drains)
+		drain_shared_locked(t);
 	mutex_unlock(&t->drain_lock);
 }
 
@@ -729,7 +732,6 @@ static int cpu_is_dead(unsigned int cpu, struct hlist_node *node)
 {
 	struct memquota_tracker *t = hlist_entry(node, struct memquota_tracker,
 						 hotplug);
-
 	struct memquota_share *share = per_cpu_ptr(t->shares, cpu);
 
 	local_irq_disable();

@@ -379,13 +379,16 @@ static void reclaim_round(struct memquota_tracker *t,
 			  struct memquota_run *run)
 {
 	struct memquota_request request = { .want_bytes = want };
-	u64 arrival_ns = READ_ONCE(oldest->index.key_ns), round = t->reclaim.round += 2;
+	u64 arrival_ns = READ_ONCE(oldest->index.key_ns), round;
 	struct memquota_account *a, *next_a;
 	struct memquota_record *r, *next;
 	bool asked;
 	LIST_HEAD(accounts);
 	LIST_HEAD(victims);
 
+	/* Two numbers, see account_collect_victims(). */
+	t->reclaim.round += 2;
+	round = t->reclaim.round;
 	memquota_walk_down(oldest->account, &accounts);
 	list_for_each_entry(a, &accounts, down) {
 		atomic64_add_unless(&a->reclaims, 1, -1);
@@ -637,6 +640,8 @@ static void run_end(struct memquota_tracker *t, struct memquota_run *run,
 	bool exhausted = run->for_system && !reached;
 
 	run->begun = false;
+	if (reached)
+		reclaim->repeats = 0;
 	reclaim_forget_refusals(reclaim);
 	run->freed += atomic64_xchg(&reclaim->freed_bytes, 0);
 	/* What the system has wanted since is of what was left by then. */
