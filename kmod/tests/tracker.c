@@ -497,23 +497,24 @@ static void t9_caches_are_drained_before_refusing(struct kunit *test)
 static void t9_a_drain_serves_all_for_10_ms(struct kunit *test)
 {
 	struct memquota_tracker *t = new_tracker(test,
-		&(struct memquota_limits){ .max = SZ_1M });
+		&(struct memquota_limits){ .max = 16 * SZ_1M });
 	struct spread *s = new_spread(test, t, 3, 100);
 	struct actor *actor = lone_actor(test, t, 0, 9);
 	u64 exact = num_online_cpus() * 300;
 
+	/* A part of the caches for each CPU: dividing them drains, too. */
 	need_cpus(test, 2);
 	run_on_all_cpus(test, charge_each, s);
 	/* A charge above max starts no reclaim, which would drain. */
 	tracker_set_drained(t, jiffies + 60 * HZ);
-	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL),
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_32M, GFP_KERNEL),
 			-EDQUOT);
 	KUNIT_EXPECT_GT(test, read_total(t), exact);
 	tracker_set_drained(t, jiffies - max(HZ / 100, 1));
-	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_ATOMIC),
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_32M, GFP_ATOMIC),
 			-EDQUOT);
 	KUNIT_EXPECT_GT(test, read_total(t), exact);
-	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_2M, GFP_KERNEL),
+	KUNIT_EXPECT_EQ(test, memquota_try_charge(&actor->p, SZ_32M, GFP_KERNEL),
 			-EDQUOT);
 	KUNIT_EXPECT_EQ(test, read_total(t), exact);
 	KUNIT_EXPECT_LE(test, jiffies - tracker_drained(t), 60 * HZ);
