@@ -44,24 +44,38 @@ static inline bool stat_becomes(const char *key, long long value)
 	return stat_of(key) == value;
 }
 
+/* Wait until a counter has at least a value, while requests arrive. */
+static inline bool stat_reaches(const char *key, long long value)
+{
+	int tries;
+
+	for (tries = 0; tries < 1000 && stat_of(key) < value; tries++)
+		usleep(10000);
+	return stat_of(key) >= value;
+}
+
 /* Return the requests, of any kind, that the sample has seen. */
 static inline long long requests_seen(void)
 {
 	return stat_of("requests") + stat_of("malformed") + stat_of("failed");
 }
 
-/* Wait until no more requests arrive. Each must have had its reset. */
+/*
+ * Wait until no more requests arrive for as long as TCP may take to send one
+ * again. Each must have had its reset.
+ */
 static inline bool requests_settle(void)
 {
-	long long before = -1, now = requests_seen();
-	int tries;
+	long long before = -1, now;
+	int tries, same = 0;
 
-	for (tries = 0; tries < 100 && now != before; tries++) {
+	for (tries = 0; tries < 100 && same < 5; tries++) {
+		now = requests_seen();
+		same = now == before ? same + 1 : 0;
 		before = now;
 		usleep(100000);
-		now = requests_seen();
 	}
-	return now == before && stat_of("resets") == now;
+	return same == 5 && stat_of("resets") == before;
 }
 
 struct line {
