@@ -12,20 +12,27 @@ problems=()
 
 # count NAME LINE-START: add up the results in build/out/NAME
 count() {
-	local name=$1 start=$2 file line ok=0 bad=0
+	local name=$1 start=$2 file line ok=0 bad=0 said
 	for file in "$BUILD/out/$name"/*tap; do
 		[ -e "$file" ] || continue
+		said=()
 		while IFS= read -r line; do
-			line=${line#"$start"}
 			case $line in
-			"ok "*"# SKIP"*) skipped=$((skipped + 1)) ;;
-			"ok "*) ok=$((ok + 1)) ;;
-			"not ok "*)
+			"${start}ok "*"# SKIP"*) skipped=$((skipped + 1)) ;;
+			"${start}ok "*) ok=$((ok + 1)) ;;
+			"${start}not ok "*)
 				bad=$((bad + 1))
-				problems+=("$name: $(basename "${file%.*}"): $line")
+				problems+=("$name: $(basename "${file%.*}"): ${line#"$start"}"
+					   "${said[@]:0:20}")
+				;;
+			*)
+				# A failed case says why before its result.
+				said+=("$line")
+				continue
 				;;
 			esac
-		done < <(grep -E "^$start(not )?ok " "$file")
+			said=()
+		done <"$file"
 	done
 	passed=$((passed + ok)) failed=$((failed + bad))
 	say "    $name: $ok passed, $bad failed"
