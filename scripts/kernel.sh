@@ -23,7 +23,8 @@
 # the cache is never updated; delete it to get a newer version.
 #
 # kernel.sh herd7 prepares herd7, which runs litmus tests, and prints the folder
-# of its program, herd7.
+# of its program, herd7. kernel.sh qemu-plugin prepares qemu-plugin.h, which
+# plugins of the installed QEMU include, and prints its folder.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -33,22 +34,29 @@ PATCHES=("$TOP"/scripts/patches/*.patch)
 
 # --- Packages, without changing apt's configuration or state ---
 
-mirror() {
-	local codename
+codename() {
 	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	. /etc/os-release && echo "$VERSION_CODENAME"
+}
+
+mirror() {
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' |
-		awk -v c="$codename" '
+		awk -v c="$(codename)" '
 			$1 == c || $1 ~ /^(old)*stable$/ { print $2; exit }'
 }
 
 # Debian's name of the architecture whose packages private_apt reads
 deb_arch=amd64
 
+# What update_lists reads: binary packages (deb) or sources (deb-src), from where
+deb_type=deb
+deb_suites='bookworm bookworm-backports trixie-backports sid'
+
 apt_dir() {
-	case $deb_arch in
-	amd64) echo "$CACHE/apt" ;;
+	case $deb_type-$deb_arch in
+	deb-amd64) echo "$CACHE/apt" ;;
+	deb-src-*) echo "$CACHE/apt-src" ;;
 	*) echo "$CACHE/apt-$deb_arch" ;;
 	esac
 }
@@ -76,8 +84,8 @@ update_lists() {
 	need /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
 	: >"$dir/status"
-	for suite in bookworm bookworm-backports trixie-backports sid; do
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+	for suite in $deb_suites; do
+		echo "$deb_type [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
 			"$uri $suite main"
 	done >"$dir/sources.list"
 	logged "$LOGS/apt-update.log" private_apt apt-get update
@@ -316,6 +324,31 @@ END
 	mv "$work" "$dir"
 }
 
+# --- The header of QEMU's plugins ---
+
+# No binary package has the header. It is the same in all revisions of an
+# upstream version, so a revision that the archive has replaced does no harm.
+unpack_plugin_header() {
+	local work=$dir.tmp version
+	rm -rf "$work" "$dir"
+	mkdir -p "$work"
+	deb_type=deb-src deb_suites="$(codename) $(codename)-backports"
+	step 1 2 "qemu-plugin.h: reading lists of source packages"
+	update_lists
+	version=$(private_apt apt-cache showsrc --only-source qemu |
+		awk -v v="$upstream-" '
+			$1 == "Version:" && index($2, v) == 1 && !n++ { print $2 }')
+	[ -n "$version" ] || die "the archive has no source of QEMU $upstream"
+	step 2 2 "qemu-plugin.h: downloading QEMU's source $version"
+	(cd "$work" && logged "$LOGS/fetch.log" private_apt apt-get source \
+		--download-only --tar-only "qemu=$version")
+	tar -xJf "$work"/qemu_*.orig.tar.xz -C "$work" --no-same-owner \
+		--strip-components=3 --wildcards '*/include/qemu/qemu-plugin.h'
+	rm "$work"/qemu_*
+	touch "$work/complete"
+	mv "$work" "$dir"
+}
+
 [ $# = 1 ] || usage
 name=$1
 case $name in
@@ -353,6 +386,17 @@ herd7)
 	if [ ! -e "$dir/complete" ]; then
 		lock apt
 		[ -e "$dir/complete" ] || unpack_herd7
+	fi
+	;;
+qemu-plugin)
+	need qemu-system-x86_64:qemu-system-x86
+	# shellcheck disable=SC2016 # dpkg's variable, not the shell's
+	upstream=$(dpkg-query -W -f '${source:Version}' qemu-system-x86)
+	upstream=${upstream%-*}
+	dir=$CACHE/qemu-plugin-${upstream#*:}
+	if [ ! -e "$dir/complete" ]; then
+		lock apt
+		[ -e "$dir/complete" ] || unpack_plugin_header
 	fi
 	;;
 *)
