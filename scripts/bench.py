@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-INSTRUMENTS = ("instructions", "qemu", "uml")
+INSTRUMENTS = ("instructions", "cachelines", "qemu", "uml")
 
 # Where to count a case's locked instructions. Inlined code is in the case's
 # loop. For called functions, count every function that they call in turn,
@@ -142,6 +142,37 @@ def count_locked_at_most(functions, names):
     return sum(count_writes(functions[name])[0] for name in seen)
 
 
+def read_sections(path):
+    """Return what scripts/cachelines.c counted in each section."""
+    names = ("cpu", "instructions", "locked", "operations", "lines",
+             "l1_misses", "l2_misses")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return [dict(zip(names, map(int, line.split()))) for line in file]
+
+
+def count_per_operation(sections, loop, empty, operations):
+    """Return the fields of a result: section loop less section empty.
+
+    Sections have numbers from 1; 0 is no section.
+    """
+    def per_operation(name):
+        count = sections[loop - 1][name]
+        if empty:
+            count -= sections[empty - 1][name]
+        return round(count / operations, 3)
+
+    result = {"value": per_operation("instructions"),
+              "locked_instructions": per_operation("locked"),
+              "l1_misses": per_operation("l1_misses"),
+              "cold_lines": per_operation("l2_misses")}
+    # Only some loops mark their operations.
+    if sections[loop - 1]["operations"]:
+        result["lines"] = per_operation("lines")
+    return result
+
+
 def collect(instrument, output, budgets, modules):
     def read(name):
         with open(os.path.join(output, name), encoding="utf-8") as file:
@@ -151,9 +182,10 @@ def collect(instrument, output, budgets, modules):
         rows = json.load(file)["budgets"]
     loops = disassemble(os.path.join(modules, "memquota_bench.ko"))
     code = disassemble(os.path.join(modules, "memquota.ko"))
+    sections = read_sections(os.path.join(output, "plugin"))
     results = []
     for line in read("results").splitlines():
-        case, value, unit, cpus, count, peer, peer_value, own = line.split()
+        case, value, unit, cpus, count, peer, peer_value, own, *marks = line.split()
         result = {"case": case, "value": parse_number(value), "unit": unit,
                   "cpus": int(cpus)}
         if own != "-":
@@ -167,10 +199,13 @@ def collect(instrument, output, budgets, modules):
         result["peer_value"] = None if peer_value == "-" else parse_number(peer_value)
         if count != "0":
             result["participants"] = int(count)
-        if unit == "instructions" and case in INLINED:
+        loop, empty, operations = map(int, marks or (0, 0, 0))
+        if sections is not None and loop:
+            result.update(count_per_operation(sections, loop, empty, operations))
+        elif unit == "instructions" and case in INLINED:
             result["locked_instructions"], result["shared_lines"] = count_inlined(
                 case, loops, code)
-        if unit == "instructions" and case in CALLED:
+        elif unit == "instructions" and case in CALLED:
             result["locked_instructions_at_most"] = count_locked_at_most(
                 code, CALLED[case])
         results.append(result)
@@ -210,7 +245,8 @@ def table(folder):
         print(f"\n{run['instrument']}: Linux {run['kernel']}, "
               f"{run['cpus']} CPU{'s' if run['cpus'] > 1 else ''}")
         print(f"{'case':<47}{'value':>12} {'unit':<13}{'cpus':>4}"
-              f"{'budget':>9}{'locked':>7}{'shared':>7}  peer")
+              f"{'budget':>9}{'locked':>7}{'shared':>7}{'lines':>7}"
+              f"{'cold':>6}  peer")
         for r in run["results"]:
             name = r["case"]
             if "participants" in r and not re.search(r"\d", name):
@@ -219,6 +255,10 @@ def table(folder):
             if r["budget"] is not None and r["value"] > r["budget"]:
                 budget = "!" + budget
             locked = r.get("locked_instructions", "")
+            if isinstance(locked, float):
+                locked = f"{locked:.2f}"
+            lines, cold = (f"{r[key]:.1f}" if key in r else ""
+                           for key in ("lines", "cold_lines"))
             if "locked_instructions_at_most" in r:
                 locked = f"<={r['locked_instructions_at_most']}"
             peer = ""
@@ -229,7 +269,7 @@ def table(folder):
             print(f"{name:<47}{r['value']:>12,.2f} "
                   f"{r['unit'].replace('_', ' '):<13}{r['cpus']:>4}{budget:>9}"
                   f"{locked:>7}"
-                  f"{r.get('shared_lines', ''):>7}  {peer}")
+                  f"{r.get('shared_lines', ''):>7}{lines:>7}{cold:>6}  {peer}")
 
 
 def plot(folder):

@@ -6,10 +6,14 @@
 # plots against the number of CPUs and participants:
 #
 #	instructions	QEMU counts instructions, one CPU, Debian's 6.1
+#	cachelines	the same, with a plugin of QEMU, cachelines.c, which counts
+#			locked instructions, cache lines and misses
 #	qemu		QEMU, as many CPUs as this machine has, Debian's 6.1
 #	uml		User-mode Linux, as many CPUs as this machine has
 #
 # ONLY=INSTRUMENT runs one of them and keeps the last results of the rest.
+# CACHES=l1_kib=48,l1_ways=12,l2_kib=2048,l2_ways=16 gives cachelines other caches
+# than these.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -41,23 +45,31 @@ run() {
 	mv "$out/$instrument.json.tmp" "$out/$instrument.json"
 }
 
-step 1 6 "preparing the kernels (once; minutes)"
+step 1 7 "preparing the kernels (once; minutes)"
 "$TOP/scripts/kernel.sh" 6.1 >/dev/null
 "$TOP/scripts/kernel.sh" uml >/dev/null
-step 2 6 "building the modules"
+step 2 7 "building the modules"
 "$TOP/scripts/build-modules.sh" 6.1 MEMQUOTA_BENCH=y
 # Leave out the tests: they are not measured.
 "$TOP/scripts/build-modules.sh" uml CONFIG_KUNIT= MEMQUOTA_BENCH=y
 build_program "$TOP/kmod/bench/programs.c" "$out/programs"
-step 3 6 "counting instructions"
+header=$("$TOP/scripts/kernel.sh" qemu-plugin)
+gcc -shared -fPIC -O2 -Wall -Wextra -Wno-unused-parameter -I"$header" \
+	-o "$out/cachelines.so" "$TOP/scripts/cachelines.c"
+step 3 7 "counting instructions"
 counted=peers,charge,objects,range,arena,index,memory,overhead,participants
 counted+=,latency,programs_ioctls,programs_latency
 run instructions 6.1 "$counted" --icount --append preempt=full --append BENCH_ARGS=counts=1
-step 4 6 "scaling in QEMU, $cpus CPUs"
+step 4 7 "counting cache lines"
+# Keep the lock prefixes, which the kernel removes on one CPU.
+run cachelines 6.1 charge,objects --icount --append noreplace-smp \
+	--plugin "$out/cachelines.so${CACHES:+,$CACHES}" \
+	--append 'BENCH_ARGS="counts=1 readings=5"'
+step 5 7 "scaling in QEMU, $cpus CPUs"
 ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling,programs_scaling --cpus "$cpus"
-step 5 6 "scaling in User-mode Linux, $cpus CPUs"
+step 6 7 "scaling in User-mode Linux, $cpus CPUs"
 run uml uml scaling --cpus "$cpus" --append BENCH_ARGS=rounds=10
-step 6 6 "printing the results"
+step 7 7 "printing the results"
 "$TOP/scripts/bench.py" merge "$out"
 "$TOP/scripts/bench.py" plot "$out"
 "$TOP/scripts/bench.py" table "$out"

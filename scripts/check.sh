@@ -11,8 +11,8 @@
 steps=11
 findings=0
 work=$BUILD/check
-# Programs for user space among the modules' sources.
-guest_programs=(kmod/bench/programs.c kmod/samples/mqpipe_demo.c)
+# Code for user space beside selftests and the tool.
+user_space=(kmod/bench/programs.c kmod/samples/mqpipe_demo.c scripts/cachelines.c)
 
 # files PATTERN...: list the files of the checkout, committed or not ignored
 files() {
@@ -189,12 +189,12 @@ style() {
 	local ignored
 	checkpatch , '*.[ch]' '*Kbuild' ':!kmod/*/trace.h' ':!*/compat.h' \
 		':!kmod/tests/harness.h' ':!selftests' ':!uapi/memquotactl' \
-		"${guest_programs[@]/#/:!}"
+		"${user_space[@]/#/:!}"
 	# The macros there evaluate a condition repeatedly on purpose.
 	checkpatch MACRO_ARG_REUSE kmod/tests/harness.h
 	# User space has none of the kernel's types and attributes.
 	checkpatch PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE \
-		'selftests/*.c' "${guest_programs[@]}"
+		'selftests/*.c' "${user_space[@]}"
 	# Nor has the tool, and checkpatch misreads its tables of options.
 	ignored=PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NEW_TYPEDEFS
 	ignored+=,CAMELCASE,SPLIT_STRING,COMPLEX_MACRO,REPEATED_WORD

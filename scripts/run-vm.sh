@@ -11,6 +11,8 @@
 #	--append ARGS	append to the kernel's command line; NAME=VALUE gets
 #			into the script's environment
 #	--icount	QEMU counts: one CPU, a nanosecond per instruction
+#	--plugin FILE[,ARGUMENT...]	QEMU loads the plugin, which writes
+#			build/out/NAME/plugin
 #	--expect REGEX	fail unless the kernel's log matches; ignore other
 #			reports of the kernel
 #	--name NAME	name of the log and the output, KERNEL-SCRIPT by default
@@ -30,8 +32,8 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-cpus=4 mem=2G timeout=300 append='' icount='' expect='' name='' quiet=''
-interactive=''
+cpus=4 mem=2G timeout=300 append='' icount='' plugin='' expect='' name=''
+quiet='' interactive=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--cpus) cpus=$2; shift ;;
@@ -39,6 +41,7 @@ while [ $# -gt 0 ]; do
 	--timeout) timeout=$2; shift ;;
 	--append) append+=" $2"; shift ;;
 	--icount) icount=y ;;
+	--plugin) plugin=$2; shift ;;
 	--expect) expect=$2; shift ;;
 	--name) name=$2; shift ;;
 	--quiet) quiet=y ;;
@@ -133,6 +136,10 @@ uml*)
 		append="tsc=reliable $append"
 	else
 		command+=(-accel "$ACCEL")
+	fi
+	if [ -n "$plugin" ]; then
+		mkdir -p "$out"
+		command+=(-plugin "$plugin,out=$out/plugin")
 	fi
 	command+=(-cpu max -smp "$cpus" -m "$mem" -nodefaults -no-reboot
 		  -display none -kernel "$dir/image" -initrd "$work/initramfs"

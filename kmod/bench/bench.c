@@ -7,7 +7,12 @@
  * results from /sys/kernel/debug/memquota_bench/results, one a line, with "-"
  * for an absent value:
  *
- *	case value unit cpus participants peer peer_value budget
+ *	case value unit cpus participants peer peer_value budget section empty
+ *	operations
+ *
+ * The last three say which sections between the marks of marks.h the value is
+ * from: the section of the operations, that of the empty loop, and the number of
+ * operations in each. They are 0 if there are none.
  */
 #define pr_fmt(fmt) "memquota_bench: " fmt
 
@@ -63,6 +68,7 @@ static DEFINE_MUTEX(results_lock);
 static LIST_HEAD(lines);
 static struct dentry *debugfs_dir;
 static u64 ticks_per_ms;
+static unsigned int sections;
 
 static int print_value(char *buf, size_t size, u64 value)
 {
@@ -86,9 +92,10 @@ void bench_report(const struct bench_result *r)
 		return;
 	strscpy(line->name, r->name, sizeof(line->name));
 	line->value = r->value;
-	scnprintf(line->text, 256, "%s %s %s %u %u %s %s %s", r->name, value,
-		  r->unit, r->cpus, r->participants, r->peer ?: "-",
-		  peer_value, budget);
+	scnprintf(line->text, 256, "%s %s %s %u %u %s %s %s %u %u %lu", r->name,
+		  value, r->unit, r->cpus, r->participants, r->peer ?: "-",
+		  peer_value, budget, r->section, r->empty_section,
+		  r->operations);
 	pr_info("%s\n", line->text);
 	list_add_tail(&line->node, &lines);
 }
@@ -130,58 +137,87 @@ const char *bench_unit(void)
 	return bench_counts ? "instructions" : "ns";
 }
 
+struct reading {
+	u64 ticks;
+	unsigned int section;
+};
+
 /*
- * Measure the least of many readings, to leave out interrupts. A reading
- * covers thousands of operations, so it includes rare work of an operation.
+ * Return the least of many readings, to leave out interrupts. A reading covers
+ * thousands of operations, so it includes rare work of an operation.
  */
-int bench_measure(const struct bench_case *c, u64 *value)
+static struct reading read_least(struct bench *b, const struct bench_case *c,
+				 u64 (*loop)(struct bench *b, unsigned long n))
 {
-	unsigned long times = bench_times(c);
-	u64 best = U64_MAX, empty = measure_empty_reading();
-	struct bench b = { };
+	struct reading best = { .ticks = U64_MAX };
 	unsigned int i;
+	u64 ticks;
+
+	for (i = 0; i <= readings; i++) {
+		if (c->rewind)
+			c->rewind(b);
+		if (c->cold)
+			bench_mark(BENCH_MARK_COLD);
+		bench_mark(BENCH_MARK_BEGIN);
+		ticks = loop(b, bench_times(c));
+		bench_mark(BENCH_MARK_END);
+		sections++;
+		/* The first reading warms up. */
+		if (i && ticks < best.ticks)
+			best = (struct reading){ ticks, sections };
+		cond_resched();
+	}
+	return best;
+}
+
+int bench_measure(const struct bench_case *c, struct bench_result *result)
+{
+	struct reading best, empty = { .ticks = measure_empty_reading() };
+	struct bench b = { };
 	int err = c->setup ? c->setup(&b, c) : 0;
 
 	if (err) {
 		pr_err("%s: setup failed: %d\n", c->name, err);
 		return err;
 	}
-	c->loop(&b, times);
-	for (i = 0; i < readings; i++) {
-		best = min(best, c->loop(&b, times));
-		cond_resched();
-	}
+	best = read_least(&b, c, c->loop);
+	if (c->empty)
+		empty = read_least(&b, c, c->empty);
 	if (c->teardown)
 		c->teardown(&b);
-	*value = bench_per_op(c, bench_ticks_to_unit(best - min(best, empty)),
-			      times);
+	best.ticks -= min(best.ticks, empty.ticks);
+	*result = (struct bench_result) {
+		.name = c->name,
+		.value = bench_per_op(c, bench_ticks_to_unit(best.ticks),
+				      bench_times(c)),
+		.unit = bench_unit(),
+		.cpus = 1,
+		.participants = c->nr,
+		.section = best.section,
+		.empty_section = empty.section,
+		.operations = bench_times(c) * (c->per ?: 1),
+	};
 	return 0;
 }
 
 int bench_run_cases(const struct bench_case *cases, size_t nr)
 {
+	struct bench_result result;
 	const struct bench_case *c;
-	u64 value;
 	int err, ret = 0;
 
 	for (c = cases; c < cases + nr; c++) {
 		if (bench_only && strcmp(bench_only, c->name))
 			continue;
-		err = bench_measure(c, &value);
+		err = bench_measure(c, &result);
 		if (err) {
 			ret = err;
 			continue;
 		}
-		bench_report(&(struct bench_result) {
-			.name = c->name,
-			.value = value,
-			.unit = bench_unit(),
-			.cpus = 1,
-			.participants = c->nr,
-			.peer = c->peer,
-			.peer_value = c->peer ? bench_last_value(c->peer) :
-						BENCH_NONE,
-		});
+		result.peer = c->peer;
+		if (c->peer)
+			result.peer_value = bench_last_value(c->peer);
+		bench_report(&result);
 	}
 	return ret;
 }
@@ -248,6 +284,7 @@ static void calibrate_clock(void)
 static int __init bench_init(void)
 {
 	calibrate_clock();
+	bench_mark(BENCH_MARK_ATTACH);
 	debugfs_dir = debugfs_create_dir("memquota_bench", NULL);
 	debugfs_create_file("run", 0200, debugfs_dir, NULL, &run_fops);
 	debugfs_create_file("results", 0444, debugfs_dir, NULL, &results_fops);

@@ -9,11 +9,14 @@
 #ifndef _MEMQUOTA_BENCH_H
 #define _MEMQUOTA_BENCH_H
 
+#include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/ktime.h>
 #include <linux/types.h>
 #include <memquota/participant.h>
+#include "marks.h"
 
+struct bench_pattern;
 struct kmem_cache;
 
 /* An owner's object: a participant, the bytes it holds, and their age. */
@@ -21,6 +24,7 @@ struct bench_object {
 	struct memquota_participant participant;
 	size_t held;
 	u64 oldest_ns;
+	atomic64_t counter;	/* of a peer */
 } ____cacheline_aligned;
 
 /* The objects of one thread, which shares none of them but the tracker. */
@@ -31,31 +35,40 @@ struct bench {
 	struct bench_object *objects;
 	unsigned int nr;
 	void *private;		/* owned by the case */
+	/* For scaling: this is thread b - b->first of @threads in a reading. */
+	struct bench *first;
+	unsigned int threads;
 };
 
 /**
  * struct bench_case - an operation to measure
  * @name: name in the budgets and in the results
  * @loop: run the operation @n times; return the elapsed bench_clock() ticks
+ * @empty: @loop without the operation, whose cost is subtracted; optional
  * @setup: prepare @loop; optional
  * @teardown: undo a @setup that succeeded; optional
  * @nr: number of participants for @setup
  * @per: operations in one iteration of @loop; 0 means 1
  * @times: iterations of @loop between two readings of the clock; 0 means 10000
- * @rewind: for scaling: free what @times iterations used up, while no thread
- *	runs @loop; @times is then also the maximum. Optional
+ * @rewind: before each reading, while no thread runs @loop: undo what @times
+ *	iterations did; for scaling, @times is then also the maximum. Optional
+ * @cold: empty the simulated caches before each reading
+ * @pattern: for patterns.c; optional
  * @peer: name of the case to compare with; optional
  * @floor: for scaling: name of the case whose slow-down is the reference
  */
 struct bench_case {
 	const char *name;
 	u64 (*loop)(struct bench *b, unsigned long n);
+	u64 (*empty)(struct bench *b, unsigned long n);
 	int (*setup)(struct bench *b, const struct bench_case *c);
 	void (*teardown)(struct bench *b);
 	void (*rewind)(struct bench *b);
 	unsigned int nr;
 	unsigned int per;
 	unsigned int times;
+	bool cold;
+	const struct bench_pattern *pattern;
 	const char *peer;
 	const char *floor;
 };
@@ -75,6 +88,10 @@ struct bench_result {
 	const char *peer;
 	u64 peer_value;
 	u64 budget;			/* only if it depends on the machine */
+	/* Numbers of sections between marks, from 1, and operations of each. */
+	unsigned int section;
+	unsigned int empty_section;
+	unsigned long operations;
 };
 
 static __always_inline u64 bench_clock(void)
@@ -105,7 +122,7 @@ noinline u64 loop_##name(struct bench *b, unsigned long n)		\
 extern bool bench_counts;	/* the clock counts instructions */
 extern char *bench_only;	/* name of the only case to measure, or NULL */
 void bench_report(const struct bench_result *result);
-int bench_measure(const struct bench_case *c, u64 *value);
+int bench_measure(const struct bench_case *c, struct bench_result *result);
 int bench_run_cases(const struct bench_case *cases, size_t nr);
 u64 bench_last_value(const char *name);
 u64 bench_ticks_to_unit(u64 ticks);
@@ -129,6 +146,7 @@ int bench_setup_participants(struct bench *b, const struct bench_case *c);
 void bench_teardown_participants(struct bench *b);
 int bench_join_all(struct bench *b, unsigned int nr,
 		   const struct memquota_ops *ops);
+int bench_join_private(struct bench *b, unsigned int nr);
 void bench_leave_all(struct bench *b);
 extern const struct memquota_ops bench_ops, bench_plain_ops;
 
@@ -143,6 +161,7 @@ int bench_latency(void);
 int bench_memory(void);
 int bench_overhead(void);
 int bench_participants(void);
+int bench_patterns(void);
 int bench_range(void);
 int bench_scaling(void);
 
@@ -154,5 +173,7 @@ extern const struct bench_case bench_object_cases[];
 extern const size_t bench_nr_object_cases;
 extern const struct bench_case bench_arena_shared_cases[];
 extern const size_t bench_nr_arena_shared_cases;
+extern const struct bench_case bench_pattern_shared_cases[];
+extern const size_t bench_nr_pattern_shared_cases;
 
 #endif /* _MEMQUOTA_BENCH_H */

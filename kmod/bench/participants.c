@@ -9,9 +9,9 @@ static const unsigned int counts[] = { 1000, 3000, 10000, 30000, 100000 };
 static int measure_with_nr(const struct bench_case *cases, size_t nr_cases,
 			   const char *name, const char *as, unsigned int nr)
 {
+	struct bench_result result;
 	struct bench_case c;
 	size_t i;
-	u64 value;
 	int err;
 
 	for (i = 0; i < nr_cases; i++)
@@ -21,16 +21,11 @@ static int measure_with_nr(const struct bench_case *cases, size_t nr_cases,
 		return -ENOENT;
 	c = cases[i];
 	c.nr = nr;
-	err = bench_measure(&c, &value);
+	err = bench_measure(&c, &result);
 	if (err)
 		return err;
-	bench_report(&(struct bench_result) {
-		.name = as,
-		.value = value,
-		.unit = bench_unit(),
-		.cpus = 1,
-		.participants = nr,
-	});
+	result.name = as;
+	bench_report(&result);
 	return 0;
 }
 
