@@ -57,12 +57,12 @@ header=$("$TOP/scripts/kernel.sh" qemu-plugin)
 gcc -shared -fPIC -O2 -Wall -Wextra -Wno-unused-parameter -I"$header" \
 	-o "$out/cachelines.so" "$TOP/scripts/cachelines.c"
 step 3 7 "counting instructions"
-counted=peers,charge,objects,range,arena,index,memory,overhead,participants
+counted=peers,charge,patterns,objects,range,arena,index,memory,overhead,participants
 counted+=,latency,programs_ioctls,programs_latency
 run instructions 6.1 "$counted" --icount --append preempt=full --append BENCH_ARGS=counts=1
 step 4 7 "counting cache lines"
 # Keep the lock prefixes, which the kernel removes on one CPU.
-run cachelines 6.1 charge,objects --icount --append noreplace-smp \
+run cachelines 6.1 charge,patterns,objects --icount --append noreplace-smp \
 	--plugin "$out/cachelines.so${CACHES:+,$CACHES}" \
 	--append 'BENCH_ARGS="counts=1 readings=5"'
 step 5 7 "scaling in QEMU, $cpus CPUs"

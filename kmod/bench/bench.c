@@ -53,6 +53,7 @@ static const struct {
 	{ "memory", bench_memory },
 	{ "overhead", bench_overhead },
 	{ "participants", bench_participants },
+	{ "patterns", bench_patterns },
 	{ "range", bench_range },
 	{ "scaling", bench_scaling },
 };

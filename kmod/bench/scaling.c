@@ -15,7 +15,7 @@
 #include "bench.h"
 #include "threads.h"
 
-#define CASES		32
+#define CASES		64
 /* Keep a reading shorter than a time slice of a busy machine. */
 #define READING_NS	(1500 * NSEC_PER_USEC)
 /* Repeat a reading so often, until all threads overlapped in it. */
@@ -84,6 +84,8 @@ static int cell_measure(struct cell *cell, unsigned int cpus, u64 *value)
 	u64 sum = 0;
 	int err;
 
+	for (i = 0; i < cpus; i++)
+		cell->b[i].threads = cpus;
 	do {
 		if (cell->c->rewind)
 			cell->c->rewind(&cell->b[0]);
@@ -122,6 +124,7 @@ static int cell_setup(struct cell *cell, const struct bench_case *c,
 	memset(cell->best, 0xff, sizeof(cell->best));
 	for (cell->ready = 0; cell->ready < cpus; cell->ready++) {
 		cell->b[cell->ready].tracker = tracker;
+		cell->b[cell->ready].first = cell->b;
 		err = c->setup ? c->setup(&cell->b[cell->ready], c) : 0;
 		if (err)
 			goto undo;
@@ -247,6 +250,8 @@ int bench_scaling(void)
 	add_cells(bench_charge_cases, bench_nr_charge_cases, tracker, cpus);
 	add_cells(bench_object_cases, bench_nr_object_cases, tracker, cpus);
 	add_cells(bench_arena_shared_cases, bench_nr_arena_shared_cases,
+		  tracker, cpus);
+	add_cells(bench_pattern_shared_cases, bench_nr_pattern_shared_cases,
 		  tracker, cpus);
 
 	for (round = 0; !err && round < rounds; round++)

@@ -47,19 +47,26 @@ void bench_leave_all(struct bench *b)
 	b->nr = 0;
 }
 
-/* Make @nr participants of b->account. */
-int bench_join_all(struct bench *b, unsigned int nr,
-		   const struct memquota_ops *ops)
+static int join_objects(struct bench *b, unsigned int nr, bool private,
+			const struct memquota_ops *ops)
 {
+	struct memquota_participant *p;
 	int err;
 
 	b->objects = vzalloc(array_size(nr, sizeof(*b->objects)));
 	if (!b->objects)
 		return -ENOMEM;
 	for (b->nr = 0; b->nr < nr; b->nr++) {
-		err = memquota_join_account(&b->objects[b->nr].participant,
-					    b->account, ops, GFP_KERNEL,
-					    "bench %u", b->nr);
+		p = &b->objects[b->nr].participant;
+		if (private) {
+			memquota_join_private(p, ops, GFP_KERNEL, "bench %u",
+					      b->nr);
+			err = memquota_participant_error(p);
+		} else {
+			err = memquota_join_account(p, b->account, ops,
+						    GFP_KERNEL, "bench %u",
+						    b->nr);
+		}
 		if (err) {
 			bench_leave_all(b);
 			return err;
@@ -67,6 +74,19 @@ int bench_join_all(struct bench *b, unsigned int nr,
 		cond_resched();
 	}
 	return 0;
+}
+
+/* Make @nr participants of b->account. */
+int bench_join_all(struct bench *b, unsigned int nr,
+		   const struct memquota_ops *ops)
+{
+	return join_objects(b, nr, false, ops);
+}
+
+/* Make @nr participants of the default tracker, each with its own account. */
+int bench_join_private(struct bench *b, unsigned int nr)
+{
+	return join_objects(b, nr, true, &bench_plain_ops);
 }
 
 /* Create b->account, and b->tracker unless the threads share one already. */
