@@ -163,10 +163,12 @@ def count_per_operation(sections, loop, empty, operations):
             count -= sections[empty - 1][name]
         return round(count / operations, 3)
 
-    result = {"value": per_operation("instructions"),
-              "locked_instructions": per_operation("locked"),
+    result = {"locked_instructions": per_operation("locked"),
               "l1_misses": per_operation("l1_misses"),
               "cold_lines": per_operation("l2_misses")}
+    # A section without an empty one includes the call of the loop.
+    if empty:
+        result["value"] = per_operation("instructions")
     # Only some loops mark their operations.
     if sections[loop - 1]["operations"]:
         result["lines"] = per_operation("lines")

@@ -143,6 +143,7 @@ const struct bench_case bench_charge_cases[] = {
 		.loop = loop_charge_in_turn,
 		PARTICIPANTS,
 		.nr = 10000,
+		.cold = true,
 		.peer = "peer_kmalloc_kfree_accounted",
 		.floor = "peer_percpu_cmpxchg",
 	}, {
