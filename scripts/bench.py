@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-INSTRUMENTS = ("instructions", "cachelines", "qemu", "uml")
+INSTRUMENTS = ("instructions", "cachelines", "cachelines_2cpus", "qemu", "uml")
 
 # Where to count a case's locked instructions. Inlined code is in the case's
 # loop. For called functions, count every function that they call in turn,

@@ -8,6 +8,8 @@
 #	instructions	QEMU counts instructions, one CPU, Debian's 6.1
 #	cachelines	the same, with a plugin of QEMU, cachelines.c, which counts
 #			locked instructions, cache lines and misses
+#	cachelines_2cpus	the plugin alone, on one of two CPUs, which
+#			charges what the other one uncharges, or vice versa
 #	qemu		QEMU, as many CPUs as this machine has, Debian's 6.1
 #	uml		User-mode Linux, as many CPUs as this machine has
 #
@@ -65,6 +67,9 @@ step 4 7 "counting cache lines"
 run cachelines 6.1 charge,patterns,objects --icount --append noreplace-smp \
 	--plugin "$out/cachelines.so${CACHES:+,$CACHES}" \
 	--append 'BENCH_ARGS="counts=1 readings=5"'
+ACCEL=tcg run cachelines_2cpus 6.1 two_cpus --cpus 2 \
+	--plugin "$out/cachelines.so${CACHES:+,$CACHES}" \
+	--append 'BENCH_ARGS="counts=1 readings=3"'
 step 5 7 "scaling in QEMU, $cpus CPUs"
 ACCEL=${ACCEL:-tcg} run qemu 6.1 memory,scaling,programs_scaling --cpus "$cpus"
 step 6 7 "scaling in User-mode Linux, $cpus CPUs"

@@ -22,13 +22,17 @@ def find_results(results, row):
             and row.get("instrument", r["instrument"]) == r["instrument"]]
 
 
+def is_counted(result):
+    """Return whether what was executed was counted, not the disassembly."""
+    return result["instrument"].startswith("cachelines")
+
+
 def compare(row, result):
     """Print a line for each budget of the row; return how many are exceeded."""
     bad = 0
     for budget, following, field, unit in FIELDS:
-        # Only cachelines counts what is executed.
         if budget not in row or field not in result or \
-                (unit and result["instrument"] != "cachelines"):
+                (unit and not is_counted(result)):
             continue
         value = round(result[field], 1) if unit else result[field]
         over = value > row[budget]
@@ -55,7 +59,7 @@ def main():
         missing = {n for n in row.get("cpus", []) if n <= machine}
         missing -= {r["cpus"] for r in these}
         counted = not ("locked" in row or "cold" in row) or \
-            any(r["instrument"] == "cachelines" for r in these)
+            any(is_counted(r) for r in these)
         if missing or not these or not counted:
             on = ", ".join(f"{n} CPUs" for n in sorted(missing))
             print(f"NOT MEASURED  {row['case']}"

@@ -53,6 +53,8 @@ struct bench {
  * @rewind: before each reading, while no thread runs @loop: undo what @times
  *	iterations did; for scaling, @times is then also the maximum. Optional
  * @cold: empty the simulated caches before each reading
+ * @quiet: keep interrupts off during a reading, which must not sleep: where the
+ *	clock does not count instructions, the least reading has interrupts too
  * @pattern: for patterns.c; optional
  * @peer: name of the case to compare with; optional
  * @floor: for scaling: name of the case whose slow-down is the reference
@@ -68,6 +70,7 @@ struct bench_case {
 	unsigned int per;
 	unsigned int times;
 	bool cold;
+	bool quiet;
 	const struct bench_pattern *pattern;
 	const char *peer;
 	const char *floor;
@@ -164,6 +167,7 @@ int bench_participants(void);
 int bench_patterns(void);
 int bench_range(void);
 int bench_scaling(void);
+int bench_two_cpus(void);
 
 extern const struct bench_case bench_peer_cases[];
 extern const size_t bench_nr_peer_cases;

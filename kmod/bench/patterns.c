@@ -580,6 +580,7 @@ static const struct bench_case pattern_cases[] = {
 		BOTH,
 		PATTERN(.hot = 8, .later = 100),
 		.nr = 10000,
+		.cold = true,
 		.peer = "peer_memcg_50_later",
 	}, {
 		.name = "charge_10000_private",
@@ -621,12 +622,14 @@ static const struct bench_case pattern_cases[] = {
 	.loop = loop_pattern_charge,					\
 	.empty = loop_pattern_empty_half,				\
 	.rewind = uncharge_elsewhere,					\
+	.quiet = true,							\
 	PATTERN(.advance = true)
 
 #define UNCHARGES_OF_ANOTHER						\
 	.loop = loop_pattern_uncharge,					\
 	.empty = loop_pattern_empty_half,				\
 	.rewind = charge_elsewhere,					\
+	.quiet = true,							\
 	PATTERN(.advance = true)
 
 static const struct bench_case two_cpu_cases[] = {
@@ -753,9 +756,13 @@ const size_t bench_nr_pattern_shared_cases =
 
 int bench_patterns(void)
 {
-	int err = bench_run_cases(pattern_cases, ARRAY_SIZE(pattern_cases));
+	return bench_run_cases(pattern_cases, ARRAY_SIZE(pattern_cases));
+}
 
-	if (err || num_online_cpus() < 2)
-		return err;
+/* The plugin counts each CPU apart, so the caller must stay on one. */
+int bench_two_cpus(void)
+{
+	if (num_online_cpus() < 2)
+		return -ENODEV;
 	return bench_run_cases(two_cpu_cases, ARRAY_SIZE(two_cpu_cases));
 }
