@@ -6,6 +6,7 @@ bench.py collect INSTRUMENT OUTPUT BUDGETS MODULES: print JSON of an instrument
 bench.py merge FOLDER: write results.json with all instruments in FOLDER
 bench.py table FOLDER: print a table
 bench.py plot FOLDER: write *.svg
+bench.py readme FOLDER: print the table of README.md
 """
 import json
 import os
@@ -65,6 +66,29 @@ CALLED = {
                            "memquota_store_trim"),
     "arena_one_shot": ("__memquota_arena_alloc", "memquota_ref_put"),
 }
+
+
+# The rows of README.md: cases whose sum is the row's figure, and what they do.
+README = (
+    (("charge_uncharge_50_later",),
+     "one participant, 1500 bytes, uncharged 50 operations later"),
+    (("charge_uncharge_16_random_50_later",),
+     "16 participants with an account each, at random, the same"),
+    (("charge_uncharge_8_of_10000_100_later",),
+     "10 000, four of five operations on 8 of them, 100 later"),
+    (("charge_10000_private", "uncharge_10000_private"),
+     "10 000 in turn, nothing of them in the caches"),
+    (("queue_16_random_50_later",),
+     "16 queues at random, a message received 50 later"),
+    (("charge_uncharge_in_slot",),
+     "one participant, uncharged at once: the best case, with its loop"),
+    (("peer_memcg_50_later",),
+     "for comparison: what memcg adds to `kmalloc()` and `kfree()`"),
+    (("peer_percpu_counter_50_later",),
+     "for comparison: `percpu_counter` up and down"),
+    (("peer_atomic_16_random_50_later",),
+     "for comparison: the atomic pair on an object's own line"),
+)
 
 
 def parse_number(text):
@@ -274,6 +298,22 @@ def table(folder):
                   f"{r.get('shared_lines', ''):>7}{lines:>7}{cold:>6}  {peer}")
 
 
+def readme(folder):
+    runs = {run["instrument"]: {r["case"]: r for r in run["results"]}
+            for run in load_runs(folder)}
+    if "cachelines" not in runs:
+        sys.exit(f"{folder}: no cachelines: run the benchmarks first")
+    width = max(len(text) for _, text in README)
+    print(f"| {'pattern':<{width}} | instructions | locked | cold lines |")
+    print(f"| {'-' * width} | -----------: | -----: | ---------: |")
+    for cases, text in README:
+        value, locked, cold = (
+            sum(runs["cachelines"][case][field] for case in cases)
+            for field in ("value", "locked_instructions", "cold_lines"))
+        print(f"| {text:<{width}} | {value:>12.0f} | {locked:>6.1f} | "
+              f"{cold:>10.1f} |")
+
+
 def plot(folder):
     import matplotlib
     from cycler import cycler
@@ -334,7 +374,7 @@ def plot(folder):
 
 def main():
     commands = {"collect": (collect, 4), "merge": (merge, 1),
-                "table": (table, 1), "plot": (plot, 1)}
+                "table": (table, 1), "plot": (plot, 1), "readme": (readme, 1)}
     if len(sys.argv) < 2 or sys.argv[1] not in commands or \
             len(sys.argv) != 2 + commands[sys.argv[1]][1]:
         sys.exit(__doc__)
