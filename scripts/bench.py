@@ -16,9 +16,8 @@ import sys
 
 INSTRUMENTS = ("instructions", "cachelines", "cachelines_2cpus", "qemu", "uml")
 
-# Where to count a case's locked instructions. Inlined code is in the case's
-# loop. For called functions, count every function that they call in turn,
-# whether the call is taken or not: hence "at most".
+# Cases whose code is all in their loop, where the instrument instructions counts
+# locked instructions and lines that CPUs share in the disassembly.
 INLINED = {
     "charge_uncharge_in_slot": "loop_charge_in_slot",
     "charge_uncharge_in_slot_variable_size": "loop_charge_variable",
@@ -51,22 +50,6 @@ BESIDES = {
     "arena_alloc_ref_percpu_put": ("memquota_ref_put",),
     "ref_get_put": ("memquota_ref_get", "memquota_ref_put"),
 }
-CALLED = {
-    "charge_uncharge_10000_in_turn": ("__memquota_charge",),
-    "visit_to_total": ("__memquota_charge", "__memquota_uncharge"),
-    "queue_send_recv": ("memquota_queue_send", "memquota_queue_recv"),
-    "range_churn_10000": ("__memquota_range_alloc", "__memquota_range_free"),
-    "ioctl_charge": ("participant_fd_ioctl",),
-    "ioctl_uncharge": ("participant_fd_ioctl",),
-    "join_leave": ("memquota_join_account", "memquota_leave"),
-    "join_private_leave": ("memquota_join_private", "memquota_leave"),
-    "arena_reset": ("memquota_arena_reset", "memquota_bump_reset"),
-    "arena_refill": ("__memquota_arena_alloc", "memquota_ref_put"),
-    "arena_refill_fresh": ("__memquota_arena_alloc", "memquota_ref_put",
-                           "memquota_store_trim"),
-    "arena_one_shot": ("__memquota_arena_alloc", "memquota_ref_put"),
-}
-
 
 # The rows of README.md: cases whose sum is the row's figure, and what they do.
 README = (
@@ -149,23 +132,6 @@ def count_inlined(case, loops, functions):
             max([0 if case in OWN else lines] + [n for _, n in besides]))
 
 
-def count_locked_at_most(functions, names):
-    """Count locked instructions in functions and all functions they call."""
-    for name in names:
-        if name not in functions:
-            print(f"bench.py: {name}: not in memquota.ko, so not counted",
-                  file=sys.stderr)
-    todo, seen = list(names), set()
-    while todo:
-        name = todo.pop()
-        if name not in functions or name in seen:
-            continue
-        seen.add(name)
-        todo += [line.split()[-1] for line in functions[name]
-                 if re.match(r"(call|jmp|j[a-z]+) ", line)]
-    return sum(count_writes(functions[name])[0] for name in seen)
-
-
 def read_sections(path):
     """Return what scripts/cachelines.c counted in each section."""
     names = ("cpu", "instructions", "locked", "operations", "lines",
@@ -231,9 +197,6 @@ def collect(instrument, output, budgets, modules):
         elif unit == "instructions" and case in INLINED:
             result["locked_instructions"], result["shared_lines"] = count_inlined(
                 case, loops, code)
-        elif unit == "instructions" and case in CALLED:
-            result["locked_instructions_at_most"] = count_locked_at_most(
-                code, CALLED[case])
         results.append(result)
     json.dump({"kernel": f"{read('kernel')} {read('version')}",
                "instrument": instrument, "cpus": int(read("cpus")),
@@ -285,8 +248,6 @@ def table(folder):
                 locked = f"{locked:.2f}"
             lines, cold = (f"{r[key]:.1f}" if key in r else ""
                            for key in ("lines", "cold_lines"))
-            if "locked_instructions_at_most" in r:
-                locked = f"<={r['locked_instructions_at_most']}"
             peer = ""
             if r["peer"]:
                 peer = r["peer"]

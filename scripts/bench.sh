@@ -64,7 +64,8 @@ counted+=,latency,programs_ioctls,programs_latency
 run instructions 6.1 "$counted" --icount --append preempt=full --append BENCH_ARGS=counts=1
 step 4 7 "counting cache lines"
 # Keep the lock prefixes, which the kernel removes on one CPU.
-run cachelines 6.1 charge,patterns,objects --icount --append noreplace-smp \
+run cachelines 6.1 peers,charge,patterns,objects,range,arena --icount \
+	--append noreplace-smp \
 	--plugin "$out/cachelines.so${CACHES:+,$CACHES}" \
 	--append 'BENCH_ARGS="counts=1 readings=5"'
 ACCEL=tcg run cachelines_2cpus 6.1 two_cpus --cpus 2 \
