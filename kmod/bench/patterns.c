@@ -30,8 +30,8 @@
 /* What a charge is worth: a packet. */
 #define PACKET		1500
 
-/* Messages that queues hold at a time: more than any pattern's @later. */
-#define MESSAGES	128
+/* Messages to send in turn: a divisor of CYCLE, and more than are queued. */
+#define MESSAGES	100
 
 /* Bytes to charge in advance where a loop uncharges more than it charges. */
 #define ADVANCE		(8ULL * SZ_1G)
@@ -108,16 +108,38 @@ static __always_inline void do_uncharge(struct state *s, unsigned int at)
 	memquota_uncharge(&object_at(s, at)->participant, s->bytes);
 }
 
+static __always_inline struct memquota_queue *queue_at(struct state *s,
+						       unsigned int at)
+{
+	return &s->queues[s->order[at]];
+}
+
+static __always_inline struct memquota_item *item_at(struct state *s,
+						     unsigned int at)
+{
+	return &s->messages[at % MESSAGES].item;
+}
+
+static __always_inline void do_not_send(struct state *s, unsigned int at)
+{
+	asm volatile("" : : "r" (queue_at(s, at)), "r" (item_at(s, at)),
+			    "r" (s->bytes) : "memory");
+}
+
+static __always_inline void do_not_receive(struct state *s, unsigned int at)
+{
+	asm volatile("" : : "r" (queue_at(s, at)) : "memory");
+}
+
 static __always_inline void do_send(struct state *s, unsigned int at)
 {
-	WARN_ON_ONCE(memquota_queue_send(&s->queues[s->order[at]],
-					 &s->messages[at % MESSAGES].item,
+	WARN_ON_ONCE(memquota_queue_send(queue_at(s, at), item_at(s, at),
 					 s->bytes, GFP_NOWAIT));
 }
 
-static __always_inline void do_recv(struct state *s, unsigned int at)
+static __always_inline void do_receive(struct state *s, unsigned int at)
 {
-	memquota_queue_recv(&s->queues[s->order[at]]);
+	memquota_queue_recv(queue_at(s, at));
 }
 
 static __always_inline void do_add(struct state *s, unsigned int at)
@@ -204,7 +226,8 @@ PATTERN_LOOP(atomic_sub, NULL, do_sub)
 PATTERN_LOOP(counter, do_count_up, do_count_down)
 PATTERN_LOOP(kmalloc, do_kmalloc, do_kfree)
 PATTERN_LOOP(kmalloc_accounted, do_kmalloc_accounted, do_kfree)
-PATTERN_LOOP(queue, do_send, do_recv)
+PATTERN_LOOP(queue, do_send, do_receive)
+PATTERN_LOOP(empty_queue, do_not_send, do_not_receive)
 
 /* Have another CPU uncharge a cycle, or charge one. */
 static void uncharge_cycle(void *state)
@@ -307,6 +330,7 @@ static int create_queues(struct bench *b, unsigned int nr)
 	if (err)
 		return err;
 	s->queues = kvcalloc(nr, sizeof(*s->queues), GFP_KERNEL);
+	BUILD_BUG_ON(CYCLE % MESSAGES);
 	s->messages = kvcalloc(MESSAGES, sizeof(*s->messages), GFP_KERNEL);
 	err = s->queues && s->messages ? 0 : -ENOMEM;
 	for (; !err && i < nr; i += !err)
@@ -610,7 +634,7 @@ static const struct bench_case pattern_cases[] = {
 	}, {
 		.name = "queue_16_random_50_later",
 		.loop = loop_pattern_queue,
-		.empty = loop_pattern_empty,
+		.empty = loop_pattern_empty_queue,
 		PATTERN(.owners = OWNERS_QUEUES, .later = 50),
 		.nr = 16,
 		.peer = "peer_memcg_50_later",
