@@ -11,169 +11,90 @@
  * To add a pattern, add a case with its struct bench_pattern. To add a peer, add
  * what it does instead of a charge and an uncharge.
  */
-#include <linux/err.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
-#include <linux/percpu_counter.h>
-#include <linux/prandom.h>
-#include <linux/sched.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/vmalloc.h>
-#include <memquota/queue.h>
-#include "bench.h"
-
-/* Operations in a cycle */
-#define CYCLE		10000
-
-/* What a charge is worth: a packet. */
-#define PACKET		1500
-
-/* Messages to send in turn: a divisor of CYCLE, and more than are queued. */
-#define MESSAGES	100
-
-/* Bytes to charge in advance where a loop uncharges more than it charges. */
-#define ADVANCE		(8ULL * SZ_1G)
-
-enum pattern_owners {
-	OWNERS_PRIVATE,		/* participants with an account each */
-	OWNERS_ONE_ACCOUNT,	/* participants of one account, all threads' */
-	OWNERS_PLAIN,		/* objects of a peer, no participants */
-	OWNERS_QUEUES,		/* queues of one account */
-};
-
-enum pattern_threads {
-	THREADS_APART,		/* each thread has objects of its own */
-	THREADS_TOGETHER,	/* all threads have the same objects */
-	THREADS_IN_PAIRS,	/* one thread charges what another uncharges */
-};
-
-struct bench_pattern {
-	enum pattern_owners owners;
-	enum pattern_threads threads;
-	/* Four of five operations go to the first so many; 0: to all alike. */
-	unsigned int hot;
-	/* Operations between a charge and its uncharge */
-	unsigned int later;
-	bool in_turn;		/* instead of at random */
-	bool advance;		/* begin with ADVANCE charged */
-	/* What is charged; 0: a packet */
-	size_t bytes;
-};
-
-struct message {
-	struct memquota_item item;
-	char payload[64 - sizeof(struct memquota_item)];
-};
-
-struct state {
-	const struct bench_pattern *pattern;
-	unsigned int nr;
-	unsigned int in;	/* next operation to charge */
-	unsigned int out;	/* next operation to uncharge */
-	bool swap;		/* the threads of a pair swap their jobs */
-	size_t bytes;
-	struct bench_object *objects;
-	struct percpu_counter counter;
-	struct memquota_queue *queues;
-	struct message *messages;
-	void **memory;		/* of each operation */
-	u16 order[CYCLE];
-};
+#include "patterns.h"
 
 /* --- Halves of an operation --- */
 
 /* Do to the object of operation @at. */
-typedef void (*half_fn)(struct state *s, unsigned int at);
+typedef void (*half_fn)(struct pattern_state *s, unsigned int at);
 
-static __always_inline struct bench_object *object_at(struct state *s,
-						      unsigned int at)
-{
-	return &s->objects[s->order[at]];
-}
-
-static __always_inline void do_nothing(struct state *s, unsigned int at)
+static __always_inline void do_nothing(struct pattern_state *s, unsigned int at)
 {
 	asm volatile("" : : "r" (object_at(s, at)), "r" (s->bytes) : "memory");
 }
 
-static __always_inline void do_charge(struct state *s, unsigned int at)
+static __always_inline void do_charge(struct pattern_state *s, unsigned int at)
 {
 	memquota_charge(&object_at(s, at)->participant, s->bytes);
 }
 
-static __always_inline void do_uncharge(struct state *s, unsigned int at)
+static __always_inline void do_uncharge(struct pattern_state *s,
+					unsigned int at)
 {
 	memquota_uncharge(&object_at(s, at)->participant, s->bytes);
 }
 
-static __always_inline struct memquota_queue *queue_at(struct state *s,
-						       unsigned int at)
-{
-	return &s->queues[s->order[at]];
-}
-
-static __always_inline struct memquota_item *item_at(struct state *s,
-						     unsigned int at)
-{
-	return &s->messages[at % MESSAGES].item;
-}
-
-static __always_inline void do_not_send(struct state *s, unsigned int at)
+static __always_inline void do_not_send(struct pattern_state *s,
+					unsigned int at)
 {
 	asm volatile("" : : "r" (queue_at(s, at)), "r" (item_at(s, at)),
 			    "r" (s->bytes) : "memory");
 }
 
-static __always_inline void do_not_receive(struct state *s, unsigned int at)
+static __always_inline void do_not_receive(struct pattern_state *s,
+					   unsigned int at)
 {
 	asm volatile("" : : "r" (queue_at(s, at)) : "memory");
 }
 
-static __always_inline void do_send(struct state *s, unsigned int at)
+static __always_inline void do_send(struct pattern_state *s, unsigned int at)
 {
 	WARN_ON_ONCE(memquota_queue_send(queue_at(s, at), item_at(s, at),
 					 s->bytes, GFP_NOWAIT));
 }
 
-static __always_inline void do_receive(struct state *s, unsigned int at)
+static __always_inline void do_receive(struct pattern_state *s, unsigned int at)
 {
 	memquota_queue_recv(queue_at(s, at));
 }
 
-static __always_inline void do_add(struct state *s, unsigned int at)
+static __always_inline void do_add(struct pattern_state *s, unsigned int at)
 {
 	atomic64_add_return(s->bytes, &object_at(s, at)->counter);
 }
 
-static __always_inline void do_sub(struct state *s, unsigned int at)
+static __always_inline void do_sub(struct pattern_state *s, unsigned int at)
 {
 	atomic64_sub_return(s->bytes, &object_at(s, at)->counter);
 }
 
-static __always_inline void do_count_up(struct state *s, unsigned int at)
+static __always_inline void do_count_up(struct pattern_state *s,
+					unsigned int at)
 {
 	percpu_counter_add_batch(&s->counter, s->bytes, 1 << 20);
 }
 
-static __always_inline void do_count_down(struct state *s, unsigned int at)
+static __always_inline void do_count_down(struct pattern_state *s,
+					  unsigned int at)
 {
 	percpu_counter_add_batch(&s->counter, -(s64)s->bytes, 1 << 20);
 }
 
-static __always_inline void do_kmalloc(struct state *s, unsigned int at)
+static __always_inline void do_kmalloc(struct pattern_state *s, unsigned int at)
 {
 	s->memory[at] = kmalloc(s->bytes, GFP_KERNEL);
 }
 
-static __always_inline void do_kmalloc_accounted(struct state *s,
+static __always_inline void do_kmalloc_accounted(struct pattern_state *s,
 						 unsigned int at)
 {
 	s->memory[at] = kmalloc(s->bytes, GFP_KERNEL_ACCOUNT);
 }
 
-static __always_inline void do_kfree(struct state *s, unsigned int at)
+static __always_inline void do_kfree(struct pattern_state *s, unsigned int at)
 {
 	kfree(s->memory[at]);
 }
@@ -184,7 +105,7 @@ static __always_inline void do_kfree(struct state *s, unsigned int at)
 static __always_inline u64 run_cycle(struct bench *b, unsigned long n,
 				     half_fn charge, half_fn uncharge)
 {
-	struct state *s = b->private;
+	struct pattern_state *s = b->private;
 	unsigned int in = s->in, out = s->out;
 	u64 start = bench_clock(), elapsed;
 
@@ -276,7 +197,7 @@ typedef u64 (*loop_fn)(struct bench *b, unsigned long n);
 static u64 run_in_pairs(struct bench *b, unsigned long n, loop_fn both,
 			loop_fn charge, loop_fn uncharge)
 {
-	struct state *s = b->private;
+	struct pattern_state *s = b->private;
 	unsigned int thread = b - b->first, in = s->in, out = s->out;
 	u64 elapsed;
 
@@ -301,217 +222,11 @@ static u64 loop_pattern_pair_atomic(struct bench *b, unsigned long n)
 			    loop_pattern_atomic_sub);
 }
 
-/* --- Preparation --- */
-
-static void queue_free_item(struct memquota_queue *queue,
-			    struct memquota_item *item)
-{
-	/* It is part of state->messages. */
-}
-
-static void destroy_queues(struct bench *b, unsigned int nr)
-{
-	struct state *s = b->private;
-
-	while (nr)
-		memquota_queue_destroy(&s->queues[--nr]);
-	kvfree(s->queues);
-	kvfree(s->messages);
-	bench_destroy_account(b);
-}
-
-static int create_queues(struct bench *b, unsigned int nr)
-{
-	const struct memquota_limits limits = { };
-	struct state *s = b->private;
-	int err = bench_create_account(b, &limits);
-	unsigned int i = 0;
-
-	if (err)
-		return err;
-	s->queues = kvcalloc(nr, sizeof(*s->queues), GFP_KERNEL);
-	BUILD_BUG_ON(CYCLE % MESSAGES);
-	s->messages = kvcalloc(MESSAGES, sizeof(*s->messages), GFP_KERNEL);
-	err = s->queues && s->messages ? 0 : -ENOMEM;
-	for (; !err && i < nr; i += !err)
-		err = memquota_queue_init(&s->queues[i], b->account,
-					  queue_free_item, 0, GFP_KERNEL,
-					  "bench queue %u", i);
-	if (err)
-		destroy_queues(b, i);
-	return err;
-}
-
-static void destroy_plain(struct bench *b)
-{
-	struct state *s = b->private;
-
-	/* Free what the loops have not. */
-	for (; s->memory && s->out != s->in; s->out = (s->out + 1) % CYCLE)
-		kfree(s->memory[s->out]);
-	vfree(s->memory);
-	percpu_counter_destroy(&s->counter);
-	vfree(b->objects);
-}
-
-static int create_plain(struct bench *b, unsigned int nr)
-{
-	struct state *s = b->private;
-
-	b->objects = vzalloc(array_size(nr, sizeof(*b->objects)));
-	s->memory = vzalloc(array_size(CYCLE, sizeof(*s->memory)));
-	if (b->objects && s->memory &&
-	    !percpu_counter_init(&s->counter, 0, GFP_KERNEL))
-		return 0;
-	vfree(s->memory);
-	vfree(b->objects);
-	return -ENOMEM;
-}
-
-static int create_one_account(struct bench *b, unsigned int nr)
-{
-	const struct memquota_limits limits = { };
-	bool shared = b->first && b->first != b;
-	int err = 0;
-
-	if (shared)
-		b->account = b->first->account;
-	else
-		err = bench_create_account(b, &limits);
-	if (err)
-		return err;
-	err = bench_join_all(b, nr, &bench_plain_ops);
-	if (err && !shared)
-		bench_destroy_account(b);
-	return err;
-}
-
-static int create_objects(struct bench *b)
-{
-	struct state *s = b->private;
-
-	switch (s->pattern->owners) {
-	case OWNERS_PRIVATE:
-		return bench_join_private(b, s->nr);
-	case OWNERS_ONE_ACCOUNT:
-		return create_one_account(b, s->nr);
-	case OWNERS_QUEUES:
-		return create_queues(b, s->nr);
-	case OWNERS_PLAIN:
-		return create_plain(b, s->nr);
-	}
-	return -EINVAL;
-}
-
-static void destroy_objects(struct bench *b)
-{
-	struct state *s = b->private;
-
-	switch (s->pattern->owners) {
-	case OWNERS_PRIVATE:
-		bench_leave_all(b);
-		break;
-	case OWNERS_ONE_ACCOUNT:
-		bench_leave_all(b);
-		if (!b->first || b->first == b)
-			bench_destroy_account(b);
-		break;
-	case OWNERS_QUEUES:
-		destroy_queues(b, s->nr);
-		break;
-	case OWNERS_PLAIN:
-		destroy_plain(b);
-		break;
-	}
-}
-
-/* Return the thread whose objects this one uses, itself included. */
-static struct bench *find_owner(struct bench *b, const struct bench_pattern *p)
-{
-	unsigned int thread = b->first ? b - b->first : 0;
-
-	switch (p->threads) {
-	case THREADS_APART:
-		break;
-	case THREADS_TOGETHER:
-		return b - thread;
-	case THREADS_IN_PAIRS:
-		return b - (thread & 1);
-	}
-	return b;
-}
-
-static void draw_order(struct state *s)
-{
-	unsigned int i, among;
-	struct rnd_state rnd;
-
-	prandom_seed_state(&rnd, 1);
-	for (i = 0; i < CYCLE; i++) {
-		among = s->nr;
-		if (s->pattern->hot && prandom_u32_state(&rnd) % 5)
-			among = s->pattern->hot;
-		s->order[i] = s->pattern->in_turn ?
-			      i % s->nr : prandom_u32_state(&rnd) % among;
-	}
-}
-
-/* Begin in the middle: with the charges that the first operations uncharge. */
-static void charge_in_advance(struct bench *b)
-{
-	struct state *s = b->private;
-	const struct bench_pattern *p = s->pattern;
-	unsigned int i;
-
-	for (; s->in < p->later; s->in++) {
-		if (p->owners == OWNERS_QUEUES)
-			do_send(s, s->in);
-		else if (p->owners != OWNERS_PLAIN)
-			do_charge(s, s->in);
-	}
-	for (i = 0; p->advance && i < b->nr; i++)
-		memquota_charge(&b->objects[i].participant,
-				div_u64(ADVANCE, s->nr));
-}
-
-static int pattern_setup(struct bench *b, const struct bench_case *c)
-{
-	struct state *s = kvzalloc(sizeof(*s), GFP_KERNEL);
-	struct bench *owner = find_owner(b, c->pattern);
-	int err = 0;
-
-	if (!s)
-		return -ENOMEM;
-	b->private = s;
-	s->pattern = c->pattern;
-	s->nr = c->nr;
-	s->bytes = c->pattern->bytes ?: PACKET;
-	if (owner == b)
-		err = create_objects(b);
-	if (err) {
-		kvfree(s);
-		return err;
-	}
-	s->objects = owner->objects;
-	draw_order(s);
-	charge_in_advance(b);
-	return 0;
-}
-
-static void pattern_teardown(struct bench *b)
-{
-	struct state *s = b->private;
-
-	if (find_owner(b, s->pattern) == b)
-		destroy_objects(b);
-	kvfree(s);
-}
-
 /* --- Cases --- */
 
 #define PATTERN(...)							\
-	.setup = pattern_setup,						\
-	.teardown = pattern_teardown,					\
+	.setup = bench_pattern_setup,					\
+	.teardown = bench_pattern_teardown,				\
 	.pattern = &(const struct bench_pattern){ __VA_ARGS__ }
 
 #define BOTH								\
