@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A plugin of QEMU that counts instructions and cache lines between the marks of
- * kmod/bench/marks.h, on x86:
+ * A plugin of QEMU that counts instructions and cache lines between the marks
+ * of kmod/bench/marks.h, on x86:
  *
- *	qemu-system-x86_64 -plugin cachelines.so,out=FILE[,l1_kib=48][,l1_ways=12]
- *		[,l2_kib=2048][,l2_ways=16]
+ *	qemu-system-x86_64 -plugin cachelines.so,out=FILE[,l1_kib=48]
+ *		[,l1_ways=12][,l2_kib=2048][,l2_ways=16]
  *
- * For each section between BENCH_MARK_BEGIN and BENCH_MARK_END it appends a line
- * to FILE:
+ * For each section between BENCH_MARK_BEGIN and BENCH_MARK_END it appends a
+ * line to FILE:
  *
  *	cpu instructions locked operations lines l1_misses l2_misses
  *
@@ -105,7 +105,7 @@ static void line_set_add(struct line_set *set, uint64_t line)
 	     i = (i + 1) % SET_SIZE)
 		if (set->slots[i].line == line)
 			return;
-	/* A section without operations has more lines, which nobody reads. */
+	/* A section without operations has more, which are not reported. */
 	if (set->count == SET_SIZE / 2)
 		return;
 	set->slots[i].line = line;
@@ -253,7 +253,8 @@ static void translate_counting(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (mark)
 			call_before(insn, on_mark, mark);
 		else
-			call_before(insn, on_instruction, is_locked(code, size));
+			call_before(insn, on_instruction,
+				    is_locked(code, size));
 		qemu_plugin_register_vcpu_mem_cb(insn, on_access,
 						 QEMU_PLUGIN_CB_NO_REGS,
 						 QEMU_PLUGIN_MEM_RW, NULL);
@@ -316,7 +317,8 @@ static int set_geometry(struct geometry *geometry, const char *name,
 	unsigned int lines = kib << 10 >> LINE_SHIFT;
 
 	if (!ways || !lines || lines % ways) {
-		fprintf(stderr, "cachelines: %s: %u KiB do not make sets of %u lines\n",
+		fprintf(stderr,
+			"cachelines: %s: %u KiB do not make sets of %u lines\n",
 			name, kib, ways);
 		return -1;
 	}
@@ -356,7 +358,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 		}
 	}
 	if (!out) {
-		fprintf(stderr, "cachelines: out=FILE is missing or not writable\n");
+		fprintf(stderr,
+			"cachelines: out=FILE: missing or not writable\n");
 		return -1;
 	}
 	if (set_geometry(&l1_geometry, "l1", options[0].value,

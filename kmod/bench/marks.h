@@ -2,8 +2,8 @@
 /*
  * Instructions that mark sections for scripts/cachelines.c, QEMU's plugin that
  * counts between them. Each is an 8-byte nop of x86, nopl with a displacement
- * that no compiler emits: 0f 1f 84 00, then the mark. Without the plugin it does
- * nothing, on any machine.
+ * that no compiler emits: 0f 1f 84 00, then the mark. Without the plugin it
+ * does nothing.
  */
 #ifndef _MEMQUOTA_BENCH_MARKS_H
 #define _MEMQUOTA_BENCH_MARKS_H

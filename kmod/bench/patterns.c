@@ -4,12 +4,12 @@
  * many participants, and apart in time.
  *
  * A pattern is a cycle of operations, drawn before the measurement. Operation i
- * charges the participant order[i], and uncharges the one that was charged @later
- * operations before. Peers run the same cycle. An empty loop that only computes
- * the addresses is subtracted.
+ * charges the participant order[i], and uncharges the one that was charged
+ * @later operations before. Peers run the same cycle. An empty loop that only
+ * computes the addresses is subtracted.
  *
- * To add a pattern, add a case with its struct bench_pattern. To add a peer, add
- * what it does instead of a charge and an uncharge.
+ * To add a pattern, add a case with its struct bench_pattern. To add a peer,
+ * add what it does instead of a charge and an uncharge.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
