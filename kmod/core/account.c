@@ -2,17 +2,22 @@
 /*
  * Accounts: opening, handles, closing, reaping.
  *
- * Closing is one atomic operation on the account's word, in the context in which
- * the last handle is put. From then on, nothing that its records hold is
- * counted. A worker reaps the account: it removes its records from the index and
- * its links from the graph, one piece at a time. Each call that creates an
- * account or joins reaps two pieces, so that closed accounts cannot pile up.
+ * Closing sets a bit of the account's word, in the context in which the last
+ * handle is put, and of the words of up to MEMQUOTA_BATCH of its records: what
+ * these hold leaves the total. A worker reaps the account: it sets that bit of
+ * the other records' words, and removes the records from the index and the links
+ * from the graph, one piece at a time. Reclaim has all records of closed accounts
+ * reaped before it chooses a victim, so it takes nothing for what is about to
+ * leave the total. Each call that creates an account or joins reaps two pieces, so
+ * that closed accounts cannot pile up.
  */
 #include <linux/export.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "graph.h"
 #include "record.h"
+#include "sum.h"
 #include "total.h"
 #include "trace.h"
 
@@ -95,15 +100,15 @@ static u64 account_new_id_locked(struct memquota_account *a)
 }
 
 /*
- * Make a new account visible, with the record that a private one has, and the
+ * Make a new account visible, with @r, the record that a private one has, and the
  * link to its first parent. Its id is the highest, so it becomes the rightmost.
  */
 int memquota_account_publish(struct memquota_account *a,
+			     struct memquota_record *r,
 			     struct memquota_account *parent,
 			     struct memquota_link *link)
 {
 	struct memquota_accounts *home = a->home;
-	struct memquota_record *r;
 	unsigned long flags;
 	int err;
 
@@ -122,9 +127,9 @@ int memquota_account_publish(struct memquota_account *a,
 	rb_insert_color(&a->node, &home->by_id);
 	home->newest = &a->node;
 	WRITE_ONCE(home->nr_open, home->nr_open + 1);
-	list_for_each_entry(r, &a->records, siblings) {
+	if (r) {
 		WRITE_ONCE(home->nr_records, home->nr_records + 1);
-		WRITE_ONCE(a->nr_records, a->nr_records + 1);
+		memquota_record_enlist_locked(r);
 		if (r->ops->trim)
 			list_add(&r->trimmers, &home->trimmers);
 		memquota_record_set_active(r);
@@ -196,7 +201,7 @@ memquota_account_create(struct memquota_tracker *t,
 		err = link ? 0 : -ENOMEM;
 	}
 	if (!err)
-		err = memquota_account_publish(a, parent, link);
+		err = memquota_account_publish(a, NULL, parent, link);
 	if (err) {
 		kfree(link);
 		memquota_account_unref(a);
@@ -225,7 +230,10 @@ EXPORT_SYMBOL_GPL(memquota_account_get);
  * memquota_account_put - drop a handle
  * @a: the account; NULL and error pointers are allowed
  *
- * The account closes with its last handle.
+ * The account closes with its last handle. What up to 64 of its participants
+ * hold leaves the total before this function returns. A worker closes the
+ * others soon after: charges on them may succeed until then, and leave the
+ * total with them.
  *
  * Context: any but NMI; never sleeps.
  */
@@ -355,6 +363,11 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_account_next);
  * A refusable charge that would pass @max is refused, and does not start
  * reclaim. What is held already stays. Descendants of @a are not counted.
  *
+ * An account that has had a limit keeps a counter, also when @max becomes
+ * %MEMQUOTA_UNLIMITED again. Charges that no slot serves then cost more: they
+ * change that counter, which all participants of @a share. The first limit
+ * takes time in proportion to the number of participants.
+ *
  * Context: any but NMI.
  * Return:
  * * 0 - done
@@ -373,8 +386,9 @@ int memquota_account_set_max(struct memquota_account *a, u64 max)
 	err = memquota_account_error(a);
 	if (err)
 		return err;
+	/* First, so that @max is compared with all that the account holds. */
 	if (max != MEMQUOTA_UNLIMITED)
-		WRITE_ONCE(a->limited, true);
+		memquota_account_count(a);
 	/* A task that @max refuses must find that charges take the slow way. */
 	smp_store_release(&a->max, max);
 	/* Pairs with set_current_state() in waiter_wait(). */
@@ -389,20 +403,23 @@ EXPORT_SYMBOL_GPL(memquota_account_set_max);
  * @a: the account; a null handle reads as unlimited
  * @usage: where to store it
  *
+ * Adds up what the participants of @a hold, in time proportional to their
+ * number, unless the account has had a limit or a threshold and so has a
+ * counter.
+ *
  * Context: any but NMI.
  */
 void memquota_account_usage(struct memquota_account *a,
 			    struct memquota_account_usage *usage)
 {
-	u64 word;
-
 	*usage = MEMQUOTA_ACCOUNT_USAGE_DISABLED;
 	if (!a)
 		return;
-	word = atomic64_read(&a->word);
-	usage->closed = word & ACCOUNT_CLOSED;
-	usage->held = usage->closed ? 0 : word & ACCOUNT_USED;
-	usage->peak = max(READ_ONCE(a->peak), usage->held);
+	usage->closed = memquota_account_closed(a);
+	usage->held = memquota_account_held(a);
+	if (usage->held > READ_ONCE(a->peak))
+		WRITE_ONCE(a->peak, usage->held);
+	usage->peak = READ_ONCE(a->peak);
 	usage->max = READ_ONCE(a->max);
 	usage->refused = atomic64_read(&a->refused);
 	usage->reclaims = atomic64_read(&a->reclaims);
@@ -430,26 +447,35 @@ static bool account_is_bare(const struct memquota_account *a)
 	       list_empty(&a->children);
 }
 
-/*
- * Set ACCOUNT_CLOSED: what the account holds leaves the total in one step. Return
- * the word as it was; if that has ACCOUNT_CLOSED, there is nothing left to do.
- * Else account_remove_closed_locked() and account_notify_closed() follow.
- */
-static __always_inline u64 account_set_closed(struct memquota_account *a)
+/* Return whether the caller is the one that closes the account. */
+static __always_inline bool account_set_closed(struct memquota_account *a)
 {
-	struct memquota_tracker *t = a->tracker;
-	u64 old = atomic64_fetch_or(ACCOUNT_CLOSED | ACCOUNT_SPECIAL,
-				    &a->word), used;
+	u64 old = atomic64_fetch_or(ACCOUNT_CLOSED | ACCOUNT_SPECIAL, &a->word);
 
 	if (old & ACCOUNT_CLOSED)
-		return old;
-	used = old & ACCOUNT_USED;
-	if (used > READ_ONCE(a->peak))
-		WRITE_ONCE(a->peak, used);
+		return false;
+	if ((old & ACCOUNT_USED) > READ_ONCE(a->peak))
+		WRITE_ONCE(a->peak, old & ACCOUNT_USED);
+	return true;
+}
+
+/*
+ * Mark a record of a closed account: what it holds leaves the total. Return how
+ * many bytes that are. Interrupts are off.
+ */
+static u64 record_set_closed(struct memquota_record *r)
+{
+	u64 old = atomic64_fetch_or(RECORD_CLOSED | RECORD_SLOW, &r->word);
+	u64 used = old & RECORD_ENDED ? 0 : memquota_word_used(old);
+
 	if (used)
-		memquota_total_sub(t, used);
-	trace_memquota_account_close(a, used);
-	return old;
+		memquota_total_sub(r->tracker, used);
+	return used;
+}
+
+static void record_visit_close(struct memquota_record *r, void *sum)
+{
+	*(u64 *)sum += record_set_closed(r);
 }
 
 /*
@@ -488,22 +514,50 @@ static void account_notify_closed(struct memquota_account *a, bool removed)
 }
 
 /*
- * Close an account. The caller has a reference. Return how many bytes it held.
- * Any context but NMI.
+ * Close an account. The caller has a reference. The reaper closes the records
+ * beyond the first MEMQUOTA_BATCH. Any context but NMI.
  */
-u64 memquota_account_close(struct memquota_account *a)
+void memquota_account_close(struct memquota_account *a)
 {
-	u64 old = account_set_closed(a);
+	struct memquota_record *r;
+	unsigned int n = 0;
 	unsigned long flags;
+	u64 bytes = 0;
 	bool removed;
 
-	if (old & ACCOUNT_CLOSED)
+	if (!account_set_closed(a))
+		return;
+	raw_spin_lock_irqsave(&a->home->lock, flags);
+	list_for_each_entry(r, &a->records, siblings) {
+		if (++n > MEMQUOTA_BATCH)
+			break;
+		bytes += record_set_closed(r);
+	}
+	removed = account_remove_closed_locked(a);
+	raw_spin_unlock_irqrestore(&a->home->lock, flags);
+	trace_memquota_account_close(a, bytes);
+	account_notify_closed(a, removed);
+}
+
+/*
+ * Close an account and all its records. The caller has a reference. Return how
+ * many bytes they held. May sleep.
+ */
+u64 memquota_account_close_whole(struct memquota_account *a)
+{
+	unsigned long flags;
+	u64 bytes = 0;
+	bool removed;
+
+	if (!account_set_closed(a))
 		return 0;
+	memquota_walk_records(a, record_visit_close, &bytes, true);
 	raw_spin_lock_irqsave(&a->home->lock, flags);
 	removed = account_remove_closed_locked(a);
 	raw_spin_unlock_irqrestore(&a->home->lock, flags);
+	trace_memquota_account_close(a, bytes);
 	account_notify_closed(a, removed);
-	return old & ACCOUNT_USED;
+	return bytes;
 }
 
 /*
@@ -520,14 +574,10 @@ void memquota_account_remove_record(struct memquota_record *r)
 
 	last = READ_ONCE(r->flags) & RECORD_PRIVATE &&
 	       refcount_dec_and_test(&a->handles);
-	closing = last && !(account_set_closed(a) & ACCOUNT_CLOSED);
+	closing = last && account_set_closed(a);
 
 	raw_spin_lock_irqsave(&home->lock, flags);
-	/* The list is empty if the account has been reaped. */
-	if (!list_empty(&r->siblings)) {
-		list_del_init(&r->siblings);
-		WRITE_ONCE(a->nr_records, a->nr_records - 1);
-	}
+	memquota_record_delist_locked(r);
 	if (unlikely(!list_empty(&r->trimmers)))
 		list_del_init(&r->trimmers);
 	WRITE_ONCE(home->nr_records, home->nr_records - 1);
@@ -535,8 +585,11 @@ void memquota_account_remove_record(struct memquota_record *r)
 		removed = account_remove_closed_locked(a);
 	raw_spin_unlock_irqrestore(&home->lock, flags);
 
-	if (closing)
+	if (closing) {
+		/* The record has left. */
+		trace_memquota_account_close(a, 0);
 		account_notify_closed(a, removed);
+	}
 	if (last)
 		memquota_account_unref(a);
 }
@@ -561,8 +614,8 @@ static bool account_reap_piece(struct memquota_accounts *home)
 		/* It has not left, so it has a reference while the lock is held. */
 		r = list_first_entry(&a->records, struct memquota_record,
 				     siblings);
-		list_del_init(&r->siblings);
-		WRITE_ONCE(a->nr_records, a->nr_records - 1);
+		record_set_closed(r);
+		memquota_record_delist_locked(r);
 		list_del_init(&r->trimmers);
 		memquota_record_ref(r);
 	} else if (!list_empty(&a->children)) {
@@ -601,6 +654,24 @@ void memquota_accounts_reap_some(struct memquota_accounts *accounts,
 }
 
 /*
+ * Reap closed accounts of a home, up to @pieces records or links. Return whether
+ * there were fewer. May sleep.
+ */
+bool memquota_accounts_reap_many(struct memquota_accounts *home,
+				 unsigned int pieces)
+{
+	unsigned int n;
+
+	for (n = 0; n < pieces; n += MEMQUOTA_BATCH) {
+		if (list_empty_careful(&home->closed))
+			return true;
+		memquota_accounts_reap_some(home, MEMQUOTA_BATCH);
+		cond_resched();
+	}
+	return false;
+}
+
+/*
  * Close the first account from *@id on, and advance *@id. Return whether there
  * was one.
  */
@@ -611,7 +682,7 @@ bool memquota_account_close_next(struct memquota_tracker *t, u64 *id)
 	if (!a)
 		return false;
 	*id = a->id + 1;
-	memquota_account_close(a);
+	memquota_account_close_whole(a);
 	memquota_account_unref(a);
 	return true;
 }

@@ -56,12 +56,16 @@ void memquota_accounts_count(struct memquota_tracker *t, u64 *open,
 void memquota_accounts_reap_some(struct memquota_accounts *accounts,
 				 unsigned int pieces);
 int memquota_account_publish(struct memquota_account *account,
+			     struct memquota_record *r,
 			     struct memquota_account *parent,
 			     struct memquota_link *link);
 struct memquota_account *memquota_account_next(struct memquota_tracker *t,
 					       u64 id);
 void memquota_account_remove_record(struct memquota_record *r);
-u64 memquota_account_close(struct memquota_account *account);
+void memquota_account_close(struct memquota_account *account);
+u64 memquota_account_close_whole(struct memquota_account *account);
+bool memquota_accounts_reap_many(struct memquota_accounts *home,
+				 unsigned int pieces);
 bool memquota_account_close_next(struct memquota_tracker *t, u64 *id);
 
 /* Reap up to @pieces records or links of closed accounts. Any context but NMI. */

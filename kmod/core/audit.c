@@ -8,54 +8,27 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include "audit.h"
-#include "graph.h"
 #include "record.h"
-
-struct audit_sum {
-	u64 walk;
-	u64 bytes;
-};
-
-static bool audit_add_record(struct memquota_record *r, void *arg)
-{
-	struct audit_sum *sum = arg;
-
-	if (r->audited_walk == sum->walk)
-		return false;
-	r->audited_walk = sum->walk;
-	/* What a participant that left held is no longer in its account. */
-	if (!(atomic64_read(&r->word) & RECORD_LEFT))
-		sum->bytes += memquota_record_used(r);
-	return true;
-}
-
-static u64 audit_sum_records(struct memquota_account *a, u64 walk)
-{
-	struct audit_sum sum = { .walk = walk };
-
-	memquota_walk_records(a, audit_add_record, &sum);
-	return sum.bytes;
-}
+#include "sum.h"
 
 /*
  * Return the sum over shares and records, walking accounts by id. *@agree says
- * whether each account's word is the sum of its records' words.
+ * whether each account's word, if it counts, is the sum of its records' words.
  */
 static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
 {
 	u64 id = 0, sum = memquota_shares_bytes(t), records, word;
-	u64 walk = memquota_walk_begin(t);
 	struct memquota_account *a;
 
 	*agree = true;
 	while ((a = memquota_account_next(t, id))) {
 		id = a->id + 1;
-		records = audit_sum_records(a, walk);
+		records = memquota_account_sum(a, true);
 		word = atomic64_read(&a->word);
-		if (!(word & ACCOUNT_CLOSED)) {
+		if (READ_ONCE(a->counted) == ACCOUNT_COUNTED &&
+		    !(word & ACCOUNT_CLOSED))
 			*agree &= (word & ACCOUNT_USED) == records;
-			sum += records;
-		}
+		sum += records;
 		memquota_account_unref(a);
 		cond_resched();
 	}
@@ -68,8 +41,8 @@ static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
  * it has passed, so what records gained since the walk began is added. What
  * moves from a record to a share that was already read is within the tolerance.
  * The total is read after the walk, and what records gained after that: a charge
- * raises the total first, with interrupts off, so a grace period later it has
- * counted what the record gained. May sleep.
+ * raises the total first, with interrupts or preemption off, so a grace period
+ * later it has counted what the record gained. May sleep.
  */
 bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 {
@@ -77,6 +50,8 @@ bool memquota_audit(struct memquota_tracker *t, u64 *sum, u64 *total)
 	bool agree;
 
 	*sum = audit_sum_parts(t, &agree);
+	/* What has left a record by now is in a share, or has left the total. */
+	synchronize_rcu();
 	*total = memquota_tracker_total(t);
 	synchronize_rcu();
 	*sum += memquota_shares_gained(t) - gained;
@@ -93,14 +68,18 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_audit);
 int memquota_check(struct memquota_tracker *t)
 {
 	u64 gained = memquota_shares_gained(t), lost = memquota_shares_lost(t);
-	u64 total = memquota_tracker_total(t), sum;
+	u64 total = memquota_tracker_total(t), sum, shares;
 	u64 open, joined, open_after, joined_after;
 	bool agree;
 
+	shares = memquota_shares_bytes(t);
 	memquota_accounts_count(t, &open, &joined);
 	sum = audit_sum_parts(t, &agree);
 	memquota_accounts_count(t, &open_after, &joined_after);
-	if (gained != memquota_shares_gained(t) ||
+	/* Each charge that was between a share and a record then has ended. */
+	synchronize_rcu();
+	if (shares != memquota_shares_bytes(t) ||
+	    gained != memquota_shares_gained(t) ||
 	    lost != memquota_shares_lost(t) ||
 	    total != memquota_tracker_total(t) ||
 	    open != open_after || joined != joined_after)

@@ -3,7 +3,7 @@
  * Charging and uncharging: from a CPU's slot, from its share, or from the total.
  */
 #include <linux/export.h>
-#include <linux/ktime.h>
+#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 #include "charge.h"
 #include "index.h"
@@ -14,21 +14,30 @@
  * DOC: The ledger
  *
  * A byte that a tracker counts is counted as exactly one of three: held by a
- * participant, in a slot for a participant, or in a CPU's share. The record's word and the
- * account's count the first two, the tracker's total counts all three::
+ * participant, in a slot for a participant, or in a CPU's share. The record's
+ * word counts the first two, the tracker's total counts all three::
  *
- *	tracker->total = sum of shares + sum of the words of open accounts
- *	account->word  = sum of the words of its records
+ *	tracker->total = sum of shares + sum of the words of records
  *	record->word   = bytes that its owner holds + bytes in its slots
  *
+ * A record that has left or whose account has closed, RECORD_ENDED in its word,
+ * is not among these: its bytes have left the total. Leaving and closing set a
+ * bit of the word, and get the bytes that the word had, in one atomic operation.
+ * A charge and an uncharge exchange the word for one with other bytes, which
+ * fails if the bit was set meanwhile. So each byte leaves once.
+ *
+ * What an account holds is the sum of its records' words, added up when it is
+ * asked for. An account that has had a limit or a threshold has a word of its own
+ * as well, and RECORD_COUNTED in the words of its records::
+ *
+ *	account->word  = sum of the words of its records, if they are counted
+ *
  * The sums are exact while nothing is charged or uncharged. Bytes that come in
- * are added to the total first, then to the account, then to the record. Bytes
- * that leave are taken in the opposite order. So the total is never below the
- * sum of the accounts' words, nor an account's word below the sum of its
- * records'. While bytes move between a share and an account, another CPU may
- * see them in both or in neither. A charge that finds the account closed or the
- * record left takes back what it has added so far. Closing counts that exactly
- * once, because both are atomic operations on the same word.
+ * are added to the total first, then to the account's word, then to the record's.
+ * Bytes that leave are taken in the opposite order. So the total is never below
+ * the sum of the records' words, nor an account's word below its part of that sum.
+ * While bytes move between a share and a record, another CPU may see them in both
+ * or in neither.
  */
 
 /**
@@ -58,9 +67,34 @@
  * Under a higher key it is at least 32768 - 16384. Under a lower key, in a free
  * slot, or with too few bytes it is negative, which as an unsigned number is at
  * least 16384 too, since keys have 49 bits. A slot has less than 16384 bytes.
+ */
+
+/**
+ * DOC: The direct way
  *
- * All that follows participant->record runs with interrupts off, hence in an
- * RCU read-side section.
+ * A miss of a participant that has no slot on this CPU moves bytes between the
+ * CPU's share and the record's word, in two operations with preemption off and
+ * interrupts on. A charge takes them from the share first, an uncharge from the
+ * record. In between they are counted by the total alone. The share changes by
+ * operations that are atomic against interrupts, never below zero, the record's
+ * word by an exchange. What happens between the two is harmless:
+ *
+ * - An interrupt that charges or uncharges leaves the sums right.
+ * - A drain takes what the share has. A charge whose exchange fails then returns
+ *   its bytes to a share that was drained, and what follows settles the share.
+ *   An uncharge compares the share with what the CPU may cache after it has added
+ *   its bytes, so it sees what was set before the drain.
+ * - The account closes, or another CPU changes the word: the exchange fails, and
+ *   a visit follows.
+ * - memquota_uncharge_all() empties the record: the exchange fails, since the
+ *   epoch has changed. Nothing of the record's key is used.
+ *
+ * The task does not migrate, and a CPU that is going offline does not run it, so
+ * both operations are on the share of the same CPU. A dead CPU's share is drained
+ * after them.
+ *
+ * All that follows participant->record runs with interrupts or preemption off,
+ * hence in an RCU read-side section.
  */
 
 /*
@@ -69,83 +103,120 @@
  * was charged later. Slots that have not reported make the result older than the
  * truth, never younger, and so does a CPU that finds the mark locked and leaves
  * it to the other. A mark of RECORD_NOT_DERIVED is never reached: the owner says
- * how old its data is. Interrupts are off.
+ * how old its data is. Any context but NMI.
  */
 static noinline void record_move_mark(struct memquota_record *r, u64 mark)
 {
+	unsigned long flags;
 	u64 ns;
 
+	local_irq_save(flags);
 	if (cmpxchg(&r->mark, mark, RECORD_MARK_LOCKED) != mark)
-		return;
+		goto out;
 	/* Read before the bytes: what is charged meanwhile is younger. */
-	ns = ktime_get_coarse_ns();
+	ns = memquota_tick_ns();
 	/* Orders the clock before the word. */
 	smp_rmb();
 	mark = memquota_mark_gross(r);
 	WRITE_ONCE(r->arrival_ns, r->mark_ns);
+	if (r->mark_ns == ns)
+		WRITE_ONCE(r->mark_tick, jiffies);
 	r->mark_ns = ns;
 	memquota_mark_unlock(r, mark);
+out:
+	local_irq_restore(flags);
+}
+
+/*
+ * Return whether so many bytes were uncharged that @mark is to be moved. Not again
+ * in a tick in which that would not make the arrival younger; and not if the record
+ * is empty now, since the charge that fills it stores the time.
+ */
+static __always_inline bool record_mark_reached(const struct memquota_record *r,
+						u64 mark, u64 uncharged,
+						u64 word)
+{
+	return unlikely(uncharged >= mark) && memquota_word_used(word) &&
+	       READ_ONCE(r->mark_tick) != (u32)jiffies;
 }
 
 static __always_inline void record_derive_arrival(struct memquota_record *r)
 {
 	u64 mark = READ_ONCE(r->mark);
 
-	if (unlikely((u64)atomic64_read(&r->uncharged) >= mark))
+	if (record_mark_reached(r, mark, atomic64_read(&r->uncharged),
+				atomic64_read(&r->word)))
 		record_move_mark(r, mark);
 }
 
+/* Add bytes to the word of an account. Return 0, -ESTALE or REFUSED_BY_ACCOUNT. */
+static noinline int account_gain(struct memquota_account *a, u64 bytes,
+				 bool refusable)
+{
+	u64 max = refusable ? READ_ONCE(a->max) : MEMQUOTA_UNLIMITED;
+	s64 word = atomic64_read(&a->word);
+
+	do {
+		if (word & ACCOUNT_CLOSED)
+			return -ESTALE;
+		if (max != MEMQUOTA_UNLIMITED &&
+		    (word & ACCOUNT_USED) + bytes > max)
+			return REFUSED_BY_ACCOUNT;
+	} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
+	word += bytes;
+	if (unlikely(word & ACCOUNT_SPECIAL))
+		memquota_watch_rose(READ_ONCE(a->watch), word & ACCOUNT_USED);
+	return 0;
+}
+
+static __always_inline bool word_try_cmpxchg(atomic64_t *word, u64 old, u64 new)
+{
+	s64 expected = old;
+
+	return atomic64_try_cmpxchg(word, &expected, new);
+}
+
 /*
- * Move @bytes from the share to the account and the record, and take @pins,
- * references to the record in units of its word. Return 0; or an errno (-EAGAIN
- * if @key is no longer the record's) or REFUSED_BY_ACCOUNT, with nothing moved.
+ * Move @bytes from the share to the record, and take @pins, references to the
+ * record in units of its word. Return 0; or an errno (-EAGAIN if @key is no
+ * longer the record's) or REFUSED_BY_ACCOUNT, with nothing moved.
  */
 static int record_gain(struct memquota_share *share,
 		       struct memquota_record *r, u64 key, u64 bytes,
 		       u64 pins, bool refusable)
 {
-	struct memquota_account *a = r->account;
-	u64 max = READ_ONCE(a->max), old;
-	int err = 0;
-	s64 word;
+	u64 old, ns;
+	int err;
 
-	if (likely(!refusable || max == MEMQUOTA_UNLIMITED)) {
-		word = atomic64_add_return(bytes, &a->word);
-		if (unlikely(word & ACCOUNT_CLOSED)) {
-			atomic64_sub(bytes, &a->word);
-			return -ESTALE;
-		}
-	} else {
-		word = atomic64_read(&a->word);
-		do {
-			if (word & ACCOUNT_CLOSED)
-				return -ESTALE;
-			if ((word & ACCOUNT_USED) + bytes > max)
-				return REFUSED_BY_ACCOUNT;
-		} while (!atomic64_try_cmpxchg(&a->word, &word, word + bytes));
-		word += bytes;
-	}
-	if (unlikely(word & ACCOUNT_SPECIAL))
-		memquota_watch_rose(READ_ONCE(a->watch), word & ACCOUNT_USED);
-	share_sub(share, bytes);
-
-	do {
+	for (;;) {
+		/* Before the exchange: see charge_direct(). */
+		ns = memquota_tick_ns();
 		old = atomic64_read_acquire(&r->word);
 		if (unlikely(old & RECORD_LEFT))
-			err = -ESHUTDOWN;
-		else if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
-			err = -EOVERFLOW;
-		else if (unlikely(memquota_record_key(r) != key ||
-				  !memquota_word_has_key(old, key)))
-			err = -EAGAIN;
-		if (unlikely(err)) {
-			memquota_account_lose(a, bytes);
-			return err;
+			return -ESHUTDOWN;
+		if (unlikely(old & RECORD_CLOSED))
+			return -ESTALE;
+		if (unlikely(memquota_word_used(old) + bytes > RECORD_BYTES_MAX))
+			return -EOVERFLOW;
+		if (unlikely(memquota_record_key(r) != key ||
+			     !memquota_word_has_key(old, key)))
+			return -EAGAIN;
+		if (unlikely(old & RECORD_COUNTED)) {
+			err = account_gain(r->account, bytes, refusable);
+			if (err)
+				return err;
 		}
-	} while (atomic64_cmpxchg(&r->word, old,
-				  old + bytes * RECORD_BYTE + pins) != old);
+		share_sub(share, bytes);
+		if (likely(word_try_cmpxchg(&r->word, old,
+					    old + bytes * RECORD_BYTE + pins)))
+			break;
+		share_add(share, bytes);
+		if (unlikely(old & RECORD_COUNTED))
+			memquota_account_lose(r->account, bytes);
+	}
 	WRITE_ONCE(share->gained, share->gained + bytes);
-
+	if (!memquota_word_used(old))
+		WRITE_ONCE(r->filled_ns, ns);
 	if (unlikely(!(old & RECORD_INDEXED)))
 		memquota_index_insert(r);
 	return 0;
@@ -158,9 +229,9 @@ static int record_gain(struct memquota_share *share,
 static int record_refused_by(struct memquota_record *r, u64 need,
 			     enum charge_mode mode)
 {
-	struct memquota_account *a = r->account;
-	struct memquota_tracker *t = a->tracker;
+	struct memquota_tracker *t = r->tracker;
 	u64 share = this_cpu_ptr(t->shares)->bytes;
+	struct memquota_account *a = r->account;
 
 	if (mode == CHARGE_FORCED)
 		return 0;
@@ -180,6 +251,30 @@ static int record_refused_by(struct memquota_record *r, u64 need,
 }
 
 /*
+ * Have the share hold @need bytes, and up to @extra and what it holds for later
+ * charges if that passes no limit. Return 0, REFUSED_BY_TRACKER or -EOVERFLOW.
+ */
+static int share_fill(struct memquota_tracker *t, struct memquota_share *share,
+		      u64 need, u64 extra, bool refusable)
+{
+	u64 lack = need - min(need, share->bytes);
+	u64 later = memquota_share_bytes(t, share) / 4 * 3;
+	u64 added;
+
+	if (!memquota_total_add(t, lack,
+				need + extra + later - share->bytes - lack,
+				refusable, &added))
+		return refusable && memquota_tracker_total(t) + lack <=
+				    MEMQUOTA_TOTAL_MAX ?
+		       REFUSED_BY_TRACKER : -EOVERFLOW;
+	share_add(share, added);
+	if (unlikely(!refusable &&
+		     memquota_tracker_total(t) > READ_ONCE(t->max)))
+		memquota_caches_shut(t);
+	return 0;
+}
+
+/*
  * Get @need bytes for the record from the share or the total, and up to
  * *@extra if neither a limit nor a waiting task is in the way. *@extra becomes
  * what was obtained of it.
@@ -187,45 +282,28 @@ static int record_refused_by(struct memquota_record *r, u64 need,
 static int record_obtain(struct memquota_record *r, u64 key, u64 need,
 			 u64 *extra, u64 pins, enum charge_mode mode)
 {
-	struct memquota_account *a = r->account;
-	struct memquota_tracker *t = a->tracker;
+	struct memquota_tracker *t = r->tracker;
 	struct memquota_share *share = this_cpu_ptr(t->shares);
 	bool refusable = mode != CHARGE_FORCED;
-	u64 added;
 	int err;
 
-	if (unlikely(memquota_account_used(a) + need + *extra >
-		     READ_ONCE(a->max)))
+	if (unlikely(*extra && memquota_record_counted(r) &&
+		     memquota_account_used(r->account) + need + *extra >
+		     READ_ONCE(r->account->max)))
 		*extra = 0;
 
 	if (unlikely(share->bytes < need + *extra)) {
-		u64 lack = need - min(need, share->bytes);
-		u64 fill = need + *extra + memquota_share_bytes(t, share) -
-			   share->bytes - lack;
-
-		if (!memquota_total_add(t, lack, fill, refusable, &added))
-			return refusable && memquota_tracker_total(t) + lack <=
-					    MEMQUOTA_TOTAL_MAX ?
-			       REFUSED_BY_TRACKER : -EOVERFLOW;
-		share_add(share, added);
+		err = share_fill(t, share, need, *extra, refusable);
+		if (err)
+			return err;
 		*extra = min(*extra, share->bytes - need);
-		if (unlikely(!refusable && memquota_tracker_total(t) >
-					   READ_ONCE(t->max)))
-			memquota_caches_shut(t);
 	}
 	err = record_gain(share, r, key, need + *extra, pins, refusable);
-	if (unlikely(err == REFUSED_BY_ACCOUNT && *extra)) {
+	if (unlikely((err == REFUSED_BY_ACCOUNT || err == -EOVERFLOW) && *extra)) {
 		*extra = 0;
 		err = record_gain(share, r, key, need, pins, refusable);
 	}
 	return err;
-}
-
-static __always_inline bool word_try_cmpxchg(atomic64_t *word, u64 old, u64 new)
-{
-	s64 expected = old;
-
-	return atomic64_try_cmpxchg(word, &expected, new);
 }
 
 /*
@@ -238,7 +316,7 @@ static bool record_pin(struct memquota_record *r, u64 key)
 
 	do {
 		old = atomic64_read_acquire(&r->word);
-		if (unlikely(old & RECORD_LEFT || memquota_record_key(r) != key ||
+		if (unlikely(old & RECORD_ENDED || memquota_record_key(r) != key ||
 			     !memquota_word_has_key(old, key)))
 			return false;
 	} while (atomic64_cmpxchg(&r->word, old, old + RECORD_REF) != old);
@@ -257,22 +335,18 @@ static void participant_stop_counting(struct memquota_participant *p,
 static noinline u64 record_slot_bytes_slow(const struct memquota_record *r,
 					   struct memquota_share *share)
 {
-	struct memquota_account *a = r->account;
-	struct memquota_tracker *t = a->tracker;
+	struct memquota_tracker *t = r->tracker;
+	struct memquota_account *a;
 
 	/* Tasks can wait only at a max. */
-	if (READ_ONCE(a->limited) &&
-	    (memquota_account_used(a) > READ_ONCE(a->max) ||
-	     memquota_account_queued(a)))
-		return 0;
-	if (!share->has_part) {
-		memquota_caches_take_part(t, share);
-		if (!share->has_part)
+	if (memquota_record_counted(r)) {
+		a = r->account;
+		if (memquota_account_used(a) > READ_ONCE(a->max) ||
+		    memquota_account_queued(a))
 			return 0;
 	}
-	if (!READ_ONCE(t->slot_bytes))
-		memquota_caches_reopen(t);
-	return READ_ONCE(t->slot_bytes);
+	memquota_share_open(t, share);
+	return share_has_part(share) ? READ_ONCE(t->slot_bytes) : 0;
 }
 
 /*
@@ -283,10 +357,10 @@ static noinline u64 record_slot_bytes_slow(const struct memquota_record *r,
 static __always_inline u64 record_slot_bytes(const struct memquota_record *r,
 					     struct memquota_share *share)
 {
-	u64 bytes = READ_ONCE(r->account->tracker->slot_bytes);
+	u64 bytes = READ_ONCE(r->tracker->slot_bytes);
 
-	if (unlikely(!bytes || !share->has_part ||
-		     READ_ONCE(r->account->limited)))
+	if (unlikely(!bytes || !share_has_part(share) ||
+		     memquota_record_counted(r)))
 		return record_slot_bytes_slow(r, share);
 	return bytes;
 }
@@ -308,31 +382,30 @@ static u64 slot_report_freed(struct memquota_slot *s)
 	return freed;
 }
 
-/* Give a free slot to the record, which has a reference for it. */
-static void slot_install(struct memquota_cpu *c, struct memquota_slot *s,
+/* Fill a slot of the record, which has a reference for it, half. */
+static void slot_install(struct memquota_slot *s, struct memquota_share *share,
 			 struct memquota_record *r, u64 key, u64 avail,
-			 u64 room)
+			 u64 full)
 {
-	slot_fill(s, key, avail, room);
-	s->seen = ~0;
+	slot_fill(s, key, avail, full - avail);
+	slot_set_size(s, share, full);
 	WRITE_ONCE(s->record, r);
-	c->quick = memquota_slot_grant(c);
-	c->granted = c->quick;
 }
 
 /*
  * Charge and uncharge the record itself, and leave its slot half full, so that
  * charges and uncharges both have as much ahead until the next visit. A charge
- * that a limit refuses evicts no other record from its slot. Return as
- * memquota_charge_as() does, or -EAGAIN if the record's key has changed.
+ * that a limit refuses evicts no other record from its slot. @claim says whether
+ * the record may get a slot. Return as memquota_charge_as() does, or -EAGAIN if
+ * the record's key has changed.
  */
 static noinline int record_visit(struct memquota_participant *p,
 				 struct memquota_record *r, u64 charge,
-				 u64 uncharge, enum charge_mode mode)
+				 u64 uncharge, enum charge_mode mode,
+				 enum slot_claim claim)
 {
-	struct memquota_tracker *t = r->account->tracker;
-	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
-	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
+	struct memquota_tracker *t = r->tracker;
+	struct memquota_slot *s = memquota_slot_local(r);
 	struct memquota_share *share = this_cpu_ptr(t->shares);
 	u64 key = memquota_record_key(r), full, have = 0, freed = 0, keep;
 	bool own, pin;
@@ -364,10 +437,12 @@ static noinline int record_visit(struct memquota_participant *p,
 
 	pin = !own && full;
 	err = charge > have ? record_refused_by(r, charge - have, mode) : 0;
-	if (likely(!err) && pin)
-		s = memquota_slot_claim(c, p, r, t);
+	if (likely(!err) && pin) {
+		s = memquota_slot_claim(p, r, claim);
+		pin = s;
+	}
 	if (charge > have) {
-		keep = full / 2;
+		keep = own || pin ? full / 2 : 0;
 		err = err ?: record_obtain(r, key, charge - have, &keep,
 					   pin ? RECORD_REF : 0, mode);
 		if (unlikely(err)) {
@@ -380,7 +455,7 @@ static noinline int record_visit(struct memquota_participant *p,
 			return err;
 		}
 		/* The charge may have passed a max itself. */
-		if (unlikely(!keep))
+		if (unlikely(!keep && (own || pin)))
 			full = record_slot_bytes(r, share);
 	} else {
 		pin = pin && record_pin(r, key);
@@ -393,14 +468,51 @@ static noinline int record_visit(struct memquota_participant *p,
 		    !memquota_record_lose(r, key, have - charge - keep, 0))
 			atomic64_sub(freed, &r->uncharged);
 	}
-	if (own)
-		slot_fill(s, key, keep, full - keep);
-	else if (pin)
-		slot_install(c, s, r, key, keep, full - keep);
+	if (own || pin)
+		slot_install(s, share, r, key, keep, full);
 	if (unlikely(share->bytes > memquota_share_bytes(t, share)))
 		memquota_share_settle(t);
 	record_derive_arrival(r);
 	return 0;
+}
+
+/*
+ * Fill the record's slot again for a charge that found too little in it, in the
+ * usual case: neither the share nor a limit is in the way. Return whether it was
+ * that case. Interrupts are off.
+ */
+static __always_inline bool slot_refill(struct memquota_slot *s,
+					struct memquota_record *r, u64 charge)
+{
+	struct memquota_tracker *t = r->tracker;
+	struct memquota_share *share = this_cpu_ptr(t->shares);
+	u64 word = s->words[MEMQUOTA_SLOT_AVAIL], freed = slot_freed(s);
+	u64 half = s->size / 2, left, old, new, tag;
+	s64 gain;
+
+	/* Pairs with the exchange in memquota_uncharge_all(). */
+	old = atomic64_read_acquire(&r->word);
+	tag = READ_ONCE(r->tag);
+	gain = charge + half - slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) - freed;
+	left = share->bytes - gain;
+	new = old + gain * RECORD_BYTE;
+	if (unlikely((old ^ tag) & RECORD_TAGGED || (s64)new < 0 ||
+		     old < RECORD_BYTE || !half ||
+		     (tag ^ word) >> MEMQUOTA_KEY_SHIFT || (s64)left < 0 ||
+		     left > memquota_share_bytes(t, share)))
+		return false;
+	/* Before the word is lowered, see memquota_mark_gross(). */
+	atomic64_add(freed, &r->uncharged);
+	if (unlikely(!word_try_cmpxchg(&r->word, old, new))) {
+		/* If it was emptied, these bytes are among those reported. */
+		atomic64_sub(freed, &r->uncharged);
+		return false;
+	}
+	WRITE_ONCE(share->bytes, left);
+	share_count_moved(share, gain);
+	slot_fill(s, tag >> MEMQUOTA_KEY_SHIFT, half, half);
+	record_derive_arrival(r);
+	return true;
 }
 
 /* Return why a participant without a record of its own cannot be charged. */
@@ -413,165 +525,146 @@ int memquota_static_record_error(const struct memquota_record *r)
 	return -ESTALE;
 }
 
-/*
- * Finish a miss that is not of the usual kind. @flags are those of
- * local_irq_save(). @s is the slot if its record has already lost the bytes in
- * it, else NULL.
- */
-static noinline int charge_miss_slow(struct memquota_participant *p, u64 bytes,
-				     enum charge_mode mode, unsigned long flags,
-				     struct memquota_slot *s)
-{
-	struct memquota_record *r = rcu_dereference_sched(p->record);
-	int err;
+/* What a charge that tried the direct way found. */
+enum direct_result {
+	DIRECT_DONE,
+	DIRECT_BARRED,		/* see charge_slow() */
+	DIRECT_CONTENDED,	/* another CPU has just changed the record's word */
+};
 
-	if (s)
-		slot_void(this_cpu_ptr(&memquota_cpu), s);
-	if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC))
-		err = memquota_static_record_error(r);
-	else
-		do {
-			err = record_visit(p, r, bytes, 0, mode);
-		} while (unlikely(err == -EAGAIN));
+/*
+ * Charge the direct way. @bytes is at most MEMQUOTA_SLOT_BYTES, so that no sum
+ * wraps. Preemption is off.
+ */
+static __always_inline enum direct_result
+charge_direct(struct memquota_record *r, u64 bytes, enum charge_mode mode)
+{
+	u64 old = atomic64_read(&r->word), new = old + bytes * RECORD_BYTE;
+	struct memquota_share __percpu *share = r->shares;
+	u64 ns = 0, had;
+
+	/* Negative: RECORD_SLOW, which a sum may clear, or too many bytes. */
+	if (unlikely((s64)(old | new) < 0 || !(old & RECORD_INDEXED)))
+		return DIRECT_BARRED;
+	/* While a task waits, or the total is above max, no charge may precede. */
+	if (mode != CHARGE_FORCED && unlikely(!READ_ONCE(r->tracker->cpu_bytes)))
+		return DIRECT_BARRED;
+	/* Before the exchange: all that the record then holds arrived later. */
+	if (old < RECORD_BYTE) {
+		if (unlikely(!memquota_tick_is_known()))
+			return DIRECT_BARRED;
+		ns = memquota_tick_known();
+	}
+	/* It fails if an interrupt changes the share meanwhile. */
+	had = this_cpu_read(share->bytes);
+	if (unlikely(had < bytes ||
+		     !memquota_this_cpu_try_cmpxchg(&share->bytes, &had,
+						    had - bytes)))
+		return DIRECT_BARRED;
+	if (unlikely(!word_try_cmpxchg(&r->word, old, new))) {
+		this_cpu_add(share->bytes, bytes);
+		return DIRECT_CONTENDED;
+	}
+	this_cpu_add(share->gained, bytes);
+	if (old < RECORD_BYTE)
+		WRITE_ONCE(r->filled_ns, ns);
+	return DIRECT_DONE;
+}
+
+/*
+ * Charge where the direct way was not taken, or ended with @result: the record has
+ * a slot on this CPU, or may get one; a limit may be near; the share lacks bytes; or
+ * the clock's tick was not read yet. Preemption is off.
+ */
+static noinline int charge_slow(struct memquota_participant *p,
+				struct memquota_record *r, u64 bytes,
+				enum charge_mode mode,
+				enum direct_result result)
+{
+	enum slot_claim claim = result == DIRECT_CONTENDED ? SLOT_ALWAYS :
+							     SLOT_IF_FREE;
+	struct memquota_share *share;
+	struct memquota_slot *s;
+	unsigned long flags;
+	int err = 0;
+
+	local_irq_save(flags);
+	s = memquota_slot_local(r);
+	if (unlikely(bytes > MEMQUOTA_SLOT_BYTES))
+		goto visit;
+	if (s->record == r) {
+		/* Two CPUs that moved it at once may have mixed the two. */
+		if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED))
+			WRITE_ONCE(p->slot, memquota_slot_words(READ_ONCE(r->slot)));
+		if (likely(slot_refill(s, r, bytes)))
+			goto out;
+		goto visit;
+	}
+	if (s->misses_left < 0 && memquota_slot_sample(s, r)) {
+		claim = SLOT_ALWAYS;
+		goto visit;
+	}
+	share = this_cpu_ptr(r->tracker->shares);
+	if (unlikely(!share_has_part(share)))
+		memquota_share_open(r->tracker, share);
+	if (result == DIRECT_BARRED && READ_ONCE(r->tracker->cpu_bytes) &&
+	    (share->bytes >= bytes ||
+	     !share_fill(r->tracker, share, bytes, 0, mode != CHARGE_FORCED))) {
+		memquota_tick_ns();
+		if (charge_direct(r, bytes, mode) == DIRECT_DONE)
+			goto out;
+	}
+visit:
+	do {
+		err = record_visit(p, r, bytes, 0, mode, claim);
+	} while (unlikely(err == -EAGAIN));
+out:
 	local_irq_restore(flags);
 	return err;
 }
 
 /*
- * Give back to the share what the account of a miss has gained, and finish the
- * miss. @before is the account's word after it gained. If the account closed
- * since, the bytes left the total with it.
- */
-static noinline int charge_miss_undo(struct memquota_participant *p, u64 bytes,
-				     enum charge_mode mode, unsigned long flags,
-				     struct memquota_slot *s,
-				     struct memquota_account *a, u64 gained,
-				     u64 before)
-{
-	u64 word = atomic64_sub_return(gained, &a->word);
-
-	if (before & ACCOUNT_CLOSED || !(word & ACCOUNT_CLOSED))
-		share_add(this_cpu_ptr(a->tracker->shares), gained);
-	return charge_miss_slow(p, bytes, mode, flags, s);
-}
-
-/* Finish a miss after which the share is too full or the mark is reached. */
-static noinline int charge_miss_settle(struct memquota_record *r,
-				       unsigned long flags)
-{
-	memquota_share_settle(r->account->tracker);
-	record_derive_arrival(r);
-	local_irq_restore(flags);
-	return 0;
-}
-
-/*
- * Charge what a slot could not serve. The usual case is done here, in line: the
- * slot goes over from a record of the same tracker, often another one, no limit
- * is near, and no other CPU interferes. This function does for that case what
- * memquota_slot_evict() and record_gain() do, which explain the order of the
- * steps. memquota_cpu.quick says that no slot is free, and that no sweep is due.
+ * Charge after the participant's slot could not serve it: the direct way, or the
+ * slow one. What is called from here returns at once to the caller, so that the
+ * direct way saves no registers.
  */
 static __always_inline int charge_miss(struct memquota_participant *p,
 				       u64 bytes, enum charge_mode mode)
 {
-	struct memquota_record *r, *other;
-	struct memquota_account *a, *from;
-	struct memquota_share *share;
-	struct memquota_tracker *t;
+	enum direct_result result = DIRECT_BARRED;
+	struct memquota_record *r;
 	struct memquota_slot *s;
-	u64 word, freed, out, half, gained, old, new, tag, before, left;
-	unsigned long flags;
+	int err;
 
-	local_irq_save(flags);
+	preempt_disable();
 	r = rcu_dereference_sched(p->record);
-	/* Pairs with participant_attach(), which sets @slot before @record. */
-	smp_rmb();
-	if (unlikely(!r || READ_ONCE(r->flags) & (RECORD_STATIC | RECORD_MOVED) ||
-		     bytes > MEMQUOTA_SLOT_BYTES ||
-		     !__this_cpu_read(memquota_cpu.quick)))
-		return charge_miss_slow(p, bytes, mode, flags, NULL);
-	s = (struct memquota_slot *)this_cpu_ptr(READ_ONCE(p->slot));
-	other = s->record;
-	a = r->account;
-	t = a->tracker;
-	from = other->account;
-	half = READ_ONCE(t->slot_bytes) / 2;
-	if (unlikely(from->tracker != t || !half ||
-		     /* A limit that is set now may take effect a charge later. */
-		     data_race(a->limited) ||
-		     /* A charge that is refused takes no slot from another. */
-		     (mode != CHARGE_FORCED &&
-		      this_cpu_ptr(t->shares)->bytes < bytes + half)))
-		return charge_miss_slow(p, bytes, mode, flags, NULL);
-	__this_cpu_dec(memquota_cpu.quick);
-
-	/* The other record loses what its slot has. */
-	word = s->words[MEMQUOTA_SLOT_AVAIL];
-	freed = slot_freed(s);
-	/* Both words bear the same key, so their difference is one of bytes. */
-	out = word - s->words[MEMQUOTA_SLOT_ROOM] + s->room_full;
-	old = atomic64_read_acquire(&other->word);
-	new = old - out * RECORD_BYTE - RECORD_REF;
-	if (unlikely((READ_ONCE(other->tag) ^ word) >> MEMQUOTA_KEY_SHIFT ||
-		     old & RECORD_LEFT || (s64)new < 0))
-		return charge_miss_slow(p, bytes, mode, flags, NULL);
-	/* Before the word is lowered, see memquota_mark_gross(). */
-	atomic64_add(freed, &other->uncharged);
-	if (unlikely(!word_try_cmpxchg(&other->word, old, new))) {
-		/* If it was emptied, these bytes are among those reported. */
-		atomic64_sub(freed, &other->uncharged);
-		return charge_miss_slow(p, bytes, mode, flags, NULL);
+	if (mode == CHARGE_FORCED) {
+		/* The inline part has seen the key, which is set after both. */
+		s = (struct memquota_slot *)this_cpu_ptr(READ_ONCE(p->slot));
+	} else {
+		if (unlikely(!r || READ_ONCE(r->flags) & RECORD_STATIC)) {
+			err = memquota_static_record_error(r);
+			goto out;
+		}
+		s = memquota_slot_local(r);
 	}
-	/*
-	 * The slot no longer holds a reference to @other. RCU keeps @other and
-	 * @from while interrupts are off.
-	 */
-	share = this_cpu_ptr(t->shares);
-	left = share->bytes;
-	before = atomic64_fetch_sub(out, &from->word);
-	/*
-	 * The word of an account that has closed or is watched is above any
-	 * peak, so one comparison finds these and a new peak. A peak that
-	 * another CPU stores at the same time makes this CPU take the slow way
-	 * in vain.
-	 */
-	if (unlikely(before > data_race(from->peak))) {
-		memquota_account_lost(from, before, out);
-		return charge_miss_slow(p, bytes, mode, flags, s);
+	if (likely(bytes <= MEMQUOTA_SLOT_BYTES &&
+		   READ_ONCE(s->record) != r &&
+		   /* An interrupt may miss, too: then one is not counted. */
+		   data_race(--s->misses_left) >= 0)) {
+		result = charge_direct(r, bytes, mode);
+		if (likely(result == DIRECT_DONE)) {
+			preempt_enable();
+			return 0;
+		}
 	}
-	left += out;
-	share_count_lost(share, out);
-
-	/* This one gains what it asks for, and half a slot. */
-	gained = bytes + half;
-	if (unlikely(left < gained)) {
-		WRITE_ONCE(share->bytes, left);
-		return charge_miss_slow(p, bytes, mode, flags, s);
-	}
-	left -= gained;
-	WRITE_ONCE(share->bytes, left);
-	before = atomic64_add_return(gained, &a->word);
-	if (unlikely((s64)before < 0))
-		return charge_miss_undo(p, bytes, mode, flags, s, a, gained,
-					before);
-	old = atomic64_read_acquire(&r->word);
-	new = old + gained * RECORD_BYTE + RECORD_REF;
-	tag = READ_ONCE(r->tag);
-	if (unlikely((old ^ tag) & RECORD_TAGGED || (s64)new < 0 ||
-		     !word_try_cmpxchg(&r->word, old, new)))
-		return charge_miss_undo(p, bytes, mode, flags, s, a, gained,
-					before);
-	WRITE_ONCE(share->gained, share->gained + gained);
-	slot_fill(s, tag >> MEMQUOTA_KEY_SHIFT, half, half);
-	s->seen = ~0;
-	WRITE_ONCE(s->record, r);
-	if (unlikely(left > READ_ONCE(t->share_bytes) ||
-		     /* A mark that moves now is compared at the next miss. */
-		     (u64)atomic64_read(&r->uncharged) >= data_race(r->mark)))
-		return charge_miss_settle(r, flags);
-	local_irq_restore(flags);
-	return 0;
+	if (mode == CHARGE_FORCED && READ_ONCE(r->flags) & RECORD_STATIC)
+		err = 0;
+	else
+		err = charge_slow(p, r, bytes, mode, result);
+out:
+	preempt_enable();
+	return err;
 }
 
 /*
@@ -590,17 +683,75 @@ void __memquota_charge(struct memquota_participant *p, size_t bytes)
 }
 EXPORT_SYMBOL_GPL(__memquota_charge);
 
-void __memquota_uncharge(struct memquota_participant *p, size_t bytes)
+/* Uncharge by a visit. Preemption is off. */
+static noinline void uncharge_slow(struct memquota_participant *p,
+				   struct memquota_record *r, u64 bytes)
 {
-	struct memquota_record *r;
+	unsigned long flags;
+
+	if (READ_ONCE(r->flags) & RECORD_STATIC)
+		return;
+	local_irq_save(flags);
+	record_visit(p, r, 0, min_t(u64, bytes, RECORD_BYTES_MAX),
+		     CHARGE_FORCED, SLOT_IF_FREE);
+	local_irq_restore(flags);
+}
+
+/* Finish an uncharge after which the share is too full. */
+static noinline void uncharge_settle(struct memquota_record *r)
+{
+	struct memquota_tracker *t = r->tracker;
 	unsigned long flags;
 
 	local_irq_save(flags);
-	r = memquota_record_of(p);
-	if (likely(r))
-		record_visit(p, r, 0, min_t(u64, bytes, RECORD_BYTES_MAX),
-			     CHARGE_FORCED);
+	memquota_share_open(t, this_cpu_ptr(t->shares));
+	memquota_share_settle(t);
+	record_derive_arrival(r);
 	local_irq_restore(flags);
+}
+
+/* As charge_miss(), it has one call on each way. */
+void __memquota_uncharge(struct memquota_participant *p, size_t bytes)
+{
+	struct memquota_share __percpu *share;
+	struct memquota_record *r;
+	u64 old, new, gross, left, mark;
+
+	preempt_disable();
+	r = rcu_dereference_sched(p->record);
+	if (unlikely(bytes > MEMQUOTA_SLOT_BYTES))
+		goto slow;
+	old = atomic64_read(&r->word);
+	new = old - bytes * RECORD_BYTE;
+	/* Negative: RECORD_SLOW, which a difference may clear, or too few bytes. */
+	if (unlikely((s64)(old | new) < 0))
+		goto slow;
+	/* Before the word is lowered, see memquota_mark_gross(). */
+	gross = atomic64_add_return(bytes, &r->uncharged);
+	if (unlikely(!word_try_cmpxchg(&r->word, old, new)))
+		goto contended;
+	share = r->shares;
+	left = this_cpu_add_return(share->bytes, bytes);
+#ifdef CONFIG_MEMQUOTA_DEBUG
+	this_cpu_add(share->lost, bytes);
+#endif
+	if (unlikely(left + __this_cpu_read(share->reserved) >
+		     READ_ONCE(r->tracker->cpu_bytes))) {
+		uncharge_settle(r);
+		preempt_enable();
+		return;
+	}
+	mark = READ_ONCE(r->mark);
+	if (record_mark_reached(r, mark, gross, new))
+		record_move_mark(r, mark);
+	preempt_enable();
+	return;
+
+contended:
+	atomic64_sub(bytes, &r->uncharged);
+slow:
+	uncharge_slow(p, r, bytes);
+	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(__memquota_uncharge);
 
@@ -632,7 +783,7 @@ struct memquota_account *memquota_account_of(struct memquota_participant *p)
 static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
 {
 	struct memquota_account *a = r->account;
-	struct memquota_tracker *t = a->tracker;
+	struct memquota_tracker *t = r->tracker;
 	u16 end = READ_ONCE(t->reclaim.ends);
 
 	atomic64_add_unless(&a->refused, 1, -1);
@@ -655,7 +806,7 @@ static void record_note_refusal(struct memquota_record *r, u64 bytes, int by)
  */
 static bool record_drain_local(struct memquota_record *r, u64 bytes, int by)
 {
-	struct memquota_tracker *t = r->account->tracker;
+	struct memquota_tracker *t = r->tracker;
 
 	if (by == REFUSED_BY_ACCOUNT)
 		return memquota_account_drain_local(r->account);

@@ -63,47 +63,66 @@
  *	pool->lock			pages that small chunks are cut from
  *
  * No two of the raw locks are ever held together, but for a record's mark lock:
- * a value of the mark, innermost, taken with interrupts off, under accounts.lock
- * and index.lock too. A charge only tries to take waitq.lock, which is held while
- * tasks are woken. No lock that charging,
- * uncharging, joining or leaving takes is held around a callback, except that
- * on PREEMPT_RT a memquota_leave() that waits for a callback takes
- * running_lock.
+ * a value of the mark, innermost, taken with interrupts off, under home->lock
+ * and index.lock too. A charge or an uncharge only tries to take waitq.lock, which
+ * is held while tasks are woken. The direct way takes the mark lock alone, by
+ * trying. No lock that charging, uncharging, joining or leaving takes is held
+ * around a callback, except that on PREEMPT_RT a memquota_leave() that waits for
+ * a callback takes running_lock.
  */
 
 /*
  * struct memquota_record.word holds what must change in one atomic operation:
  * the bytes that the participant holds, those in its slots included; whether
- * the index need not be told of a charge; whether the participant has left; the
- * low bits of the key for which the bytes are counted, see DOC: Emptying a
- * record; and the number of references. The participant, each slot whose
- * @record it is, a request, and reclaim, the reaper and walks while they use the
- * record hold one reference each. A CPU has one slot of a record, so
- * memquota_records_init() checks that the references fit.
+ * the index need not be told of a charge; whether the participant has left;
+ * whether its account has closed; whether the account's word counts the bytes,
+ * too; the low bits of the key for which the bytes are counted, see DOC:
+ * Emptying a record; and the number of references. RECORD_SLOW is the sign. The
+ * participant, each slot whose @record it is, a request, and reclaim, the reaper
+ * and walks while they use the record hold one reference each. A CPU has one slot
+ * of a record, so memquota_records_init() checks that the references fit.
  */
 #define RECORD_INDEXED		BIT_ULL(0)
 #define RECORD_LEFT		BIT_ULL(1)
-#define RECORD_EPOCH		GENMASK_ULL(5, 2)
-#define RECORD_REF		BIT_ULL(6)
-#define RECORD_REFS		GENMASK_ULL(19, 6)
-#define RECORD_BYTE		BIT_ULL(20)
+#define RECORD_CLOSED		BIT_ULL(2)
+#define RECORD_COUNTED		BIT_ULL(3)
+#define RECORD_EPOCH		GENMASK_ULL(7, 4)
+#define RECORD_REF		BIT_ULL(8)
+#define RECORD_REFS		GENMASK_ULL(21, 8)
+#define RECORD_BYTE		BIT_ULL(22)
 #define RECORD_BYTES_MAX	((u64)S64_MAX / RECORD_BYTE)
 
+/* Set with the first of RECORD_LEFT, RECORD_CLOSED, RECORD_COUNTED. */
+#define RECORD_SLOW		BIT_ULL(63)
+
+/* The tracker's total no longer counts what the word does. */
+#define RECORD_ENDED		(RECORD_LEFT | RECORD_CLOSED)
+
+/* Of these a word has RECORD_INDEXED alone while a charge may take the direct way. */
+#define RECORD_STATES		(RECORD_INDEXED | RECORD_ENDED | RECORD_COUNTED)
+
 /* Return the epoch, in a record's word, of a key. */
-#define MEMQUOTA_KEY_EPOCH(key)	(((key) << 2) & RECORD_EPOCH)
+#define MEMQUOTA_KEY_EPOCH(key)	(((key) << 4) & RECORD_EPOCH)
 #define MEMQUOTA_KEY_EPOCHS	16
 
 /* The bits of a record's word that its tag must have; see memquota_key_tag() */
-#define RECORD_TAGGED		(RECORD_INDEXED | RECORD_LEFT | RECORD_EPOCH)
+#define RECORD_TAGGED		(RECORD_STATES | RECORD_EPOCH)
 
 /*
- * struct memquota_account.word: the bytes of its records, whether it is closed,
- * and whether each change is compared with the marks of its watch. Bits are
- * never cleared.
+ * struct memquota_account.word: the bytes of its records that have
+ * RECORD_COUNTED, whether the account is closed, and whether each change is
+ * compared with the marks of its watch. Bits are never cleared.
  */
 #define ACCOUNT_SPECIAL		BIT_ULL(63)	/* closed or watched: negative */
 #define ACCOUNT_CLOSED		BIT_ULL(62)
 #define ACCOUNT_USED		(ACCOUNT_CLOSED - 1)
+
+/* struct memquota_account.counted. It only grows. */
+enum {
+	ACCOUNT_UNCOUNTED,
+	ACCOUNT_COUNTS_NEW,	/* the word counts records that join */
+	ACCOUNT_COUNTED,	/* and all others */
+};
 
 /*
  * struct memquota_record.mark where the owner says how old its data is, and while
@@ -142,17 +161,21 @@
 struct memquota_record {
 	/* The charge path: one cache line. */
 	atomic64_t word;		/* RECORD_* above */
-	u64 tag;			/* memquota_key_tag(); see DOC: Emptying a record */
-	struct memquota_account *account;	/* const; holds its memory */
+	struct memquota_share __percpu *shares;	/* const; tracker->shares */
+	struct memquota_tracker *tracker;	/* const; account->tracker */
 	atomic64_t uncharged;		/* gross, less what slots have not reported */
 	u64 mark;			/* mark lock; record_derive_arrival() */
-	u64 mark_ns;			/* mark lock */
-	u64 arrival_ns;			/* mark lock while derived; errs older */
+	u64 filled_ns;			/* when a charge last found it empty, or before */
 	unsigned long flags;		/* const but for some bits; see RECORD_* */
 	u8 slot;			/* slot to look in first; a hint */
 	bool active;			/* fully joined; home->lock */
 	bool chosen;			/* a victim before that; home->lock */
-	u32 trimmed_run;		/* run that trimmed it last; home->lock */
+	u32 mark_tick;			/* mark lock; see record_mark_reached() */
+
+	u64 tag;			/* memquota_key_tag(); see DOC: Emptying a record */
+	struct memquota_account *account;	/* const; holds its memory */
+	u64 mark_ns;			/* mark lock */
+	u64 arrival_ns;			/* mark lock while derived; errs older */
 
 	/* Const while the participant has not left. */
 	struct memquota_participant *participant;
@@ -164,7 +187,8 @@ struct memquota_record {
 	struct memquota_index_entry index;
 	/* The worker's own: a holding that claims to have no data (rule R7). */
 	u64 empty_used;
-	unsigned long empty_since;
+	u32 empty_since;		/* jiffies */
+	u32 trimmed_run;		/* run that trimmed it last; home->lock */
 
 	/* account->home->lock */
 	union {
@@ -174,7 +198,6 @@ struct memquota_record {
 		struct rcu_head rcu;
 	};
 	struct list_head trimmers;	/* in home->trimmers, or empty */
-	u64 audited_walk;		/* last walk that added it up */
 
 	struct memquota_victim victim;
 	char name[];			/* unless RECORD_PRIVATE; const */
@@ -190,7 +213,7 @@ struct memquota_record {
 struct memquota_account {
 	atomic64_t word;		/* ACCOUNT_* above */
 	u64 max;			/* READ_ONCE, WRITE_ONCE */
-	u64 peak;			/* racy: the highest word before a loss */
+	u64 peak;			/* racy: the highest use that was seen */
 	struct memquota_tracker *tracker;	/* const; holds its memory */
 	struct memquota_accounts *home;	/* const; whose lock protects it */
 	u64 id;				/* const; never used twice */
@@ -202,6 +225,7 @@ struct memquota_account {
 	/* home->lock */
 	struct rb_node node;		/* in home->by_id */
 	struct list_head records;
+	struct hlist_head walks;	/* of struct record_walk */
 	struct list_head children;	/* of struct memquota_link */
 	struct list_head parents;	/* of struct memquota_link */
 	struct list_head closed;	/* in home->closed */
@@ -212,7 +236,7 @@ struct memquota_account {
 	struct memquota_account_waitq *waitq;	/* set once; NULL: no task waited */
 	kuid_t creator;			/* const once published; else invalid */
 	bool private;			/* const; has one record and no links */
-	bool limited;			/* has had a max; never cleared */
+	u8 counted;			/* ACCOUNT_*; home->lock */
 	bool collapses;			/* the worker's own, in a round */
 
 	u64 down_walk;			/* last walk; tracker->accounts.lock */
@@ -243,8 +267,8 @@ struct memquota_tracker {
 	struct memquota_share __percpu *shares;	/* const */
 	/* Const once it is the default tracker, else NULL. */
 	struct memquota_accounts __percpu *private_accounts;
+	u32 cpu_bytes;			/* the most a CPU caches; waitq.lock */
 	u32 slot_bytes;			/* the most a slot holds; waitq.lock */
-	u32 share_bytes;		/* the most a share holds; waitq.lock */
 	unsigned int nr_parts;		/* of what caches may hold; waitq.lock */
 	unsigned int nr_parts_taken;	/* by CPUs; waitq.lock */
 	bool caches_divide;		/* more parts are wanted; waitq.lock */
@@ -310,11 +334,13 @@ static inline u64 memquota_tracker_total(struct memquota_tracker *t)
 	return atomic64_read(&t->total);
 }
 
-/* Return the most that the share of this CPU may hold, in bytes. */
+/* Return the most that this CPU's share may hold, in bytes. */
 static inline u64 memquota_share_bytes(const struct memquota_tracker *t,
 				       const struct memquota_share *share)
 {
-	return likely(share->has_part) ? READ_ONCE(t->share_bytes) : 0;
+	u64 cpu_bytes = READ_ONCE(t->cpu_bytes);
+
+	return cpu_bytes - min(cpu_bytes, share->reserved);
 }
 
 static inline void memquota_tracker_ref(struct memquota_tracker *t)
@@ -362,13 +388,19 @@ static inline bool memquota_account_queued(const struct memquota_account *a)
 
 static inline u64 memquota_word_used(u64 word)
 {
-	return word / RECORD_BYTE;
+	return (word & ~RECORD_SLOW) / RECORD_BYTE;
 }
 
 /* Return whether the word counts bytes for slots with that key. */
 static inline bool memquota_word_has_key(u64 word, u64 key)
 {
 	return (word & RECORD_EPOCH) == MEMQUOTA_KEY_EPOCH(key);
+}
+
+/* Return whether the account's word counts what the record holds. */
+static inline bool memquota_record_counted(const struct memquota_record *r)
+{
+	return atomic64_read(&r->word) & RECORD_COUNTED;
 }
 
 static inline u64 memquota_record_used(const struct memquota_record *r)
@@ -431,10 +463,23 @@ static inline u64 memquota_mark_gross(const struct memquota_record *r)
 	return held + atomic64_read(&r->uncharged);
 }
 
+/*
+ * Return the arrival that the owner has stored or, as a bound that may be too old,
+ * that was derived: in ns.
+ */
+static inline u64 memquota_record_arrival(const struct memquota_record *r)
+{
+	u64 ns = READ_ONCE(r->arrival_ns);
+
+	if (READ_ONCE(r->flags) & RECORD_STORED)
+		return ns;
+	return max(ns, READ_ONCE(r->filled_ns));
+}
+
 /* Return whether the record has left or its account has closed. */
 static inline bool memquota_record_ended(const struct memquota_record *r)
 {
-	return atomic64_read(&r->word) & RECORD_LEFT ||
+	return atomic64_read(&r->word) & RECORD_ENDED ||
 	       memquota_account_closed(r->account);
 }
 

@@ -3,9 +3,9 @@
  * What CPUs hold in advance: slots for participants, shares of trackers.
  *
  * A CPU alone touches its slots and shares, with interrupts off, except that
- * charges and uncharges take from a slot's words with an exchange that is
- * atomic against interrupts. A drain asks each CPU by interrupt, so that it
- * does not wait for a CPU that a real-time task keeps busy.
+ * charges and uncharges change a slot's words and a share by operations that are
+ * atomic against interrupts. A drain asks each CPU by interrupt, so that it does
+ * not wait for a CPU that a real-time task keeps busy.
  *
  * Bytes leave in the opposite order to that in which a charge adds them: first
  * the record's word, then the account's, then the share, then the total.
@@ -26,16 +26,16 @@
 /**
  * DOC: Size of the caches
  *
- * A CPU holds of one tracker its share, which each visit that succeeds leaves
- * at or below share_bytes, and MEMQUOTA_SLOTS slots. A slot holds at most
- * slot_bytes, since slot_fill() makes its two words add up to that, and charges
- * and uncharges lower one of them. memquota_cache_limits() divides what rule T3
- * allows among @nr_parts CPUs::
+ * A CPU holds of one tracker up to MEMQUOTA_SLOTS slots, and its share. A slot
+ * holds at most its size, since slot_fill() makes its two words add up to that,
+ * and charges and uncharges lower one of them. The share may hold what the slots
+ * leave: each visit and each uncharge that finds it above that settles it.
+ * memquota_cache_limits() divides what rule T3 allows among @nr_parts CPUs::
  *
- *	bound         = min(64 KiB * possible CPUs, low_water / 8)
- *	per CPU     c = bound / nr_parts           <= 64 KiB
- *	share_bytes   = c / 4
- *	slot_bytes    = (c - c / 4) / 4 slots      <= 12 KiB
+ *	bound                 = min(64 KiB * possible CPUs, low_water / 8)
+ *	per CPU     cpu_bytes = bound / nr_parts                <= 64 KiB
+ *	            slot_bytes = 3/4 cpu_bytes / 4 slots        <= 12 KiB
+ *	share->bytes + sizes of the slots <= cpu_bytes
  *
  * A CPU must have a part before it caches anything, and gives it back when it is
  * drained. While all parts are taken, a further CPU caches nothing, and has them
@@ -54,8 +54,27 @@
 /* The most that one CPU caches of one tracker (rule T3). */
 #define CPU_CACHE_MAX		(64 * 1024)
 
-/* Misses between two sweeps of a CPU's slots. */
-#define SWEEP_MISSES		256
+/**
+ * DOC: Which records get a slot
+ *
+ * A miss takes the direct way unless the record may get a slot. A free slot is
+ * for the first record that looks for itself there. A slot that is in use goes
+ * over to a record that misses there again and again: every SAMPLE_MISSES misses
+ * one is sampled, and a record that was sampled DESERVING times, with none in
+ * between that has the same place in @rivals, may claim a slot. It gets a free
+ * one, or its own after that was found unused IDLE_SAMPLES times in a row. So a
+ * stream of records that each come once evicts none. A slot that is unused so long
+ * is emptied in any case, so that the share may hold more. Until the CPU is
+ * drained it is then free for a record that deserves it alone. A record whose word another
+ * CPU changes at the same time gets a slot at once, so that CPUs which charge the
+ * same participant share a cache line less often.
+ */
+#define SAMPLE_MISSES		16
+#define DESERVING		3
+#define IDLE_SAMPLES		8
+
+/* struct memquota_slot.idle of a free slot that was idle. */
+#define SLOT_WAS_IDLE		U8_MAX
 
 /* Shared drains are at least this far apart, in jiffies (rule T9). */
 #define DRAIN_INTERVAL		max(HZ / 100, 1)
@@ -63,6 +82,15 @@
 DEFINE_PER_CPU_ALIGNED(struct memquota_cpu, memquota_cpu);
 
 static enum cpuhp_state hotplug_state;
+
+/* An interrupt in between makes it younger than @tick says, which is right, too. */
+noinline void memquota_tick_read(void)
+{
+	unsigned long tick = jiffies;
+
+	this_cpu_write(memquota_cpu.tick_ns, ktime_get_coarse_ns());
+	this_cpu_write(memquota_cpu.tick, tick);
+}
 
 /* Give most of a share that has grown too full back to the total. */
 void memquota_share_settle(struct memquota_tracker *t)
@@ -78,20 +106,11 @@ void memquota_share_settle(struct memquota_tracker *t)
 	}
 }
 
-/*
- * Move bytes that a record has lost from its account to this CPU's share. If
- * the account has closed, they left the total with it.
- */
+/* Take bytes from the word of an account, after its record has lost them. */
 void memquota_account_lose(struct memquota_account *a, u64 bytes)
 {
-	memquota_account_lost(a, atomic64_fetch_sub(bytes, &a->word), bytes);
-}
-
-/* Do the same after @bytes were taken from the word, which was @before. */
-void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
-{
+	u64 before = atomic64_fetch_sub(bytes, &a->word);
 	u64 used = before & ACCOUNT_USED;
-	struct memquota_share *share;
 
 	if (before & ACCOUNT_CLOSED)
 		return;
@@ -105,7 +124,18 @@ void memquota_account_lost(struct memquota_account *a, u64 before, u64 bytes)
 		memquota_watch_fell(READ_ONCE(a->watch), used - bytes);
 	if (unlikely(READ_ONCE(a->waitq)))
 		memquota_account_notify_waiters(a, false);
-	share = this_cpu_ptr(a->tracker->shares);
+}
+
+/*
+ * Move bytes that a record has lost to this CPU's share. @old is the record's
+ * word before that.
+ */
+void memquota_record_lost(struct memquota_record *r, u64 old, u64 bytes)
+{
+	struct memquota_share *share = this_cpu_ptr(r->tracker->shares);
+
+	if (unlikely(old & RECORD_COUNTED))
+		memquota_account_lose(r->account, bytes);
 	share_add(share, bytes);
 	share_count_lost(share, bytes);
 }
@@ -170,14 +200,14 @@ bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 
 	do {
 		old = atomic64_read_acquire(&r->word);
-		valid = !(old & RECORD_LEFT) && memquota_record_key(r) == key &&
+		valid = !(old & RECORD_ENDED) && memquota_record_key(r) == key &&
 			memquota_word_has_key(old, key);
 		take = valid ? min(bytes, memquota_word_used(old)) : 0;
 		new = old - take * RECORD_BYTE - pins;
 	} while (atomic64_cmpxchg(&r->word, old, new) != old);
 
 	if (take)
-		memquota_account_lose(r->account, take);
+		memquota_record_lost(r, old, take);
 	if (unlikely(valid && take < bytes))
 		record_report_excess(r, bytes - take);
 	if (unlikely(!(new & RECORD_REFS)))
@@ -185,15 +215,16 @@ bool memquota_record_lose(struct memquota_record *r, u64 key, u64 bytes,
 	return valid;
 }
 
-noinline void memquota_slot_evict(struct memquota_cpu *c,
-				  struct memquota_slot *s)
+/* Empty a slot. @share is that of the slot's CPU and record. */
+static noinline void slot_evict(struct memquota_slot *s,
+				struct memquota_share *share)
 {
 	struct memquota_record *r = s->record;
 	u64 key = slot_key(s);
 	u64 freed = slot_freed(s);
 	u64 bytes = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) + freed;
 
-	slot_void(c, s);
+	slot_void(s, share);
 	/*
 	 * Before the word is lowered, see memquota_mark_gross(). What a void
 	 * slot has was reported when the record was emptied. RCU keeps the
@@ -205,89 +236,125 @@ noinline void memquota_slot_evict(struct memquota_cpu *c,
 		atomic64_sub(freed, &r->uncharged);
 }
 
+/* Empty a slot of this CPU. */
+static void slot_evict_this(struct memquota_slot *s)
+{
+	slot_evict(s, this_cpu_ptr(s->record->tracker->shares));
+}
+
 /* Evict this CPU's slot of a record, if it is where charges look for it. */
 void memquota_slot_evict_local(struct memquota_record *r)
 {
-	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
-	struct memquota_slot *s = &c->slots[READ_ONCE(r->slot)];
+	struct memquota_slot *s = memquota_slot_local(r);
 
 	if (s->record == r)
-		memquota_slot_evict(c, s);
+		slot_evict_this(s);
 }
 
-/* Evict the slots whose words have not changed since the last sweep. */
-static void slots_sweep(struct memquota_cpu *c)
+/* Return whether the slot is free for the first record that comes. */
+static bool slot_is_for_any(const struct memquota_slot *s)
+{
+	return !s->record && s->idle != SLOT_WAS_IDLE;
+}
+
+/* Return whether a slot in which charges found another record is unused. */
+static bool slot_is_idle(struct memquota_slot *s)
+{
+	u16 now = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) +
+		  slot_word_bytes(s, MEMQUOTA_SLOT_ROOM);
+
+	if (memquota_record_ended(s->record))
+		return true;
+	s->idle = s->seen == now ? s->idle + 1 : 0;
+	s->seen = now;
+	return s->idle >= IDLE_SAMPLES;
+}
+
+static struct memquota_slot *slot_find_free(struct memquota_cpu *c)
 {
 	struct memquota_slot *s;
 
-	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++) {
-		u32 now = slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) << 16 |
-			  slot_word_bytes(s, MEMQUOTA_SLOT_ROOM);
-
-		if (s->record && s->seen == now) {
-			struct memquota_tracker *t = s->record->account->tracker;
-
-			memquota_slot_evict(c, s);
-			memquota_share_settle(t);
-		}
-		s->seen = now;
-	}
-}
-
-/* Return how many misses may do without looking for free slots. */
-unsigned int memquota_slot_grant(const struct memquota_cpu *c)
-{
-	unsigned int i;
-
-	for (i = 0; i < MEMQUOTA_SLOTS; i++)
-		if (!c->slots[i].record)
-			return 0;
-	return SWEEP_MISSES;
+	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
+		if (!s->record)
+			return s;
+	return NULL;
 }
 
 /*
- * Return a free slot for a record that has none on this CPU. Charges look for a
- * participant in one slot, the same on all CPUs. If another participant uses
- * that slot and a different one is free, the participant moves there, so that a
- * few busy participants end up in a slot each.
+ * Sample a miss of a record that looked for itself in the slot. Return whether it
+ * may claim one, by SLOT_ALWAYS.
  */
-struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
-					  struct memquota_participant *p,
-					  struct memquota_record *r,
-					  struct memquota_tracker *t)
+bool memquota_slot_sample(struct memquota_slot *s,
+			  const struct memquota_record *r)
 {
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
+	u64 key = memquota_record_key(r);
+	unsigned int i = key % MEMQUOTA_RIVALS;
+	bool deserves, idle;
+
+	if (slot_is_for_any(s))
+		return true;
+	s->misses_left = SAMPLE_MISSES - 1;
+	if (c->rivals[i].key != (u32)key) {
+		c->rivals[i].key = key;
+		c->rivals[i].samples = 0;
+	}
+	deserves = ++c->rivals[i].samples >= DESERVING;
+	if (!s->record)
+		return deserves;
+	idle = slot_is_idle(s);
+	if (deserves)
+		return idle || slot_find_free(c);
+	if (idle) {
+		slot_evict_this(s);
+		s->idle = SLOT_WAS_IDLE;
+	}
+	return false;
+}
+
+/*
+ * Return a free slot for a record that has none on this CPU, or NULL if none may
+ * be made free for it. Charges look for a participant in one slot, the same on
+ * all CPUs. If another participant uses that slot and a different one is free,
+ * the participant moves there, so that a few busy participants end up in a slot
+ * each.
+ */
+struct memquota_slot *memquota_slot_claim(struct memquota_participant *p,
+					  struct memquota_record *r,
+					  enum slot_claim claim)
+{
+	struct memquota_cpu *c = this_cpu_ptr(&memquota_cpu);
 	struct memquota_slot *home = &c->slots[READ_ONCE(r->slot)], *s;
 	struct memquota_tracker *other;
 
-	c->misses += c->granted - c->quick + 1;
-	c->granted = 0;
-	c->quick = 0;
-	if (unlikely(c->misses >= SWEEP_MISSES)) {
-		c->misses = 0;
-		slots_sweep(c);
-	}
 	/* A record has one slot a CPU: evict the one that it had elsewhere. */
 	if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED)) {
 		/* Two CPUs that moved it at once may have mixed the two. */
 		WRITE_ONCE(p->slot, memquota_slot_words(home - c->slots));
 		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 			if (s->record == r)
-				memquota_slot_evict(c, s);
+				slot_evict_this(s);
 	}
-	if (!home->record)
-		return home;
-	if (home->record != r)
-		for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
-			if (!s->record) {
-				set_bit(RECORD_MOVED_BIT, &r->flags);
-				WRITE_ONCE(r->slot, s - c->slots);
-				WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
-				return s;
-			}
-	other = home->record->account->tracker;
-	memquota_slot_evict(c, home);
-	if (unlikely(other != t))
-		memquota_share_settle(other);
+	/* It may be its own, with a key that it no longer has. */
+	if (claim == SLOT_IF_FREE && home->record != r && !slot_is_for_any(home))
+		return NULL;
+	if (home->record && home->record != r) {
+		s = slot_find_free(c);
+		if (s) {
+			set_bit(RECORD_MOVED_BIT, &r->flags);
+			WRITE_ONCE(r->slot, s - c->slots);
+			WRITE_ONCE(p->slot, memquota_slot_words(s - c->slots));
+			home = s;
+		}
+	}
+	if (home->record) {
+		other = home->record->tracker;
+		slot_evict_this(home);
+		if (unlikely(other != r->tracker))
+			memquota_share_settle(other);
+	}
+	home->idle = 0;
+	home->seen = 0;
 	return home;
 }
 
@@ -298,15 +365,26 @@ struct memquota_slot *memquota_slot_claim(struct memquota_cpu *c,
 void memquota_flush_local_irqoff(struct memquota_record *r)
 {
 	memquota_slot_evict_local(r);
-	memquota_share_settle(r->account->tracker);
+	memquota_share_settle(r->tracker);
 }
 
+/*
+ * Give back all that this CPU holds for the record, and its share, so that the
+ * total shows what was just uncharged here. Any context but NMI.
+ */
 void memquota_flush_local(struct memquota_record *r)
 {
+	struct memquota_share *share;
 	unsigned long flags;
+	u64 bytes;
 
 	local_irq_save(flags);
-	memquota_flush_local_irqoff(r);
+	memquota_slot_evict_local(r);
+	share = this_cpu_ptr(r->shares);
+	bytes = share->bytes;
+	share_sub(share, bytes);
+	if (bytes)
+		memquota_total_sub(r->tracker, bytes);
 	local_irq_restore(flags);
 }
 
@@ -322,7 +400,7 @@ bool memquota_account_drain_local(struct memquota_account *a)
 
 	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
 		if (s->record && s->record->account == a) {
-			memquota_slot_evict(c, s);
+			slot_evict_this(s);
 			any = true;
 		}
 	memquota_share_settle(a->tracker);
@@ -333,7 +411,7 @@ static void share_give_part_locked(struct memquota_tracker *t,
 				   struct memquota_share *share)
 {
 	lockdep_assert_held(&t->waitq.lock);
-	WRITE_ONCE(share->has_part, false);
+	WRITE_ONCE(share->reserved, MEMQUOTA_NO_PART);
 	t->nr_parts_taken--;
 }
 
@@ -346,14 +424,16 @@ static void cpu_drain(struct memquota_tracker *t, int cpu)
 	u64 bytes;
 
 	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
-		if (s->record && s->record->account->tracker == t)
-			memquota_slot_evict(c, s);
+		if (!s->record)
+			s->idle = 0;
+		else if (s->record->tracker == t)
+			slot_evict(s, share);
 	bytes = share->bytes;
 	share_sub(share, bytes);
 	if (bytes)
 		memquota_total_sub(t, bytes);
 	/* With the lock taken elsewhere the CPU keeps its part, unused. */
-	if (share->has_part && raw_spin_trylock(&t->waitq.lock)) {
+	if (share_has_part(share) && raw_spin_trylock(&t->waitq.lock)) {
 		share_give_part_locked(t, share);
 		raw_spin_unlock(&t->waitq.lock);
 	}
@@ -375,7 +455,7 @@ static bool cpu_holds_any(int cpu, void *tracker)
 		if (READ_ONCE(c->slots[i].record))
 			return true;
 	return READ_ONCE(per_cpu_ptr(t->shares, cpu)->bytes) ||
-	       READ_ONCE(per_cpu_ptr(t->shares, cpu)->has_part);
+	       READ_ONCE(per_cpu_ptr(t->shares, cpu)->reserved) < MEMQUOTA_NO_PART;
 }
 
 /**
@@ -502,7 +582,7 @@ bool memquota_drain_local_above(struct memquota_tracker *t, u64 bytes, u64 limit
 	struct memquota_slot *s;
 
 	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++)
-		if (s->record && s->record->account->tracker == t)
+		if (s->record && s->record->tracker == t)
 			held += slot_word_bytes(s, MEMQUOTA_SLOT_AVAIL) +
 				slot_freed(s);
 	if (!held || bytes > limit + held)
@@ -535,7 +615,7 @@ static void cpu_view_this(void *arg)
 
 	view->share_bytes = this_cpu_ptr(t->shares)->bytes;
 	for (s = c->slots; s < c->slots + MEMQUOTA_SLOTS; s++) {
-		if (!s->record || s->record->account->tracker != t)
+		if (!s->record || s->record->tracker != t)
 			continue;
 		view->slots[n].account_id = s->record->account->id;
 		view->slots[n].freed_bytes = slot_freed(s);
@@ -570,10 +650,9 @@ u64 memquota_cache_bound(struct memquota_tracker *t)
 }
 
 /*
- * Divide the bound among the CPUs: a quarter of a CPU's part is for its share,
- * the rest for its slots. CPUs cache nothing while a task waits at the tracker's
- * max, while the total is above it, or when the tracker is gone or poisoned;
- * charge_miss() relies on that.
+ * Divide the bound among the CPUs. CPUs cache nothing while a task waits at the
+ * tracker's max, while the total is above it, or when the tracker is gone or
+ * poisoned; charge_direct() and slot_refill() rely on that.
  */
 void memquota_cache_limits(struct memquota_tracker *t)
 {
@@ -596,7 +675,7 @@ void memquota_cache_limits(struct memquota_tracker *t)
 	if (t->waitq.nr_queued || t->caches_divide ||
 	    READ_ONCE(t->state) != MEMQUOTA_COUNTING)
 		cpu = 0;
-	WRITE_ONCE(t->share_bytes, cpu / 4);
+	WRITE_ONCE(t->cpu_bytes, cpu);
 	WRITE_ONCE(t->slot_bytes, (cpu - cpu / 4) / MEMQUOTA_SLOTS);
 }
 
@@ -622,14 +701,6 @@ void memquota_caches_shut(struct memquota_tracker *t)
 		caches_try_resize(t);
 }
 
-/* Let caches fill again, unless the total is still above max. Interrupts are off. */
-void memquota_caches_reopen(struct memquota_tracker *t)
-{
-	if (READ_ONCE(t->caches_shut) &&
-	    memquota_tracker_total(t) <= READ_ONCE(t->max))
-		caches_try_resize(t);
-}
-
 /* Compute the sizes again, since what they depend on has changed. */
 void memquota_caches_resize(struct memquota_tracker *t)
 {
@@ -649,23 +720,37 @@ void memquota_caches_retry_resize(struct memquota_tracker *t)
 
 /*
  * Give this CPU a part of what the tracker's caches may hold. If all parts are
- * taken, have smaller ones made. Interrupts are off, and the caller may hold the
- * lock of a run queue: see caches_try_resize().
+ * taken, have smaller ones made.
  */
-void memquota_caches_take_part(struct memquota_tracker *t,
-			       struct memquota_share *share)
+static void caches_take_part(struct memquota_tracker *t,
+			     struct memquota_share *share)
 {
 	if (!raw_spin_trylock(&t->waitq.lock))
 		return;
 	if (t->nr_parts_taken < t->nr_parts) {
 		t->nr_parts_taken++;
-		WRITE_ONCE(share->has_part, true);
+		WRITE_ONCE(share->reserved, 0);
 	} else if (!t->caches_divide) {
 		WRITE_ONCE(t->caches_divide, true);
 		memquota_cache_limits(t);
 		irq_work_queue(&t->irq_work);
 	}
 	raw_spin_unlock(&t->waitq.lock);
+}
+
+/*
+ * Let this CPU cache, if it may: it takes a part, and caches that the total had
+ * shut open if that is no longer above max. Interrupts are off, and the caller may
+ * hold the lock of a run queue: see caches_try_resize().
+ */
+void memquota_share_open(struct memquota_tracker *t,
+			 struct memquota_share *share)
+{
+	if (unlikely(!share_has_part(share)))
+		caches_take_part(t, share);
+	if (unlikely(READ_ONCE(t->caches_shut)) &&
+	    memquota_tracker_total(t) <= READ_ONCE(t->max))
+		caches_try_resize(t);
 }
 
 /* Make twice as many parts, of half the size. */
@@ -738,7 +823,7 @@ static int cpu_is_dead(unsigned int cpu, struct hlist_node *node)
 	cpu_drain(t, cpu);
 	cpu_drain_this(t);
 	raw_spin_lock(&t->waitq.lock);
-	if (share->has_part)
+	if (share_has_part(share))
 		share_give_part_locked(t, share);
 	raw_spin_unlock(&t->waitq.lock);
 	local_irq_enable();
@@ -761,6 +846,7 @@ int memquota_cpu_cache_init(void)
 					  "memquota:cache", NULL, cpu_is_dead);
 
 	BUILD_BUG_ON(CPU_CACHE_MAX * 3 / 4 / MEMQUOTA_SLOTS > MEMQUOTA_SLOT_BYTES);
+	BUILD_BUG_ON(MEMQUOTA_SLOT_BYTES > U16_MAX);
 	if (ret < 0)
 		return ret;
 	hotplug_state = ret;

@@ -16,14 +16,17 @@
  * bytes and with that epoch, and then writes the key. The exchange is a full
  * barrier.
  *
- * memquota_record_lose(), record_gain(), record_pin() and charge_miss() read the
- * word, with acquire, then the key. A word and a key of different epochs were
- * read while the record is being emptied: bytes that come in are refused with
- * -EAGAIN, and a slot that is evicted is void. Then they exchange the word. So:
+ * charge_direct() and __memquota_uncharge() do not use the key: they exchange
+ * the word alone. memquota_record_lose(), record_gain(), record_pin() and
+ * slot_refill() read the word, with acquire, then the key. A word and a key of
+ * different epochs were read while the record is being emptied: bytes that come
+ * in are refused with -EAGAIN, and a slot that is evicted is void. Then they
+ * exchange the word. So:
  *
  * - A slot with the old key takes nothing from bytes that were charged later.
- *   Those bytes were charged by a CPU that had read the new key. A CPU that sees
- *   them in the word therefore sees the new key as well.
+ *   They are in a word of a later epoch. A CPU that reads it sees a key that is
+ *   at most one call older, since each call writes the key before the next one
+ *   exchanges the word. So that key is not the slot's, or of another epoch.
  * - A slot that gets a key holds bytes that are counted for that key. If the
  *   record was emptied after the word was read, the exchange fails, because the
  *   epoch has changed.
@@ -38,13 +41,6 @@
  * The owner must not uncharge meanwhile: what it uncharges after the emptying
  * is more than the participant holds.
  */
-
-/* Move bytes from the account to the share, and its excess to the total. */
-static void account_give_back(struct memquota_account *a, u64 bytes)
-{
-	memquota_account_lose(a, bytes);
-	memquota_share_settle(a->tracker);
-}
 
 /**
  * memquota_uncharge_all - record that everything was freed
@@ -72,7 +68,7 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	mark = memquota_mark_lock(r);
 	do {
 		old = atomic64_read(&r->word);
-		used = old & RECORD_LEFT ? 0 : memquota_word_used(old);
+		used = old & RECORD_ENDED ? 0 : memquota_word_used(old);
 		new = old - used * RECORD_BYTE;
 		new = (new & ~RECORD_EPOCH) | MEMQUOTA_KEY_EPOCH(key);
 	} while (atomic64_cmpxchg(&r->word, old, new) != old);
@@ -84,16 +80,18 @@ void memquota_uncharge_all(struct memquota_participant *p)
 	cmpxchg(&p->nkey, nkey, -(key << MEMQUOTA_KEY_SHIFT));
 	raw_spin_unlock(&r->account->home->lock);
 	memquota_slot_evict_local(r);
-	if (used)
-		account_give_back(r->account, used);
+	if (used) {
+		memquota_record_lost(r, old, used);
+		memquota_share_settle(r->tracker);
+	}
 out:
 	local_irq_restore(flags);
 }
 EXPORT_SYMBOL_GPL(memquota_uncharge_all);
 
 /*
- * Mark the record as left, unless it is. What it holds leaves the account, and
- * its slots become void. Return the word as it was.
+ * Mark the record as left, unless it is. What it holds goes to this CPU's share,
+ * and its slots become void. Return the word as it was.
  */
 u64 memquota_record_retire(struct memquota_record *r)
 {
@@ -101,9 +99,11 @@ u64 memquota_record_retire(struct memquota_record *r)
 	u64 old;
 
 	local_irq_save(flags);
-	old = atomic64_fetch_or(RECORD_LEFT, &r->word);
-	if (!(old & RECORD_LEFT) && memquota_word_used(old))
-		account_give_back(r->account, memquota_word_used(old));
+	old = atomic64_fetch_or(RECORD_LEFT | RECORD_SLOW, &r->word);
+	if (!(old & RECORD_ENDED) && memquota_word_used(old)) {
+		memquota_record_lost(r, old, memquota_word_used(old));
+		memquota_share_settle(r->tracker);
+	}
 	memquota_slot_evict_local(r);
 	local_irq_restore(flags);
 	return old;

@@ -2,7 +2,7 @@
 /*
  * The graph of accounts: links from parents to children, and walks.
  *
- * A walk over a list drops the lock after MEMQUOTA_BATCH entries (rule R11). It
+ * A walk over links drops the lock after MEMQUOTA_BATCH entries (rule R11). It
  * marks each entry with its number and moves it to the tail. New entries are
  * added at the head. So whatever was added or removed while the lock was not
  * held, the first entry without the mark is where the walk goes on, and a
@@ -47,34 +47,6 @@ u64 memquota_walk_begin(struct memquota_tracker *t)
 	walk = ++t->accounts.walk;
 	raw_spin_unlock_irqrestore(&t->accounts.lock, flags);
 	return walk;
-}
-
-/*
- * Call @visit for each record of an account, with home->lock held. @visit
- * marks the record and returns true, or returns false if it has marked it
- * before. May sleep.
- */
-void memquota_walk_records(struct memquota_account *a,
-			   bool (*visit)(struct memquota_record *r, void *arg),
-			   void *arg)
-{
-	struct memquota_record *r;
-	unsigned long flags;
-	unsigned int n;
-
-	do {
-		raw_spin_lock_irqsave(&a->home->lock, flags);
-		for (n = 0; n < MEMQUOTA_BATCH; n++) {
-			r = list_first_entry_or_null(&a->records,
-						     struct memquota_record,
-						     siblings);
-			if (!r || !visit(r, arg))
-				break;
-			list_move_tail(&r->siblings, &a->records);
-		}
-		raw_spin_unlock_irqrestore(&a->home->lock, flags);
-		cond_resched();
-	} while (n == MEMQUOTA_BATCH);
 }
 
 /* Add to @accounts the children of @a that the walk has not met. */

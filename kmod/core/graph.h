@@ -24,9 +24,6 @@ int memquota_account_link(struct memquota_account *account,
 			  struct memquota_account *parent, gfp_t gfp);
 
 u64 memquota_walk_begin(struct memquota_tracker *t);
-void memquota_walk_records(struct memquota_account *a,
-			   bool (*visit)(struct memquota_record *r, void *arg),
-			   void *arg);
 void memquota_walk_down(struct memquota_account *account,
 			struct list_head *accounts);
 int memquota_walk_parents(struct memquota_account *account,

@@ -30,7 +30,7 @@ bool memquota_at_limit(struct memquota_participant *p)
 	r = memquota_record_of(p);
 	if (r && !memquota_account_error(r->account)) {
 		a = r->account;
-		t = a->tracker;
+		t = r->tracker;
 		limit = memquota_tracker_total(t) >= READ_ONCE(t->max) ||
 			memquota_account_used(a) >= READ_ONCE(a->max) ||
 			READ_ONCE(t->waitq.nr_queued) ||

@@ -103,7 +103,7 @@ void memquota_index_insert(struct memquota_record *r)
 	raw_spin_lock_irqsave(&index->lock, flags);
 	if (r->index.state != INDEX_NONE || memquota_account_closed(r->account) ||
 	    atomic64_fetch_or(RECORD_INDEXED, &r->word) &
-	    (RECORD_LEFT | RECORD_INDEXED))
+	    (RECORD_ENDED | RECORD_INDEXED))
 		goto out;
 	if (READ_ONCE(r->flags) & (RECORD_SAYS_OLDEST | RECORD_STORED)) {
 		/* The owner may know of older data than this charge. */
@@ -239,7 +239,7 @@ void memquota_index_correct(struct memquota_tracker *t,
 			key_ns = ns[i];
 			/* Its owner may have stored an older time meanwhile. */
 			if (!(READ_ONCE(r->flags) & RECORD_SAYS_OLDEST))
-				key_ns = min(key_ns, READ_ONCE(r->arrival_ns));
+				key_ns = min(key_ns, memquota_record_arrival(r));
 			r->index.looked_run = t->reclaim.run;
 			if (r->index.key_ns != key_ns) {
 				index_unlink(index, r);

@@ -7,6 +7,7 @@
 #include "callback.h"
 #include "charge.h"
 #include "record.h"
+#include "sum.h"
 #include "total.h"
 
 /**
@@ -49,14 +50,15 @@ static void participant_attach(struct memquota_participant *p,
 
 /*
  * Undo participant_attach() of a record that was not published. @old is the
- * static record that @p had, or NULL.
+ * static record that @p had, or NULL. A charge that saw the key may follow the
+ * pointer, so it becomes NULL no more.
  */
 static void participant_detach(struct memquota_participant *p,
 			       struct memquota_record *r,
 			       struct memquota_record *old)
 {
 	WRITE_ONCE(p->nkey, 0);
-	rcu_assign_pointer(p->record, old);
+	rcu_assign_pointer(p->record, old ?: &memquota_closed_record);
 	memquota_record_retire(r);
 	memquota_record_unref(r);
 }
@@ -83,7 +85,8 @@ static struct memquota_record *participant_claim(struct memquota_participant *p,
 	} else if (WARN_ONCE(r->participant != p,
 			     "memquota: leaving with a copy of participant %s\n",
 			     memquota_record_name(r))) {
-		memquota_participant_init(p);
+		WRITE_ONCE(p->nkey, 0);
+		rcu_assign_pointer(p->record, &memquota_closed_record);
 		r = NULL;
 	} else {
 		*word = memquota_record_retire(r);
@@ -152,8 +155,7 @@ static int record_publish(struct memquota_record *r)
 	raw_spin_lock_irqsave(&home->lock, flags);
 	err = memquota_account_error(a);
 	if (!err) {
-		list_add(&r->siblings, &a->records);
-		WRITE_ONCE(a->nr_records, a->nr_records + 1);
+		memquota_record_enlist_locked(r);
 		if (r->ops->trim)
 			list_add(&r->trimmers, &home->trimmers);
 		WRITE_ONCE(home->nr_records, home->nr_records + 1);
@@ -253,21 +255,20 @@ void join_private(struct memquota_participant *p, memquota_reclaim_fn reclaim,
 	}
 	memquota_accounts_reap(raw_cpu_ptr(t->private_accounts), 2);
 
-	rcu_assign_pointer(p->record, NULL);
+	rcu_assign_pointer(p->record, &memquota_closed_record);
 	private = memquota_private_alloc(t, p, reclaim, ops, owner, gfp);
 	if (!private)
 		goto failed;
 	a = &private->account;
 	r = &private->record;
 	memquota_format_name(a->name, fmt, args);
-	list_add(&r->siblings, &a->records);
 	if (record_alloc_sleeper(r, gfp)) {
 		memquota_record_unref(r);
 		goto failed_account;
 	}
 	/* First, so that a callback that leaves finds the record. */
 	participant_attach(p, r);
-	if (!memquota_account_publish(a, NULL, NULL))
+	if (!memquota_account_publish(a, r, NULL, NULL))
 		return;
 	participant_detach(p, r, NULL);
 

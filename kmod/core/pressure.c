@@ -24,9 +24,8 @@
  *
  * Participants can give that trim, that are partial, or that may collapse under
  * pressure. A counter of what these hold would be one more word that charges
- * write, and closing an account, which is one atomic operation, would have to
- * find out what each of its participants holds. So the shrinker estimates by a
- * sample which part of the total can be given.
+ * write. So the shrinker estimates by a sample which part of the total can be
+ * given.
  *
  * A sample looks at up to 64 participants, in the order of their accounts' ids,
  * and goes on where the last one ended. Of a tracker that has no more it is

@@ -11,6 +11,7 @@
 #include "graph.h"
 #include "history.h"
 #include "record.h"
+#include "sum.h"
 #include "total.h"
 #include "trace.h"
 #include "victim.h"
@@ -23,6 +24,12 @@
 
 /* Waits for late answers in a run while the total is above high (rule R4). */
 #define WAITS_MAX		10
+
+/*
+ * Records and links of closed accounts that are reaped before a victim is chosen.
+ * Programs that close accounts all the time must not keep a run from asking.
+ */
+#define REAP_MAX		65536
 
 /* Runs in a row that give up and look again soon. */
 #define REPEATS_MAX		10
@@ -155,58 +162,48 @@ struct victim_collection {
 	struct list_head *victims;
 };
 
-static bool victim_collect(struct memquota_record *r, void *arg)
+static void victim_collect(struct memquota_record *r, void *arg)
 {
 	struct victim_collection *c = arg;
 
-	if (r->victim.round == c->round)
-		return false;
 	r->victim.round = c->round;
 	/* An account that closes has all its participants asked. */
 	if (!r->account->collapses &&
 	    !memquota_victim_may_be_asked(r->account->tracker,
 					  READ_ONCE(r->flags)))
-		return true;
+		return;
 	if (!r->active) {
 		r->chosen = true;
-		return true;
+		return;
 	}
 	memquota_record_ref(r);
 	list_add_tail(&r->victim.node, c->victims);
 	if (READ_ONCE(r->flags) & RECORD_COLLAPSING)
 		r->account->collapses = true;
-	return true;
 }
 
 /* Find out whether a participant that may be asked closes the account. */
-static bool victim_collapses(struct memquota_record *r, void *arg)
+static void victim_collapses(struct memquota_record *r, void *unused)
 {
-	struct victim_collection *c = arg;
-
-	if (r->victim.round == c->round)
-		return false;
-	r->victim.round = c->round;
 	if (r->active && READ_ONCE(r->flags) & RECORD_COLLAPSING &&
 	    memquota_victim_may_be_asked(r->account->tracker,
 					 READ_ONCE(r->flags)))
 		r->account->collapses = true;
-	return true;
 }
 
 /*
  * Add the account's active participants to the victims of the round, each with
- * a reference. The walk before that has the number below @round.
+ * a reference.
  */
 static void account_collect_victims(struct memquota_account *a, u64 round,
 				    struct list_head *victims)
 {
-	struct victim_collection c = { .round = round - 1, .victims = victims };
+	struct victim_collection c = { .round = round, .victims = victims };
 
 	a->collapses = false;
 	if (a->tracker->reclaim.present.for_system)
-		memquota_walk_records(a, victim_collapses, &c);
-	c.round = round;
-	memquota_walk_records(a, victim_collect, &c);
+		memquota_walk_records(a, victim_collapses, NULL, true);
+	memquota_walk_records(a, victim_collect, &c, true);
 }
 
 static struct memquota_question
@@ -358,7 +355,7 @@ static bool round_collapse(struct list_head *victims,
 		if (READ_ONCE(r->flags) & RECORD_SLEEPING ?
 		    r->victim.requested :
 		    memquota_call_reclaim(r, &everything, &freed)) {
-			freed += memquota_account_close(r->account);
+			freed += memquota_account_close_whole(r->account);
 			run->freed += freed;
 			memquota_history_freed(r,
 					       memquota_history_run(r->account->tracker),
@@ -386,9 +383,7 @@ static void reclaim_round(struct memquota_tracker *t,
 	LIST_HEAD(accounts);
 	LIST_HEAD(victims);
 
-	/* Two numbers, see account_collect_victims(). */
-	t->reclaim.round += 2;
-	round = t->reclaim.round;
+	round = ++t->reclaim.round;
 	memquota_walk_down(oldest->account, &accounts);
 	list_for_each_entry(a, &accounts, down) {
 		atomic64_add_unless(&a->reclaims, 1, -1);
@@ -565,6 +560,13 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 		want = run_wanted(t, run);
 		if (!want)
 			return RUN_REACHED;
+		/* What is leaving the total anyhow is not taken from another. */
+		if (!list_empty_careful(&t->accounts.closed)) {
+			memquota_accounts_reap_many(&t->accounts, REAP_MAX);
+			want = run_wanted(t, run);
+			if (!want)
+				return RUN_REACHED;
+		}
 		if (run_waits(t, run, want))
 			return RUN_WAITS;
 		/*

@@ -31,9 +31,13 @@
 /* Keys that a CPU takes at once. */
 #define KEY_BLOCK		256
 
-struct memquota_record memquota_disabled_record = { .flags = RECORD_STATIC };
-struct memquota_record memquota_left_record = { .flags = RECORD_STATIC };
-struct memquota_record memquota_closed_record = { .flags = RECORD_STATIC };
+/* Their words keep charges and uncharges from the direct way. */
+#define STATIC_RECORD							\
+	{ .flags = RECORD_STATIC, .word = ATOMIC64_INIT(RECORD_ENDED | RECORD_SLOW) }
+
+struct memquota_record memquota_disabled_record = STATIC_RECORD;
+struct memquota_record memquota_left_record = STATIC_RECORD;
+struct memquota_record memquota_closed_record = STATIC_RECORD;
 EXPORT_SYMBOL_GPL(memquota_closed_record);
 
 struct memquota_account memquota_closed_account = {
@@ -260,6 +264,8 @@ record_init(struct memquota_record *r, struct memquota_account *a,
 	r->tag = memquota_key_tag(key);
 	atomic64_set(&r->word, RECORD_REF | MEMQUOTA_KEY_EPOCH(key));
 	r->account = a;
+	r->tracker = a->tracker;
+	r->shares = a->tracker->shares;
 	r->participant = p;
 	r->reclaim = reclaim;
 	r->ops = ops;

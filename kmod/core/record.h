@@ -55,6 +55,13 @@ static inline void memquota_record_set_active(struct memquota_record *r)
 	WRITE_ONCE(r->active, !(r->ops->flags & MEMQUOTA_INACTIVE));
 }
 
+/* Return the slot of this CPU in which charges look for the record. */
+static inline struct memquota_slot *
+memquota_slot_local(const struct memquota_record *r)
+{
+	return &this_cpu_ptr(&memquota_cpu)->slots[READ_ONCE(r->slot)];
+}
+
 static inline void memquota_record_unref(struct memquota_record *r)
 {
 	if (!(atomic64_sub_return(RECORD_REF, &r->word) & RECORD_REFS))

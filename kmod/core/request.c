@@ -175,6 +175,8 @@ static bool request_answer_locked(struct memquota_sleeper *s, int result)
 	WRITE_ONCE(s->state, s->state | SLEEPER_ANSWERED);
 	s->result = result;
 	request_remove_locked(s);
+	/* An owner mostly uncharges on the CPU on which it then answers. */
+	memquota_flush_local(s->record);
 	return s->state & SLEEPER_RETURNED;
 }
 
@@ -222,7 +224,7 @@ static void request_finish(struct memquota_sleeper *s)
 	module_put(owner);
 
 	if (s->state & SLEEPER_ANSWERED && s->result < 0)
-		freed = memquota_account_close(a);
+		freed = memquota_account_close_whole(a);
 	else if (!(READ_ONCE(r->flags) & RECORD_COLLAPSING))
 		freed = request_freed(s);
 	s->question.freed = freed;
@@ -450,7 +452,7 @@ long memquota_requests_expire(struct memquota_tracker *t, bool all)
 					    t->name, memquota_record_name(r),
 					    give_up_ms);
 			if (READ_ONCE(r->flags) & RECORD_PROGRAM)
-				atomic64_add(memquota_account_close(r->account),
+				atomic64_add(memquota_account_close_whole(r->account),
 					     &t->reclaim.freed_bytes);
 		}
 		memquota_record_unref(r);

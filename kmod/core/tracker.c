@@ -113,10 +113,8 @@ static void tracker_reap(struct work_struct *work)
 	/* Pairs with the release in account_remove_closed_locked(). */
 	while (xchg(&t->has_closed, false))
 		for (home = &t->accounts; home; home = memquota_home_next(t, home))
-			while (!list_empty_careful(&home->closed)) {
-				memquota_accounts_reap(home, MEMQUOTA_BATCH);
-				cond_resched();
-			}
+			while (!memquota_accounts_reap_many(home, UINT_MAX))
+				;
 }
 
 /* The least low_water, and the least high of which three quarters are as much. */
@@ -366,6 +364,7 @@ static struct memquota_tracker *
 tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 {
 	struct memquota_tracker *t = kzalloc(sizeof(*t), gfp);
+	unsigned int cpu;
 
 	if (!t)
 		return NULL;
@@ -396,6 +395,8 @@ tracker_alloc(const char *name, unsigned int flags, gfp_t gfp)
 		kfree(t);
 		return NULL;
 	}
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(t->shares, cpu)->reserved = MEMQUOTA_NO_PART;
 	return t;
 }
 

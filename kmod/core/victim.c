@@ -46,7 +46,7 @@ static bool victim_holds_silently(struct memquota_tracker *t,
 		return false;
 	}
 	if (used <= slots + MEMQUOTA_CACHE_MAX ||
-	    time_before(jiffies, r->empty_since + HZ))
+	    (u32)jiffies - r->empty_since < HZ)
 		return false;
 	pr_warn_ratelimited("%s: %s holds %llu bytes and says that it has no data\n",
 			    t->name, memquota_record_name(r), used);
@@ -117,7 +117,7 @@ static __always_inline u64 victim_look_at(struct memquota_tracker *t,
 	unsigned long flags = READ_ONCE(r->flags);
 	u64 word = atomic64_read(&r->word), ns;
 
-	if (word & RECORD_LEFT || memquota_account_closed(r->account)) {
+	if (word & RECORD_ENDED || memquota_account_closed(r->account)) {
 		memquota_index_remove(r);
 		return MEMQUOTA_NO_DATA;
 	}
@@ -128,7 +128,7 @@ static __always_inline u64 victim_look_at(struct memquota_tracker *t,
 		return MEMQUOTA_NO_DATA;
 	}
 	if (!(flags & RECORD_SAYS_OLDEST)) {
-		ns = READ_ONCE(r->arrival_ns);
+		ns = memquota_record_arrival(r);
 	} else if (!memquota_call_oldest(r, &ns)) {
 		memquota_index_pass_over(r, true);
 		return MEMQUOTA_NO_DATA;

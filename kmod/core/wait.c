@@ -49,12 +49,13 @@
  *
  * No uncharge goes unnoticed, because no slot takes it up: record_visit() fills
  * the slots of an account with nothing while nr_queued of its queue is not zero,
- * and those of a whole tracker while slot_bytes is zero. Bytes that a CPU took
- * into its cache before that, or in a visit that had read the old size, lower
- * nothing when they are uncharged. For these alone the first task drains when it
- * becomes the first, and again after 10 ms, 20 ms, 40 ms and so on: one of the
- * drains follows the last such visit. charge_miss() moves bytes out of such a
- * slot without waking anything, and the same drain finds them.
+ * and those of a whole tracker while slot_bytes is zero. A direct uncharge
+ * settles the share while cpu_bytes is zero. Bytes that a CPU took into its cache
+ * before that, or in a visit that had read the old size, lower nothing when they
+ * are uncharged. For these alone the first task drains when it becomes the
+ * first, and again after 10 ms, 20 ms, 40 ms and so on: one of the drains follows
+ * the last such visit. slot_refill() moves bytes between such a slot and the
+ * share without waking anything, and the same drain finds them.
  *
  * Writers may hold any lock, so they queue an irq_work. It wakes the first task
  * in the tracker's queue, and has a work item wake the tasks of accounts. The

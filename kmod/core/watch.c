@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "record.h"
+#include "sum.h"
 #include "total.h"
 
 /**
@@ -181,9 +182,12 @@ MEMQUOTA_EXPORT_INTERNAL(memquota_watch_account);
 /* Add a mark, armed; it is crossed at once if the use is above it. May sleep. */
 void memquota_watch_add(struct memquota_watch *w, struct memquota_mark *mark)
 {
-	if (w->account)
+	if (w->account) {
+		/* First, so that the use is all that the account holds. */
+		memquota_account_count(w->account);
 		/* A full barrier: a change that sees the bit sees the watch. */
 		atomic64_fetch_or(ACCOUNT_SPECIAL, &w->account->word);
+	}
 	mutex_lock(&w->lock);
 	mark->armed = true;
 	list_add(&mark->node, &w->marks);

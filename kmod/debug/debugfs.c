@@ -94,7 +94,7 @@ static int usage_show(struct seq_file *m, void *unused)
 	show_set_limit(m, "set_high", usage.set.high);
 	show_set_limit(m, "set_low_water", usage.set.low_water);
 	seq_printf(m, "slot_bytes %u\n", READ_ONCE(t->slot_bytes));
-	seq_printf(m, "share_bytes %u\n", READ_ONCE(t->share_bytes));
+	seq_printf(m, "cpu_bytes %u\n", READ_ONCE(t->cpu_bytes));
 	seq_printf(m, "waiting %u\n", READ_ONCE(t->waitq.nr));
 	seq_printf(m, "waiting_bytes %llu\n", READ_ONCE(t->waitq.bytes));
 	seq_printf(m, "asked %u\n", READ_ONCE(t->requests.nr_pending));

@@ -276,7 +276,7 @@ static u64 tree_record_arrival_ns(struct memquota_record *r)
 	if (!memquota_record_used(r) || !READ_ONCE(r->active))
 		return MEMQUOTA_NO_DATA;
 	if (!(flags & RECORD_SAYS_OLDEST))
-		return READ_ONCE(r->arrival_ns);
+		return memquota_record_arrival(r);
 	memquota_callbacks_begin();
 	if (!memquota_call_oldest(r, &ns))
 		ns = MEMQUOTA_NO_DATA;

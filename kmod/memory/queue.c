@@ -357,7 +357,8 @@ static int queue_send_error(struct memquota_queue *q, int err)
  * * %-ENOBUFS - the queue was reclaimed
  * * %-ESTALE - the queue's account is closed or being reclaimed
  * * %-EDQUOT - a hard limit would be exceeded
- * * %-EOVERFLOW - the counters would wrap
+ * * %-EOVERFLOW - the queue would hold 2^41 bytes (2 TiB) or more, or the
+ *   tracker's total would wrap
  * * %-ESHUTDOWN - the tracker was destroyed
  * * %-ENOTRECOVERABLE - the tracker is poisoned
  */

@@ -410,7 +410,8 @@ EXPORT_SYMBOL_GPL(memquota_range_destroy);
  *
  * Return: (after an error, nothing has changed)
  * * 0 - added
- * * %-EOVERFLOW - the capacity or the total would wrap
+ * * %-EOVERFLOW - the participant would hold 2^41 bytes (2 TiB) or more, or the
+ *   capacity or the tracker's total would wrap
  * * %-EDQUOT - a hard limit would be exceeded
  * * %-ESTALE - the participant's account is closed, or it never joined
  * * %-ESHUTDOWN - the tracker was destroyed, or the participant has left

@@ -429,7 +429,8 @@ static void r6_told_how_much_and_until_when(struct kunit *test)
 	settle_below(test, t, LOW_WATER);
 	KUNIT_EXPECT_EQ(test, count_asks(two), 0);
 	KUNIT_EXPECT_GE(test, count_asks(one), 24);	/* 6 MiB / 256 KiB */
-	KUNIT_EXPECT_LE(test, count_asks(one), 26);
+	/* One more for what the CPU that uncharges keeps in its share. */
+	KUNIT_EXPECT_LE(test, count_asks(one), 27);
 	KUNIT_EXPECT_GT(test, READ_ONCE(one->request.want_bytes), 0);
 	KUNIT_EXPECT_LE(test, READ_ONCE(one->request.want_bytes), SZ_256K);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(one->request.until_ns),

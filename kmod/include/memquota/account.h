@@ -14,8 +14,10 @@
 
 /**
  * struct memquota_account_usage - what an account holds
- * @held: bytes charged by its participants, those in the CPUs' caches included
- * @peak: the highest @held so far, in bytes
+ * @held: bytes charged by its participants, those in the CPUs' caches included;
+ *	0 if it is closed
+ * @peak: the highest @held that was seen, in bytes: when usage was asked for,
+ *	and, if the account has had a @max or a threshold, before each decrease
  * @max: its hard limit, in bytes
  * @refused: charges that a hard limit refused
  * @reclaims: rounds of reclaim that chose it

@@ -242,7 +242,8 @@ memquota_slot_take(u64 __percpu *word,
  * @bytes: how much
  *
  * Counts even above the hard limits. Does nothing on a participant that is
- * disabled, closed, never joined or has left.
+ * disabled, closed, never joined or has left, nor if the participant would hold
+ * 2^41 bytes (2 TiB) or more.
  *
  * Context: any but NMI; any lock may be held, raw spinlocks too. Not from a
  * callback of memquota's.
@@ -268,7 +269,9 @@ memquota_charge(struct memquota_participant *participant, size_t bytes)
  *
  * A total above ``high`` does not refuse it, because reclaim is asynchronous.
  * On an account that was just closed it may succeed until the CPU's cache is
- * used up. Such a charge is not counted.
+ * used up. Such a charge is not counted. If the account has more than 64
+ * participants, it may also succeed until a worker has closed @participant.
+ * Such a charge leaves the total then.
  *
  * Context: any but NMI, and any lock may be held, unless @gfp allows to sleep.
  * Not from a callback of memquota's.
@@ -279,7 +282,8 @@ memquota_charge(struct memquota_participant *participant, size_t bytes)
  * * %-ENOTRECOVERABLE - the tracker is poisoned
  * * %-ESTALE - the account is closed, or the participant never joined
  * * %-EDQUOT - the charge would pass the tracker's or the account's ``max``
- * * %-EOVERFLOW - the counters would wrap
+ * * %-EOVERFLOW - the participant would hold 2^41 bytes (2 TiB) or more, or the
+ *   tracker's total would wrap
  */
 static __always_inline int __must_check
 memquota_try_charge(struct memquota_participant *participant, size_t bytes,
