@@ -237,4 +237,10 @@ static inline unsigned int participant_slots(struct memquota_participant *p)
 	return (atomic64_read(&r->word) & RECORD_REFS) / RECORD_REF - 1;
 }
 
+/* Return when its oldest data arrived, as reclaim sees it, in ns. */
+static inline u64 participant_arrival(struct memquota_participant *p)
+{
+	return memquota_record_arrival(rcu_dereference_protected(p->record, true));
+}
+
 #endif /* _MEMQUOTA_TESTS_INTERNALS_H */
