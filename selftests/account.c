@@ -32,6 +32,10 @@ TEST_F(program, usage_of_account)
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(0, charge(self->fd, 3 * MIB));
 	EXPECT_EQ(0, charge(fd, 2 * MIB));
+	ASSERT_EQ(0, get_account(self->account, &a));
+	EXPECT_GE(a.out_held, 5 * MIB);
+	EXPECT_LE(a.out_held, 6 * MIB);
+	EXPECT_EQ(a.out_held, a.out_peak);
 	EXPECT_EQ(0, uncharge(fd, 2 * MIB));
 	ASSERT_EQ(0, get_account(self->account, &a));
 	EXPECT_GE(a.out_held, 3 * MIB);
@@ -46,6 +50,88 @@ TEST_F(program, usage_of_account)
 	EXPECT_TRUE(EVENTUALLY(!get_account(self->account, &a) &&
 			       !a.out_children));
 	EXPECT_EQ(1, a.out_participants);
+}
+
+/* Charge and uncharge @bytes. Return whether the peak became as much. */
+static bool peak_is_seen(int account, int participant, uint64_t bytes)
+{
+	struct memquota_ioctl_account a;
+
+	return !charge(participant, bytes) && !uncharge(participant, bytes) &&
+	       !get_account(account, &a) && a.out_held <= MIB &&
+	       a.out_peak >= bytes && a.out_peak <= bytes + MIB;
+}
+
+/* A limit or a threshold gives an account a counter, which it keeps. */
+TEST_F(program, a9_peak)
+{
+	struct memquota_ioctl_account a;
+	int account, event, fd, threshold;
+
+	EXPECT_FALSE(peak_is_seen(self->account, self->fd, 4 * MIB));
+	ASSERT_EQ(0, get_account(self->account, &a));
+	EXPECT_LE(a.out_peak, MIB);
+	ASSERT_EQ(0, set_max(self->account, 8 * MIB));
+	EXPECT_TRUE(peak_is_seen(self->account, self->fd, 5 * MIB));
+	ASSERT_EQ(0, set_max(self->account, MEMQUOTA_IOCTL_UNLIMITED));
+	EXPECT_TRUE(peak_is_seen(self->account, self->fd, 7 * MIB));
+
+	account = create_account(self->device, TRACKER, "a", -1);
+	ASSERT_GE(account, 0);
+	fd = join(account, "p", 0);
+	ASSERT_GE(fd, 0);
+	event = eventfd(0, EFD_CLOEXEC);
+	ASSERT_GE(event, 0);
+	EXPECT_FALSE(peak_is_seen(account, fd, 4 * MIB));
+	threshold = set_account_threshold(account, event, 16 * MIB, 0);
+	ASSERT_GE(threshold, 0);
+	EXPECT_TRUE(peak_is_seen(account, fd, 5 * MIB));
+	close(threshold);
+	EXPECT_TRUE(peak_is_seen(account, fd, 7 * MIB));
+}
+
+/* What participants hold before the first limit counts, too. */
+TEST_F(program, a9_limit_of_many_participants)
+{
+	struct memquota_ioctl_account a;
+	int fds[200], i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = join(self->account, "p", 0);
+		ASSERT_GE(fds[i], 0);
+		ASSERT_EQ(0, charge(fds[i], 50000));
+	}
+	ASSERT_EQ(0, get_account(self->account, &a));
+	EXPECT_GE(a.out_held, ARRAY_SIZE(fds) * 50000);
+	EXPECT_EQ(a.out_held, a.out_peak);
+	ASSERT_EQ(0, set_max(self->account, ARRAY_SIZE(fds) * 50000));
+	EXPECT_EQ(EDQUOT, charge(fds[0], 50000));
+	EXPECT_EQ(0, uncharge(fds[1], 50000));
+	EXPECT_EQ(0, charge(fds[2], 50000));
+	EXPECT_EQ(EDQUOT, charge(fds[2], 50000));
+}
+
+/* Those beyond the 64th are closed by a worker, soon. */
+TEST_F(program, a2_last_close_of_many_participants)
+{
+	struct memquota_ioctl_tracker before, t;
+	int account, fds[200], i;
+
+	ASSERT_EQ(0, get_tracker(self->device, TRACKER, &before));
+	account = create_account(self->device, TRACKER, "a", -1);
+	ASSERT_GE(account, 0);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = join(account, "p", 0);
+		ASSERT_GE(fds[i], 0);
+		ASSERT_EQ(0, charge(fds[i], 50000));
+	}
+	close(account);
+	EXPECT_TRUE(EVENTUALLY(!get_tracker(self->device, TRACKER, &t) &&
+			       t.out_total <= before.out_total + MIB));
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		EXPECT_EQ(ESTALE, charge(fds[i], 50000));
+		EXPECT_EQ(0, uncharge(fds[i], 50000));
+	}
 }
 
 TEST_F(program, a2_last_close)

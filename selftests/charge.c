@@ -39,7 +39,7 @@ TEST_F(program, t9_charges_beyond_max)
 TEST_F(program, t8_overflowing_charges)
 {
 	static const uint64_t too_much[] = {
-		1ULL << 44, 1ULL << 62, 1ULL << 63, UINT64_MAX,
+		1ULL << 41, 1ULL << 62, 1ULL << 63, UINT64_MAX,
 		UINT64_MAX - 16384,
 	};
 	size_t i;

@@ -615,7 +615,7 @@ top() {
 	expect "" "$(echo "$out" | awk 'length > 80')"
 	expect "large small" "$(echo "$out" | sed -n 's/.* //; /^large\|^small/p' |
 		xargs)"
-	says "[###################" "7M of 8M" "peak 7M"
+	says "[###################" "M of 8M" "peak 7"
 	ctl top $tracker --once --sort name
 	says "1 tracker,"
 	says_not "default"
@@ -633,7 +633,7 @@ top() {
 	# As the terminal "linux" does it.
 	inverse=$(printf ';7m\017')
 	live s
-	says "$inverse  PEAK" "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7M"
+	says "$inverse  PEAK" "3 accounts" "q quit" "large" "$(printf '\033[33m')" "peak 7"
 	# From a column that is not displayed, the keys go to the first and the last.
 	live s --sort CHILDREN
 	says "$inverse     ID"

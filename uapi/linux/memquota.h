@@ -18,8 +18,8 @@
  * process, ends the object. All descriptors are close-on-exec.
  *
  *  - An account closes: what it holds leaves the tracker's total, and its
- *    participants get ESTALE. Participants do not keep their account open, nor
- *    do parents their children.
+ *    participants get ESTALE, those beyond the 64th a little later.
+ *    Participants do not keep their account open, nor do parents their children.
  *  - A participant leaves: what it holds is uncharged.
  *  - A threshold no longer signals its eventfd.
  *
@@ -533,7 +533,7 @@ struct memquota_ioctl_account_list {
  * @out_tracker: name of its tracker; empty in a disabled tracker
  * @out_held: bytes that its participants hold, including the CPUs' caches;
  *	%MEMQUOTA_IOCTL_UNLIMITED in a disabled tracker, 0 if closed
- * @out_peak: the highest @out_held so far, in bytes
+ * @out_peak: the highest @out_held that was seen, in bytes
  * @out_max: its hard limit, in bytes
  * @out_refused: number of charges that a hard limit refused
  * @out_reclaims: number of requests to its participants
@@ -543,6 +543,11 @@ struct memquota_ioctl_account_list {
  * @__reserved: must be 0
  *
  * Get the limit, usage and state of an account.
+ *
+ * An account that has had a hard limit or a threshold keeps a counter, and
+ * @out_peak is the highest value of it. The kernel adds up the participants of
+ * any other account when this ioctl or %MEMQUOTA_IOCTL_ACCOUNT_LIST asks, and
+ * @out_peak is the highest result.
  */
 struct memquota_ioctl_account {
 	__u32 size;
@@ -571,7 +576,9 @@ struct memquota_ioctl_account {
  * @max: in bytes, or %MEMQUOTA_IOCTL_UNLIMITED
  *
  * Charges by which the account's own participants would hold more are refused.
- * A limit below what they hold already takes nothing from them.
+ * A limit below what they hold already takes nothing from them. Charges and
+ * uncharges of an account that has had a limit cost more, also after it was
+ * lifted.
  *
  * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE.
  */
@@ -622,6 +629,7 @@ struct memquota_ioctl_account_add_parent {
  *
  * Create a threshold, as %MEMQUOTA_IOCTL_TRACKER_THRESHOLD does, on the
  * ``out_held`` of %MEMQUOTA_IOCTL_ACCOUNT. It does not keep the account open.
+ * Charges and uncharges of an account that has had a threshold cost more.
  *
  * Errnos: EBADF, EOPNOTSUPP, ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT,
  * EMFILE, ENFILE.
@@ -688,9 +696,12 @@ struct memquota_ioctl_join {
  * wait. A thread can be frozen while it waits.
  *
  * After the account has closed, charges may still succeed while a CPU's cache
- * serves them. They count for the user only.
+ * serves them. They count for the user only. If the account has more than 64
+ * participants, it takes the kernel a little longer to close the others; what
+ * they charge until then counts no longer after that.
  *
- * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, ETIME, EINTR, EOVERFLOW.
+ * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, ETIME, EINTR, EOVERFLOW
+ * (the participant would hold 2 TiB, 2^41 bytes, or more).
  */
 struct memquota_ioctl_charge {
 	__u32 size;

@@ -18,7 +18,7 @@ const struct column account_columns[ACCOUNT_COLUMNS] = {
 	[ACCOUNT_HELD] = { "HELD", "held", BYTES, 5, 0, true,
 		"bytes held by its participants, without children" },
 	[ACCOUNT_PEAK] = { "PEAK", "peak", BYTES, 5, 0, true,
-		"highest HELD so far" },
+		"highest HELD that was seen" },
 	[ACCOUNT_MAX] = { "MAX", "max", BYTES, 5, 0, true,
 		"hard limit of the account" },
 	[ACCOUNT_REFUSED] = { "REFUSED", "refused", NUMBER, 3, 0, true,

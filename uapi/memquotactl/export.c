@@ -46,7 +46,7 @@ static const struct metric account_metrics[] = {
 	METRIC(account_list, out_held, "memquota_account_held_bytes", "gauge",
 	       "Bytes held by the participants of the account."),
 	METRIC(account_list, out_peak, "memquota_account_peak_bytes", "gauge",
-	       "Highest number of bytes held so far."),
+	       "Highest number of held bytes that was seen."),
 	METRIC(account_list, out_max, "memquota_account_max_bytes", "gauge",
 	       "Hard limit of the account."),
 	METRIC(account_list, out_refused, "memquota_account_refused_total",
