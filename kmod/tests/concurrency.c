@@ -243,11 +243,14 @@ static void p8_no_callback_after_leaving(struct kunit *test)
 {
 	struct crowd *c = new_crowd(test, &(struct memquota_limits){
 		.high = SZ_512K, .low_water = SZ_256K }, 0);
-	unsigned int cpu, calls = 0;
+	unsigned int cpu, tries, calls = 0;
 
-	run_on_all_cpus(test, leave_while_asked, c);
-	for_each_online_cpu(cpu)
-		calls += count_asks(c->own[cpu]);
+	/* On a busy machine the worker may come too late for all of them. */
+	for (tries = 0; tries < 10 && !calls; tries++) {
+		run_on_all_cpus(test, leave_while_asked, c);
+		for_each_online_cpu(cpu)
+			calls += count_asks(c->own[cpu]);
+	}
 	KUNIT_EXPECT_GT(test, calls, 0);
 	expect_exact(test, c);
 }
