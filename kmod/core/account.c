@@ -648,7 +648,7 @@ out:
 void memquota_accounts_reap_some(struct memquota_accounts *accounts,
 				 unsigned int pieces)
 {
-	while (pieces-- && !list_empty_careful(&accounts->closed))
+	while (pieces-- && !list_empty(&accounts->closed))
 		if (!account_reap_piece(accounts))
 			break;
 }
@@ -663,7 +663,7 @@ bool memquota_accounts_reap_many(struct memquota_accounts *home,
 	unsigned int n;
 
 	for (n = 0; n < pieces; n += MEMQUOTA_BATCH) {
-		if (list_empty_careful(&home->closed))
+		if (list_empty(&home->closed))
 			return true;
 		memquota_accounts_reap_some(home, MEMQUOTA_BATCH);
 		cond_resched();

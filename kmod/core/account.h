@@ -72,7 +72,7 @@ bool memquota_account_close_next(struct memquota_tracker *t, u64 *id);
 static inline void memquota_accounts_reap(struct memquota_accounts *accounts,
 					  unsigned int pieces)
 {
-	if (unlikely(!list_empty_careful(&accounts->closed)))
+	if (unlikely(!list_empty(&accounts->closed)))
 		memquota_accounts_reap_some(accounts, pieces);
 }
 

@@ -19,14 +19,16 @@ static u64 audit_sum_parts(struct memquota_tracker *t, bool *agree)
 {
 	u64 id = 0, sum = memquota_shares_bytes(t), records, word;
 	struct memquota_account *a;
+	bool counted;
 
 	*agree = true;
 	while ((a = memquota_account_next(t, id))) {
 		id = a->id + 1;
+		/* Pairs with the release in memquota_account_count(). */
+		counted = smp_load_acquire(&a->counted) == ACCOUNT_COUNTED;
 		records = memquota_account_sum(a, true);
 		word = atomic64_read(&a->word);
-		if (READ_ONCE(a->counted) == ACCOUNT_COUNTED &&
-		    !(word & ACCOUNT_CLOSED))
+		if (counted && !(word & ACCOUNT_CLOSED))
 			*agree &= (word & ACCOUNT_USED) == records;
 		sum += records;
 		memquota_account_unref(a);

@@ -585,6 +585,7 @@ static noinline int charge_slow(struct memquota_participant *p,
 							     SLOT_IF_FREE;
 	struct memquota_share *share;
 	struct memquota_slot *s;
+	u64 __percpu *words;
 	unsigned long flags;
 	int err = 0;
 
@@ -592,10 +593,12 @@ static noinline int charge_slow(struct memquota_participant *p,
 	s = memquota_slot_local(r);
 	if (unlikely(bytes > MEMQUOTA_SLOT_BYTES))
 		goto visit;
+	words = memquota_slot_words(READ_ONCE(r->slot));
+	/* Two CPUs that moved it at once may have mixed the two. */
+	if (unlikely(READ_ONCE(p->slot) != words) &&
+	    READ_ONCE(r->flags) & RECORD_MOVED)
+		WRITE_ONCE(p->slot, words);
 	if (s->record == r) {
-		/* Two CPUs that moved it at once may have mixed the two. */
-		if (unlikely(READ_ONCE(r->flags) & RECORD_MOVED))
-			WRITE_ONCE(p->slot, memquota_slot_words(READ_ONCE(r->slot)));
 		if (likely(slot_refill(s, r, bytes)))
 			goto out;
 		goto visit;
@@ -608,6 +611,7 @@ static noinline int charge_slow(struct memquota_participant *p,
 	if (unlikely(!share_has_part(share)))
 		memquota_share_open(r->tracker, share);
 	if (result == DIRECT_BARRED && READ_ONCE(r->tracker->cpu_bytes) &&
+	    !(atomic64_read(&r->word) & RECORD_SLOW) &&
 	    (share->bytes >= bytes ||
 	     !share_fill(r->tracker, share, bytes, 0, mode != CHARGE_FORCED))) {
 		memquota_tick_ns();

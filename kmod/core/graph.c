@@ -131,9 +131,9 @@ static struct memquota_account *walk_next_parent(struct memquota_account *a,
 
 /*
  * Return the record after @last, with a reference, for a walk that moves no
- * entries; the reference to @last is dropped. Reclaim may have rotated the
- * list, so the walk steps over its end: nr_records calls visit each record once
- * unless participants join or leave meanwhile. After a record that has left the
+ * entries; the reference to @last is dropped. It steps over the end of the list:
+ * nr_records calls visit each record once unless participants join or leave
+ * meanwhile. After a record that has left the
  * walk begins anew.
  */
 struct memquota_record *memquota_next_record(struct memquota_account *a,

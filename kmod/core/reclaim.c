@@ -561,7 +561,7 @@ static enum run_result run_rounds(struct memquota_tracker *t,
 		if (!want)
 			return RUN_REACHED;
 		/* What is leaving the total anyhow is not taken from another. */
-		if (!list_empty_careful(&t->accounts.closed)) {
+		if (!list_empty(&t->accounts.closed)) {
 			memquota_accounts_reap_many(&t->accounts, REAP_MAX);
 			want = run_wanted(t, run);
 			if (!want)

@@ -89,7 +89,7 @@ struct memquota_reclaim {
 
 /**
  * struct memquota_victim - what reclaim notes in a record
- * @round: the last round that collected it; accounts.lock
+ * @round: the last round that collected it; home->lock
  * @node: in the round's list; the worker's own
  * @run: the run that @tries counts for; the worker's own
  * @tries: questions that brought back too little; the worker's own

@@ -110,12 +110,18 @@ void memquota_account_count(struct memquota_account *a)
 {
 	unsigned long flags;
 
+	/* Pairs with the release below. */
+	if (smp_load_acquire(&a->counted) == ACCOUNT_COUNTED)
+		return;
 	raw_spin_lock_irqsave(&a->home->lock, flags);
-	WRITE_ONCE(a->counted, max_t(u8, a->counted, ACCOUNT_COUNTS_NEW));
+	if (a->counted == ACCOUNT_UNCOUNTED)
+		WRITE_ONCE(a->counted, ACCOUNT_COUNTS_NEW);
 	raw_spin_unlock_irqrestore(&a->home->lock, flags);
 	memquota_walk_records(a, record_visit_count, NULL, false);
-	/* Pairs with the acquire in memquota_account_held(). */
+	raw_spin_lock_irqsave(&a->home->lock, flags);
+	/* Pairs with the acquires here and in memquota_account_held(). */
 	smp_store_release(&a->counted, ACCOUNT_COUNTED);
+	raw_spin_unlock_irqrestore(&a->home->lock, flags);
 }
 
 static void record_visit_add(struct memquota_record *r, void *sum)
