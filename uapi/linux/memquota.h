@@ -22,7 +22,6 @@
  *    Participants do not keep their account open, nor do parents their children.
  *  - A participant leaves: what it holds is uncharged.
  *  - A threshold no longer signals its eventfd.
- *
  * An account also has an id, a weak handle: 64 bits, greater than 0, never reused.
  */
 
@@ -64,13 +63,12 @@
  *  - EACCES: the tracker was created without %MEMQUOTA_TRACKER_PROGRAMS.
  *  - EBUSY: a kernel module owns the tracker, or it is being destroyed already.
  *  - ESHUTDOWN: the tracker was destroyed.
- *  - ENOTRECOVERABLE: the tracker is poisoned: its counters contradict each
- *    other. No program can cause this.
+ *  - ENOTRECOVERABLE: the tracker is poisoned, which no program can cause.
  *  - ESTALE: the account is closed.
  *  - EDQUOT: a hard limit of the tracker, the account, or the user is reached.
  *  - ETIME: a hard limit was still reached when the timeout had passed.
  *  - EINTR: a fatal signal is pending.
- *  - EOVERFLOW: a counter would overflow.
+ *  - EOVERFLOW: a counter would overflow; a participant holds less than 2 TiB.
  *  - ELOOP: the account would become its own ancestor.
  *  - EXDEV: the two accounts are in different trackers.
  *  - ENOMEM: the system or the caller's memory cgroup is out of memory. A quota
@@ -533,7 +531,7 @@ struct memquota_ioctl_account_list {
  * @out_tracker: name of its tracker; empty in a disabled tracker
  * @out_held: bytes that its participants hold, including the CPUs' caches;
  *	%MEMQUOTA_IOCTL_UNLIMITED in a disabled tracker, 0 if closed
- * @out_peak: the highest @out_held that was seen, in bytes
+ * @out_peak: the highest @out_held that was read, or, with a limit, that there was
  * @out_max: its hard limit, in bytes
  * @out_refused: number of charges that a hard limit refused
  * @out_reclaims: number of requests to its participants
@@ -543,11 +541,6 @@ struct memquota_ioctl_account_list {
  * @__reserved: must be 0
  *
  * Get the limit, usage and state of an account.
- *
- * An account that has had a hard limit or a threshold keeps a counter, and
- * @out_peak is the highest value of it. The kernel adds up the participants of
- * any other account when this ioctl or %MEMQUOTA_IOCTL_ACCOUNT_LIST asks, and
- * @out_peak is the highest result.
  */
 struct memquota_ioctl_account {
 	__u32 size;
@@ -576,9 +569,8 @@ struct memquota_ioctl_account {
  * @max: in bytes, or %MEMQUOTA_IOCTL_UNLIMITED
  *
  * Charges by which the account's own participants would hold more are refused.
- * A limit below what they hold already takes nothing from them. Charges and
- * uncharges of an account that has had a limit cost more, also after it was
- * lifted.
+ * A limit below what they hold already takes nothing from them. Once there was
+ * one, or a threshold, their charges and uncharges cost more.
  *
  * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE.
  */
@@ -629,7 +621,6 @@ struct memquota_ioctl_account_add_parent {
  *
  * Create a threshold, as %MEMQUOTA_IOCTL_TRACKER_THRESHOLD does, on the
  * ``out_held`` of %MEMQUOTA_IOCTL_ACCOUNT. It does not keep the account open.
- * Charges and uncharges of an account that has had a threshold cost more.
  *
  * Errnos: EBADF, EOPNOTSUPP, ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT,
  * EMFILE, ENFILE.
@@ -696,12 +687,10 @@ struct memquota_ioctl_join {
  * wait. A thread can be frozen while it waits.
  *
  * After the account has closed, charges may still succeed while a CPU's cache
- * serves them. They count for the user only. If the account has more than 64
- * participants, it takes the kernel a little longer to close the others; what
- * they charge until then counts no longer after that.
+ * serves them, or until it has closed a participant beyond the 64th. They count
+ * for the user only.
  *
- * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, ETIME, EINTR, EOVERFLOW
- * (the participant would hold 2 TiB, 2^41 bytes, or more).
+ * Errnos: ESHUTDOWN, ENOTRECOVERABLE, ESTALE, EDQUOT, ETIME, EINTR, EOVERFLOW.
  */
 struct memquota_ioctl_charge {
 	__u32 size;
