@@ -410,8 +410,7 @@ EXPORT_SYMBOL_GPL(memquota_range_destroy);
  *
  * Return: (after an error, nothing has changed)
  * * 0 - added
- * * %-EOVERFLOW - the participant would hold 2^41 bytes (2 TiB) or more, or the
- *   capacity or the tracker's total would wrap
+ * * %-EOVERFLOW - the participant would hold 2 TiB or more, or a sum would wrap
  * * %-EDQUOT - a hard limit would be exceeded
  * * %-ESTALE - the participant's account is closed, or it never joined
  * * %-ESHUTDOWN - the tracker was destroyed, or the participant has left

@@ -383,73 +383,6 @@ static void t9_nothing_is_cached_above_max(struct kunit *test)
 	settle(test, s->t);
 }
 
-/* A share that a charge has overdrawn for a moment. */
-struct overdraft {
-	struct actor *task, *irq;
-	bool ready, stop;
-	unsigned int calls, by_task, by_irq;
-};
-
-static void overdraw_in_irq(void *arg)
-{
-	struct overdraft *o = arg;
-
-	o->calls++;
-	o->by_irq += !memquota_try_charge(&o->irq->p, 5000, GFP_ATOMIC);
-}
-
-static void overdraw(unsigned int cpu, void *arg)
-{
-	struct overdraft *o = arg;
-	unsigned int last = cpumask_last(cpu_online_mask);
-	unsigned int first = cpumask_first(cpu_online_mask);
-
-	if (cpu == first) {
-		WRITE_ONCE(o->ready, true);
-		while (!READ_ONCE(o->stop))
-			o->by_task += !memquota_try_charge(&o->task->p, 16000,
-							   GFP_ATOMIC);
-	} else if (cpu == last) {
-		unsigned int i;
-
-		while (!READ_ONCE(o->ready))
-			cpu_relax();
-		for (i = 0; i < 500; i++)
-			smp_call_function_single(first, overdraw_in_irq, o,
-						 true);
-		WRITE_ONCE(o->stop, true);
-	}
-}
-
-/* An interrupt between the two steps of a direct charge is refused, too. */
-static void t9_an_interrupt_does_not_pass_max(struct kunit *test)
-{
-	struct overdraft *o = new_zeroed(test, struct overdraft);
-	struct memquota_tracker *t = new_tracker(test, NULL);
-	struct actor *full = lone_actor(test, t, 0, 1);
-
-	need_cpus(test, 2);
-	o->task = lone_actor(test, t, 0, 1);
-	o->irq = lone_actor(test, t, 0, 1);
-	full->per_call = 0;
-	actor_charge(o->task, 1);
-	actor_charge(o->irq, 1);
-	actor_charge(full, SZ_1M - 2);
-	memquota_tracker_drain(t);
-	set_limits(test, t, SZ_1M, SZ_1M, SZ_512K);
-	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
-	o->task->per_call = 0;
-	o->irq->per_call = 0;
-	run_on_all_cpus(test, overdraw, o);
-	kunit_info(test, "%u calls", o->calls);
-	KUNIT_EXPECT_EQ(test, o->by_task, 0);
-	KUNIT_EXPECT_EQ(test, o->by_irq, 0);
-	KUNIT_EXPECT_EQ(test, exact_total(t), SZ_1M);
-	memquota_uncharge_all(&o->task->p);
-	memquota_uncharge_all(&o->irq->p);
-	settle(test, t);
-}
-
 static const u64 edges[] = {
 	0, 1, 16383, 16384, 16385, SZ_64K, BIT_ULL(40), BIT_ULL(41) - SZ_1M,
 };
@@ -755,7 +688,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(t3_one_cpu_keeps_the_bound),
 	KUNIT_CASE(t9_no_charge_precedes_a_waiter),
 	KUNIT_CASE(t9_nothing_is_cached_above_max),
-	KUNIT_CASE(t9_an_interrupt_does_not_pass_max),
 	KUNIT_CASE(t8_the_largest_charge),
 	KUNIT_CASE(t8_edges),
 	KUNIT_CASE(t8_edges_without_a_slot),

@@ -22,6 +22,7 @@
  *    Participants do not keep their account open, nor do parents their children.
  *  - A participant leaves: what it holds is uncharged.
  *  - A threshold no longer signals its eventfd.
+ *
  * An account also has an id, a weak handle: 64 bits, greater than 0, never reused.
  */
 
@@ -50,8 +51,7 @@
  *  - ENOTTY: this kind of descriptor has no such ioctl.
  *  - EFAULT: the structure is not in the program's memory.
  *  - EINVAL: the structure is shorter than its first version, or a field has a
- *    value that no kernel accepts, such as an invalid name or a descriptor of
- *    the wrong kind.
+ *    value that no kernel accepts: an invalid name, a wrong kind of descriptor.
  *  - E2BIG: a field that the kernel does not know is not 0, or the structure is
  *    larger than %MEMQUOTA_IOCTL_SIZE_MAX.
  *  - EOPNOTSUPP: a flag or a reserved field has a value that this kernel does
